@@ -1,0 +1,40 @@
+"""The settings of an augmentation, as a frozen value."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AugmentConfig(BaseModel):
+    """Random changes made to training images, each drawn uniformly and anew for every image.
+
+    Ranges have the meaning of the Keras layers of the same name.
+
+    Attributes:
+        rotation_deg: Turned by up to this angle either way, in degrees.
+        width_shift: Moved sideways by up to this fraction of the width.
+        height_shift: Moved up or down by up to this fraction of the height.
+        zoom: Scaled by a factor in [1 - zoom, 1 + zoom], the same for both axes.
+        shear_deg: Sheared by up to this angle, in degrees.
+        brightness: Pixels multiplied by a factor in this range; (1, 1) leaves them.
+        flip_horizontal: Mirrored left to right half of the time.
+        flip_vertical: Mirrored top to bottom half of the time.
+        fill: What stands where the image was moved away.
+        mixup_alpha: Images and labels of a batch are mixed in pairs with a weight from
+            Beta(alpha, alpha) (Zhang et al. 2018); 0 is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation_deg: float = Field(default=0.0, ge=0.0, le=180.0)
+    width_shift: float = Field(default=0.0, ge=0.0, lt=1.0)
+    height_shift: float = Field(default=0.0, ge=0.0, lt=1.0)
+    zoom: float = Field(default=0.0, ge=0.0, lt=1.0)
+    shear_deg: float = Field(default=0.0, ge=0.0, lt=90.0)
+    brightness: tuple[float, float] = (1.0, 1.0)
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    fill: Literal["reflect", "nearest", "constant", "wrap"] = "reflect"
+    mixup_alpha: float = Field(default=0.0, ge=0.0)

@@ -1,0 +1,58 @@
+"""The seam: everything one trial is, as one frozen value that no `optuna.Trial` hangs on to."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from data_pipeline.config import AugmentConfig
+from models.config import ModelConfig, OptimizerConfig
+
+
+class TrainingConfig(BaseModel):
+    """How a network is trained.
+
+    Attributes:
+        batch_size: Images a step.
+        epochs: Passes over the training images, at most.
+        head_epochs: Of these, the first ones that train the head alone while the backbone is
+            frozen; only where `model.trainable_stages` is above 0.
+        fine_tune_factor: The learning rate is multiplied by this after the head epochs.
+        schedule: `constant`, or `plateau` to lower the learning rate when validation stalls.
+        plateau_factor: What the learning rate is multiplied by then.
+        plateau_patience: Epochs without improvement before that.
+        plateau_cooldown: Epochs to wait after it.
+        min_learning_rate: It never falls below.
+        early_stopping_patience: Epochs without improvement after which training ends; 0 is never.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch_size: int = Field(default=32, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    head_epochs: int = Field(default=0, ge=0)
+    fine_tune_factor: float = Field(default=0.1, gt=0.0)
+    schedule: Literal["constant", "plateau"] = "plateau"
+    plateau_factor: float = Field(default=0.3, gt=0.0, lt=1.0)
+    plateau_patience: int = Field(default=3, ge=1)
+    plateau_cooldown: int = Field(default=1, ge=0)
+    min_learning_rate: float = Field(default=1e-7, ge=0.0)
+    early_stopping_patience: int = Field(default=6, ge=0)
+
+
+class TrialConfig(BaseModel):
+    """One trial: a network, its optimizer, its augmentation and how long it trains."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: ModelConfig
+    optimizer: OptimizerConfig = OptimizerConfig()
+    augment: AugmentConfig = AugmentConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    @property
+    def identity(self) -> str:
+        """Hash of every setting: two trials with the same one are duplicates."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
