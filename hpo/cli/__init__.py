@@ -1,0 +1,75 @@
+"""The command line. A command's module is imported when the command is used, and not before."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from data_pipeline.errors import DataError
+from models.errors import ModelError
+from studies.errors import StudyError
+
+COMMANDS = {
+    "run": "hpo.cli.run",
+    "best": "hpo.cli.best",
+    "predict": "hpo.cli.predict",
+    "dashboard": "hpo.cli.dashboard",
+    "studies": "hpo.cli.studies",
+    "trials": "hpo.cli.trials",
+    "doctor": "hpo.cli.doctor",
+    "backbones": "hpo.cli.backbones",
+    "cache": "hpo.cli.cache",
+}
+"""Command name to the module that holds a click command of that name."""
+
+USER_ERRORS = (DataError, ModelError, StudyError)
+"""What a user can mend; anything else is a bug and keeps its traceback."""
+
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`, imported on use; turns user errors into messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Returns the commands in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Returns the command `cmd_name`, or None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name])
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command.
+
+        Raises:
+            click.ClickException: The user can mend what went wrong.
+        """
+        try:
+            return super().invoke(ctx)
+        except USER_ERRORS as error:
+            failure = click.ClickException(str(error))
+            failure.exit_code = error.exit_code
+            raise failure from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="hpo", prog_name="hpo")
+def main() -> None:
+    """Tunes Keras image classifiers: from a folder of images to an exported model.
+
+    \b
+    hpo run --data photos --trials 50      search
+    hpo dashboard                          look at it in the browser
+    hpo best --export model.keras          export the best model
+    hpo predict model.keras cat.jpg        use it
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before anything imports TensorFlow
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # file names need not be text

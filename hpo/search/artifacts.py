@@ -1,0 +1,118 @@
+"""The files a study keeps: its manifest, each trial's learning curve, the best trials' weights.
+
+They are Optuna artifacts, so the dashboard shows them. Weights hang on the study, not on their
+trial, because nothing of a finished trial can be changed, and they must go when a better trial
+comes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import (
+    ArtifactMeta,
+    FileSystemArtifactStore,
+    get_all_artifact_meta,
+    upload_artifact,
+)
+from optuna.storages import RDBStorage
+
+_WEIGHTS = "trial-{number:05d}.weights.npz"
+_WEIGHTS_PATTERN = re.compile(r"trial-(\d+)\.weights\.npz")
+
+
+@dataclass
+class Artifacts:
+    """The artifacts of one study.
+
+    Attributes:
+        study: The study.
+        storage: Its storage.
+        folder: Where artifacts lie.
+    """
+
+    study: optuna.Study
+    storage: RDBStorage
+    folder: Path
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.store = FileSystemArtifactStore(self.folder)
+
+    def add_text(self, name: str, text: str, trial: optuna.Trial | None = None) -> str:
+        """Keeps a text file with a trial, or with the study; returns its id.
+
+        A whole file of that name that a killed process left is taken for it.
+        """
+        owner = trial or self.study
+        for meta in self._all(owner):
+            path = self.path(meta.artifact_id)
+            if meta.filename == name and path.exists() and path.read_text("utf-8") == text:
+                return meta.artifact_id
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / name
+            path.write_text(text, encoding="utf-8")
+            return self._upload(path, owner)
+
+    def path(self, artifact_id: str) -> Path:
+        """Returns the file of an artifact."""
+        return self.folder / artifact_id
+
+    def weights(self) -> Mapping[int, ArtifactMeta]:
+        """Returns the weights that are kept, by their trial's number."""
+        metas = self._all(self.study)
+        matches = ((_WEIGHTS_PATTERN.fullmatch(meta.filename), meta) for meta in metas)
+        return {int(match[1]): meta for match, meta in matches if match}
+
+    def keep(self, wanted: Iterable[int], files: Mapping[int, Path]) -> None:
+        """Makes the kept weights those of the trials `wanted`, as far as their files are there.
+
+        Args:
+            wanted: Numbers of the trials whose weights are to be kept.
+            files: Weights that are not kept yet, by their trial's number.
+        """
+        kept, wanted = self.weights(), set(wanted)
+        for number in wanted & files.keys():
+            if not self._is_whole(kept.get(number), files[number]):
+                self._add_weights(number, files[number])
+        for number, meta in kept.items():
+            if number not in wanted or not self.path(meta.artifact_id).exists():
+                self._remove(meta.artifact_id)
+
+    def _add_weights(self, number: int, file: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=self.folder.parent) as scratch:
+            named = Path(scratch) / _WEIGHTS.format(number=number)
+            shutil.copyfile(file, named)
+            self._upload(named, self.study)
+
+    def _is_whole(self, meta: ArtifactMeta | None, original: Path) -> bool:
+        """Whether an artifact was written to its end; its entry is there before its content."""
+        if meta is None:
+            return False
+        path = self.path(meta.artifact_id)
+        return path.exists() and path.stat().st_size == original.stat().st_size
+
+    def _upload(self, path: Path, owner: optuna.Trial | optuna.Study) -> str:
+        return upload_artifact(
+            artifact_store=self.store,
+            file_path=str(path),
+            study_or_trial=owner,
+            storage=self.storage,
+        )
+
+    def _all(self, owner: optuna.Trial | optuna.Study) -> list[ArtifactMeta]:
+        return get_all_artifact_meta(owner, storage=self.storage)
+
+    def _remove(self, artifact_id: str) -> None:
+        """Forgets an artifact the way the dashboard does, then deletes its file."""
+        self.storage.set_study_system_attr(
+            self.study._study_id, f"artifacts:{artifact_id}", json.dumps(None)
+        )
+        self.path(artifact_id).unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""Which trial is trained next: one left behind, or a new one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import TrialState
+
+from studies.leases import Leases
+from studies.record import CONFIG_KEY, LABEL_KEY, read_config
+from studies.space import DataFacts, Space
+from studies.suggest import suggest
+from studies.trial_config import TrialConfig
+
+@dataclass
+class Claim:
+    """A trial this process holds the lease of.
+
+    Attributes:
+        trial: The trial, running.
+        config: Its settings.
+        label: Name of the baseline it is, or None.
+        fresh: Whether it was created just now, rather than left behind by another process.
+        deaths: Workers that ended over it since its last epoch.
+    """
+
+    trial: optuna.Trial
+    config: TrialConfig
+    label: str | None
+    fresh: bool
+    deaths: int = 0
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study."""
+        return self.trial.number
+
+    @property
+    def trial_id(self) -> int:
+        """The trial's id in its storage."""
+        return self.trial._trial_id
+
+
+@dataclass
+class Claims:
+    """Hands out the trials of one study.
+
+    Attributes:
+        study: The study.
+        space: What its trials are drawn from.
+        facts: The facts of its data.
+        leases: The leases of its storage.
+        total: The study's total number of trials; never more are created.
+    """
+
+    study: optuna.Study
+    space: Space
+    facts: DataFacts
+    leases: Leases
+    total: int
+    _returned: list[Claim] = field(default_factory=list)
+
+    def give_back(self, claim: Claim) -> None:
+        """Takes back a claim whose worker died; it is the next to be handed out."""
+        self._returned.append(claim)
+
+    def next(self) -> Claim | None:
+        """Claims a trial: one that its holder left behind, else a new one; None where there is
+        neither.
+
+        The whole of it happens under one lease of the study, so that two processes never create
+        the last trial twice.
+        """
+        if self._returned:
+            return self._returned.pop()
+        gate = -1 - self.study._study_id  # trials' ids begin at 0
+        if not self.leases.take(gate):
+            return None
+        try:
+            return self._left_behind() or self._new()
+        finally:
+            self.leases.release(gate)
+
+    def finished(self) -> bool:
+        """Whether all the study's trials are, by whatever process."""
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(trial.state.is_finished() for trial in trials) >= self.total
+
+    def _left_behind(self) -> Claim | None:
+        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            ours = frozen._trial_id in self.leases.held
+            if not ours and self.leases.take(frozen._trial_id):
+                return self._claim(optuna.Trial(self.study, frozen._trial_id), fresh=False)
+        return None
+
+    def _new(self) -> Claim | None:
+        states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+        if len(self.study.get_trials(deepcopy=False, states=states)) >= self.total:
+            return None
+        trial = self.study.ask()
+        self.leases.take(trial._trial_id)
+        return self._claim(trial, fresh=True)
+
+    def _claim(self, trial: optuna.Trial, *, fresh: bool) -> Claim:
+        """Draws the trial's settings, which is repeatable where a kill came in between."""
+        if CONFIG_KEY in trial.user_attrs:
+            config = TrialConfig.model_validate(trial.user_attrs[CONFIG_KEY])
+        else:
+            config = suggest(trial, self.space, self.facts)
+            trial.set_user_attr(CONFIG_KEY, config.model_dump(mode="json"))
+        return Claim(trial, config, trial.user_attrs.get(LABEL_KEY), fresh)

@@ -1,0 +1,257 @@
+"""The loop of a search: hands trials to workers and writes what comes back.
+
+This process alone talks to the study; workers talk to it. It never imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from hpo.search.claims import Claim, Claims
+from hpo.search.crew import Crew, Worker
+from hpo.search.memory import oom_kills
+from hpo.search.recorder import Recorder
+from hpo.training.protocol import (
+    EpochEnd,
+    Event,
+    Finished,
+    Progress,
+    Ready,
+    Started,
+    Stop,
+    Train,
+    Verdict,
+)
+from studies.leases import BEAT_S
+from studies.record import Outcome
+
+POLL_S = 0.25
+HUNG_S = 600.0
+"""A worker that has said nothing for this long while training is taken for hung."""
+SAME_FAILURES = 3
+"""After this many consecutive failures with one cause the search stops with that cause."""
+MAX_DEATHS = 3
+"""A trial whose worker ended this often without an epoch in between has failed."""
+RESIDENT_GROWTH = 1.5
+"""A worker is renewed when it holds this many times the memory it held after its first trial."""
+RESIDENT_SLACK_BYTES = 1 << 30
+
+
+class View(Protocol):
+    """What shows a search to people."""
+
+    def show(self, message: str) -> None:
+        """Shows a line."""
+
+    def ready(self, worker: Worker, event: Ready) -> None:
+        """A worker can be used."""
+
+    def started(self, worker: Worker, claim: Claim, event: Started) -> None:
+        """A trial has begun."""
+
+    def progress(self, worker: Worker, event: Progress) -> None:
+        """A trial goes on."""
+
+    def epoch(self, worker: Worker, claim: Claim, event: EpochEnd) -> None:
+        """An epoch has ended."""
+
+    def finished(self, claim: Claim, outcome: Outcome) -> None:
+        """A trial has ended."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What all trials of a search have in common: see `Train`."""
+
+    seed: int
+    metric: str
+    precision: str
+
+
+@dataclass
+class Search:
+    """One run of a search.
+
+    Attributes:
+        claims: Hands out trials.
+        recorder: Writes them.
+        crew: The workers.
+        job: What trials have in common.
+        view: What shows them.
+        deadline: Monotonic time at which everything is laid aside, or None.
+    """
+
+    claims: Claims
+    recorder: Recorder
+    crew: Crew
+    job: JobSettings
+    view: View
+    deadline: float | None = None
+    pausing: bool = False
+    failure: str | None = None
+    _causes: list[str] = field(default_factory=list)
+    _beat_at: float = 0.0
+    _first_resident: dict[int, int] = field(default_factory=dict)
+    _exhausted: bool = False
+    _oom_kills: int = field(default_factory=oom_kills)
+
+    def run(self) -> None:
+        """Runs until all trials are finished, the deadline passes, or `pause` was called."""
+        while not self._over():
+            self._assign()
+            for worker, events, ended in self.crew.events(POLL_S):
+                for event in events:
+                    self._handle(worker, event)
+                if ended:
+                    self._died(worker)
+            self._keep_time()
+            self.view.tick()
+
+    def pause(self) -> None:
+        """Lets every trial finish its epoch, then ends `run`; safe to call from a signal."""
+        self.pausing = True
+
+    def _over(self) -> bool:
+        if self.crew.busy():
+            return False
+        if self.pausing or self.failure:
+            return True
+        return self._exhausted and self.claims.finished()
+
+    def _assign(self) -> None:
+        self._exhausted = False
+        while not (self.pausing or self.failure):
+            idle = next((worker for worker in self.crew.workers if worker.idle), None)
+            if idle is None:
+                return
+            claim = self.claims.next()
+            if claim is None:
+                self._exhausted = True
+                return
+            self._give(idle, claim)
+
+    def _give(self, worker: Worker, claim: Claim) -> None:
+        twin = self.recorder.twin(claim)
+        if twin and not claim.label:
+            self._finish(claim, twin)
+            return
+        worker.claim = claim
+        worker.send(
+            Train(
+                number=claim.number,
+                config=claim.config,
+                folder=str(self.recorder.folder(claim.number)),
+                seed=self.job.seed,
+                metric=self.job.metric,
+                precision=self.job.precision,
+            )
+        )
+
+    def _handle(self, worker: Worker, event: Event) -> None:
+        if isinstance(event, Ready):
+            worker.ready = True
+            self.view.ready(worker, event)
+        claim = worker.claim
+        if claim is None:
+            return
+        if isinstance(event, Started):
+            self.view.started(worker, claim, event)
+        elif isinstance(event, Progress):
+            self.view.progress(worker, event)
+        elif isinstance(event, EpochEnd):
+            claim.deaths = 0
+            prune = self.recorder.report(claim, event.values)
+            action = "pause" if self.pausing else "prune" if prune else "continue"
+            worker.send(Verdict(action=action))
+            self.view.epoch(worker, claim, event)
+        elif isinstance(event, Finished):
+            self._finished(worker, claim, event)
+
+    def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
+        worker.claim = None
+        if event.outcome is None:
+            self.recorder.leases.release(claim.trial_id)
+            return
+        self._finish(claim, event.outcome)
+        if event.outcome.reason == "out of memory" or self._has_grown(worker, event):
+            self._first_resident.pop(worker.index, None)
+            self.crew.replace(worker)
+        else:
+            self._assign()  # the worker trains on while files are collected
+        self.recorder.collect()
+
+    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+        self.recorder.finish(claim, outcome)
+        self.view.finished(claim, outcome)
+        self._watch_failures(outcome)
+
+    def _watch_failures(self, outcome: Outcome) -> None:
+        if outcome.reason != "failed":
+            self._causes.clear()
+            return
+        self._causes.append((outcome.message or "").strip().splitlines()[-1:][0])
+        if len(self._causes) >= SAME_FAILURES and len(set(self._causes[-SAME_FAILURES:])) == 1:
+            self.failure = self._causes[-1]
+
+    def _has_grown(self, worker: Worker, event: Finished) -> bool:
+        first = self._first_resident.setdefault(worker.index, event.resident_bytes)
+        return event.resident_bytes > first * RESIDENT_GROWTH + RESIDENT_SLACK_BYTES
+
+    def _died(self, worker: Worker) -> None:
+        """A worker has ended without a word: by the kernel's killer, a signal or a crash."""
+        claim, was_ready = worker.claim, worker.ready
+        status = self.crew.replace(worker)
+        if claim is None:
+            if not was_ready:
+                self.failure = f"A worker could not start. {_last_line(worker)}"
+            return
+        kills, self._oom_kills = self._oom_kills, oom_kills()
+        claim.deaths += 1
+        if self._oom_kills > kills:
+            message = "The kernel killed the worker for want of memory."
+            self._finish(claim, Outcome(reason="out of memory", message=message))
+        elif claim.deaths < MAX_DEATHS:
+            self.view.show(f"Trial {claim.number}: its worker ended ({status}); it is continued.")
+            self.claims.give_back(claim)
+        else:
+            message = f"Its worker ended {claim.deaths} times, {status}. {_last_line(worker)}"
+            self._finish(claim, Outcome(reason="failed", message=message))
+
+    def _keep_time(self) -> None:
+        now = time.monotonic()
+        if now - self._beat_at >= BEAT_S:
+            self._beat_at = now
+            self._renew_leases()
+        if self.deadline and now >= self.deadline and not self.pausing:
+            self.pausing = True
+            for worker in self.crew.busy():
+                worker.send(Stop())
+        for worker in self.crew.busy():
+            if now - worker.heard_at > HUNG_S:
+                self._hung(worker)
+
+    def _renew_leases(self) -> None:
+        for worker in self.crew.busy():
+            claim = worker.claim
+            if claim and not self.recorder.leases.renew(claim.trial_id):
+                self.view.show(f"Trial {claim.number} was taken over by another process.")
+                worker.claim = None
+                self.crew.replace(worker, at_once=True)
+
+    def _hung(self, worker: Worker) -> None:
+        claim = worker.claim
+        self.crew.replace(worker, at_once=True)
+        if claim:
+            message = f"No sign of life for {HUNG_S:.0f} s; the worker was killed."
+            self._finish(claim, Outcome(reason="hung", message=message))
+
+
+def _last_line(worker: Worker) -> str:
+    """Returns the last line a worker printed, with where to read the rest."""
+    lines = worker.log.read_text(errors="replace").strip().splitlines()
+    return f"{lines[-1] if lines else ''} (see {worker.log})".strip()

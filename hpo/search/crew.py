@@ -1,0 +1,173 @@
+"""The worker processes of one coordinating process.
+
+A worker is a process of its own because only a process's end gives back the memory TensorFlow
+takes, on the CPU and on the GPU, and because a crash, a hang or the kernel's killer then costs one
+trial's epoch instead of the study.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from hpo.search.claims import Claim
+from hpo.training.protocol import Command, Event, decode_event, encode
+
+
+class WorkerSettings(BaseModel):
+    """What every worker of a crew is started with.
+
+    Attributes:
+        manifest: File that holds the manifest.
+        image_size_px: Size of the decoded images.
+        device: auto, cpu or gpu.
+        threads: CPU threads of one worker.
+        gpus: Ids of the GPUs to share out, one a worker; empty without.
+        logs: Folder for what workers print.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    manifest: Path
+    image_size_px: int
+    device: str
+    threads: int
+    gpus: tuple[str, ...] = ()
+    logs: Path
+
+    def command(self) -> list[str]:
+        """Returns the command line of a worker."""
+        options = {
+            "--manifest": self.manifest,
+            "--image-size": self.image_size_px,
+            "--device": self.device,
+            "--threads": self.threads,
+        }
+        pairs = [str(part) for pair in options.items() for part in pair]
+        return [sys.executable, "-m", "hpo.training.worker", *pairs]
+
+    def environment(self, index: int) -> Mapping[str, str]:
+        """Returns the environment of the worker `index`."""
+        gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[index % len(self.gpus)]} if self.gpus else {}
+        return os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"} | gpu
+
+
+class Worker:
+    """One worker process and what it is doing.
+
+    Attributes:
+        index: Its place in the crew.
+        claim: The trial it trains, or None.
+        ready: Whether it has imported TensorFlow.
+        heard_at: When it last said anything, on the monotonic clock.
+        log: File with what it prints.
+    """
+
+    def __init__(self, index: int, settings: WorkerSettings) -> None:
+        self.index = index
+        self.claim: Claim | None = None
+        self.ready = False
+        self.heard_at = time.monotonic()
+        self.log = settings.logs / f"worker-{index}.log"
+        self._rest = b""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                settings.command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=settings.environment(index),
+                start_new_session=True,  # Ctrl-C is for the coordinator alone
+            )
+        assert self._process.stdin and self._process.stdout
+        self._stdin, self.stdout = self._process.stdin, self._process.stdout
+        os.set_blocking(self.stdout.fileno(), False)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be given a trial."""
+        return self.ready and self.claim is None
+
+    def send(self, command: Command) -> None:
+        """Sends a command; a worker that has just died is noticed by the end of its output."""
+        try:
+            self._stdin.write(encode(command))
+            self._stdin.flush()
+        except BrokenPipeError:
+            pass
+
+    def receive(self) -> tuple[list[Event], bool]:
+        """Returns what has arrived, and whether the worker has ended."""
+        chunk = self.stdout.read()
+        if chunk is None:
+            return [], False
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        self.heard_at = time.monotonic()
+        return [decode_event(line) for line in lines if line], not chunk
+
+    def end(self, *, at_once: bool = False) -> int:
+        """Ends the process and returns its exit status, negative for a signal."""
+        if at_once:
+            self._process.kill()
+        self._stdin.close()
+        try:
+            return self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+        finally:
+            self.stdout.close()
+
+
+class Crew:
+    """The workers of one coordinating process."""
+
+    def __init__(self, settings: WorkerSettings, size: int) -> None:
+        self._settings = settings
+        self._selector = selectors.DefaultSelector()
+        settings.logs.mkdir(parents=True, exist_ok=True)
+        self.workers: list[Worker] = []
+        for index in range(size):
+            self.workers.append(self._start(index))
+
+    def _start(self, index: int) -> Worker:
+        worker = Worker(index, self._settings)
+        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+        return worker
+
+    def events(self, timeout_s: float) -> Iterator[tuple[Worker, list[Event], bool]]:
+        """Yields, for each worker that has something to say, its events and whether it ended."""
+        for key, _ in self._selector.select(timeout_s):
+            worker: Worker = key.data
+            yield worker, *worker.receive()
+
+    def replace(self, worker: Worker, *, at_once: bool = False) -> int:
+        """Ends a worker, puts a fresh one in its place and returns the old one's exit status."""
+        self._selector.unregister(worker.stdout)
+        status = worker.end(at_once=at_once)
+        self.workers[self.workers.index(worker)] = self._start(worker.index)
+        return status
+
+    def busy(self) -> Sequence[Worker]:
+        """Returns the workers that train a trial."""
+        return [worker for worker in self.workers if worker.claim]
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Ends all workers."""
+        for worker in self.workers:
+            if worker.stdout.fileno() in {key.fd for key in self._selector.get_map().values()}:
+                self._selector.unregister(worker.stdout)
+            worker.end(at_once=at_once)
+        self._selector.close()

@@ -1,0 +1,93 @@
+"""Finds studies in a storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import optuna
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+
+from hpo.paths import Paths
+from hpo.search.artifacts import Artifacts
+from studies.errors import StudyError
+from studies.record import StudyRecord, read_study
+from studies.storage import masked, open_storage
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study with everything that belongs to it.
+
+    Attributes:
+        study: The Optuna study.
+        record: What it was created with.
+        storage: Its storage.
+        artifacts: Its artifacts.
+        folder: Its checkpoints and logs.
+    """
+
+    study: optuna.Study
+    record: StudyRecord
+    storage: RDBStorage
+    artifacts: Artifacts
+    folder: Path
+
+
+def open_existing(paths: Paths) -> RDBStorage:
+    """Opens the storage for reading.
+
+    Raises:
+        StudyError: It is a SQLite file that does not exist; nothing is created.
+    """
+    url = sa.make_url(paths.storage) if "://" in paths.storage else None
+    if url is not None and url.get_backend_name() == "sqlite":
+        file = Path(url.database or "")
+        if not file.exists():
+            raise StudyError(
+                f"There is no study here yet. Received: {masked(paths.storage)}, which does not "
+                "exist. Type `hpo run` first, or go to the folder where it was typed."
+            )
+    return open_storage(paths.storage)
+
+
+def names(storage: RDBStorage) -> list[str]:
+    """Returns the names of the studies, the latest last."""
+    return [
+        study.study_name for study in sorted(storage.get_all_studies(), key=lambda s: s._study_id)
+    ]
+
+
+def find_study(paths: Paths, name: str | None) -> OpenStudy:
+    """Opens the study `name`, or the latest.
+
+    Raises:
+        StudyError: There is no study of that name, or none at all.
+    """
+    storage = open_existing(paths)
+    known = names(storage)
+    if not known:
+        raise StudyError(
+            f"There is no study in this storage. Received: {masked(paths.storage)}. "
+            "Type `hpo run` first."
+        )
+    chosen = name or known[-1]
+    if chosen not in known:
+        close = get_close_matches(chosen, known, n=1)
+        raise StudyError(
+            f"There is no study of that name. Received: {chosen}. "
+            + (f"Did you mean {close[0]}? " if close else "")
+            + f"There are: {', '.join(known[-10:])}."
+        )
+    study = optuna.load_study(study_name=chosen, storage=storage)
+    return OpenStudy(
+        study=study,
+        record=read_study(study),
+        storage=storage,
+        artifacts=Artifacts(study, storage, paths.artifacts),
+        folder=paths.study(chosen),
+    )

@@ -1,0 +1,127 @@
+"""Writes what happens to a trial into its study."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo.search.artifacts import Artifacts
+from hpo.search.claims import Claim
+from hpo.search.curve import learning_curve
+from hpo.training.checkpoint import best_path
+from studies.leases import Leases
+from studies.metrics import METRICS
+from studies.record import LABEL_KEY, Outcome, Reason, read_config
+
+STATES: Mapping[Reason, TrialState] = {
+    "complete": TrialState.COMPLETE,
+    "stopped early": TrialState.COMPLETE,
+    "duplicate": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    # Not FAIL: a sampler forgets failed trials and would come back to the same place.
+    "diverged": TrialState.PRUNED,
+    "out of memory": TrialState.PRUNED,
+    "hung": TrialState.FAIL,
+    "failed": TrialState.FAIL,
+}
+
+
+@dataclass
+class Recorder:
+    """Writes the trials of one study.
+
+    Attributes:
+        study: The study.
+        artifacts: Its artifacts.
+        leases: The leases of its storage.
+        trials_folder: Where each trial's checkpoints lie, in a folder of its number.
+        metric: Name of the row of `METRICS` that is the objective.
+        keep_top: How many trials' weights are kept.
+    """
+
+    study: optuna.Study
+    artifacts: Artifacts
+    leases: Leases
+    trials_folder: Path
+    metric: str
+    keep_top: int
+    _twins: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            self._remember(trial)
+        self.collect()
+
+    def folder(self, number: int) -> Path:
+        """Returns the folder of a trial's checkpoints."""
+        return self.trials_folder / f"{number:05d}"
+
+    def twin(self, claim: Claim) -> Outcome | None:
+        """Returns the outcome of a trial whose settings another has finished with, else None."""
+        value = self._twins.get(claim.config.identity)
+        if value is None:
+            return None
+        return Outcome(
+            reason="duplicate", value=value, message="Another trial had exactly these settings."
+        )
+
+    def report(self, claim: Claim, values: list[float]) -> bool:
+        """Writes the objective of the epochs that are not written yet; whether to prune."""
+        written = self.study._storage.get_trial(claim.trial_id).intermediate_values
+        for epoch, value in enumerate(values, start=1):
+            if epoch not in written:
+                claim.trial.report(value, epoch)
+        return claim.label is None and claim.trial.should_prune()
+
+    def finish(self, claim: Claim, outcome: Outcome) -> None:
+        """Ends a trial and keeps the weights that are now among the best."""
+        for name, value in outcome.attributes().items():
+            claim.trial.set_user_attr(name, value)
+        self._draw(claim, outcome)
+        state = STATES[outcome.reason]
+        value = outcome.value if state is TrialState.COMPLETE else None
+        told = self.study.tell(claim.trial, values=value, state=state)
+        self._remember(told)
+        self.leases.release(claim.trial_id)
+
+    def collect(self) -> None:
+        """Keeps the weights of the best trials and the baselines, and deletes all other files."""
+        finished = self.study.get_trials(deepcopy=False, states=tuple(set(STATES.values())))
+        complete = [trial for trial in finished if trial.state is TrialState.COMPLETE]
+        best = sorted(complete, key=self._rank)[: self.keep_top]
+        baselines = [trial for trial in complete if LABEL_KEY in trial.user_attrs]
+        folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}
+        weights = {
+            trial.number: best_path(folders[trial.number], trial.user_attrs.get("best_epoch", 0))
+            for trial in complete
+            if trial.number in folders
+        }
+        files = {number: path for number, path in weights.items() if path.exists()}
+        self.artifacts.keep((trial.number for trial in [*best, *baselines]), files)
+        for number in folders.keys() & {trial.number for trial in finished}:
+            shutil.rmtree(folders[number], ignore_errors=True)
+
+    def _rank(self, trial: FrozenTrial) -> tuple[float, int]:
+        value = trial.value if trial.value is not None else float("nan")
+        return (-value if METRICS[self.metric].maximize else value), trial.number
+
+    def _remember(self, trial: FrozenTrial) -> None:
+        if trial.state is TrialState.COMPLETE and trial.value is not None:
+            self._twins[read_config(trial).identity] = trial.value
+
+    def _draw(self, claim: Claim, outcome: Outcome) -> None:
+        if outcome.best_epoch is None:
+            return
+        picture = learning_curve(
+            f"Trial {claim.number}" + (f" ({claim.label})" if claim.label else ""),
+            self.metric,
+            outcome.history.get(self.metric, []),
+            outcome.history[f"val_{self.metric}"],
+            outcome.best_epoch,
+        )
+        self.artifacts.add_text("learning-curve.svg", picture, claim.trial)

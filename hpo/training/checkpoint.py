@@ -1,0 +1,118 @@
+"""A trial's state after its last finished epoch, written so that a kill at any moment costs nothing.
+
+A checkpoint is one uncompressed `.npz`: zip's CRC-32 tells a torn file from a whole one. It is
+written beside its predecessor and renamed over it, and the predecessor is kept until the next.
+The best epoch's weights are a file of their own, named by the epoch and written before the
+checkpoint that speaks of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hpo.training.policies import PolicyState
+
+_CURRENT, _PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+
+
+class TrialState(BaseModel):
+    """All of a trial's state but its arrays.
+
+    Attributes:
+        identity: Identity of the settings it belongs to; another trial's is not continued.
+        epoch: Finished epochs.
+        policy: Where the schedule and stopping early stand.
+        history: Metric name to one value an epoch.
+        seconds: Phase to seconds spent so far, over all processes that worked on the trial.
+        best_stages: `trainable_stages` of the network the best weights belong to.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identity: str
+    epoch: int = 0
+    policy: PolicyState = PolicyState()
+    history: dict[str, list[float]] = {}
+    seconds: dict[str, float] = {}
+    best_stages: int = 0
+
+
+def save(folder: Path, state: TrialState, arrays: Sequence[np.ndarray]) -> None:
+    """Writes a checkpoint, atomically.
+
+    Raises:
+        OSError: The disk is full or read-only; the checkpoint before still stands.
+    """
+    temporary = folder / f".{_CURRENT}"
+    _write(temporary, arrays, state.model_dump(mode="json"))
+    current = folder / _CURRENT
+    if current.exists():
+        current.replace(folder / _PREVIOUS)
+    temporary.replace(current)
+    for stale in sorted(folder.glob("best-*.npz"))[:-2]:  # two checkpoints speak of two at most
+        stale.unlink()
+
+
+def load(folder: Path, identity: str) -> tuple[TrialState, list[np.ndarray]] | None:
+    """Returns the newest whole checkpoint of the settings `identity`, or None."""
+    for name in (_CURRENT, _PREVIOUS):
+        try:
+            arrays, meta = _read(folder / name)
+            state = TrialState.model_validate(meta)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, ValidationError):
+            continue  # missing, torn or of another version: the one before is used
+        best = best_path(folder, state.policy.best_epoch)
+        if state.identity == identity and (best.exists() or not state.policy.best_epoch):
+            return state, arrays
+    return None
+
+
+def best_path(folder: Path, epoch: int) -> Path:
+    """Returns where the weights of the best epoch (from 1) are kept."""
+    return folder / f"best-{epoch:04d}.npz"
+
+
+def save_weights(path: Path, weights: Sequence[np.ndarray], stages: int) -> None:
+    """Writes the weights of a network's head, atomically.
+
+    Args:
+        path: Where to.
+        weights: The head's weights in Keras's order.
+        stages: `trainable_stages` of the network that the head belongs to.
+    """
+    temporary = path.with_name(f".{path.name}")
+    _write(temporary, weights, {"trainable_stages": stages})
+    temporary.replace(path)
+
+
+def load_weights(path: Path) -> tuple[list[np.ndarray], int]:
+    """Reads what `save_weights` wrote.
+
+    Raises:
+        OSError: The file is missing.
+        zipfile.BadZipFile: It is torn.
+    """
+    weights, meta = _read(path)
+    return weights, int(meta["trainable_stages"])
+
+
+def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, object]) -> None:
+    named = {f"a{index:05d}": array for index, array in enumerate(arrays)}
+    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    with path.open("wb") as file:
+        np.savez(file, meta=text, allow_pickle=False, **named)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read(path: Path) -> tuple[list[np.ndarray], dict[str, object]]:
+    with np.load(path, allow_pickle=False) as file:
+        meta = json.loads(file["meta"].tobytes())
+        return [file[name] for name in sorted(file.files) if name != "meta"], meta

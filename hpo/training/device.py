@@ -1,0 +1,84 @@
+"""The device a worker computes on, and what arithmetic is fast there.
+
+Must be asked before anything else of TensorFlow runs in the process: threads and memory growth
+can't be changed later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SMALL_IMAGE_PX = 32
+"""Below this size a step is all overhead, and converting to bfloat16 costs more than it saves."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a worker trains on.
+
+    Attributes:
+        name: For people to read, e.g. `CPU, 2 threads` or `GPU NVIDIA H200`.
+        is_gpu: Whether it is a GPU.
+        fast_precision: The Keras dtype policy of its fastest training.
+        jit_compile: Whether steps are compiled by XLA, which pays on GPUs only: small networks
+            train 2 to 6 times slower with it on a CPU.
+    """
+
+    name: str
+    is_gpu: bool
+    fast_precision: str
+    jit_compile: bool
+
+    def precision(self, asked: str, image_size_px: int) -> str:
+        """Returns the dtype policy for a network: what was asked, or what is fast here."""
+        if asked != "auto":
+            return asked
+        return self.fast_precision if image_size_px >= SMALL_IMAGE_PX else "float32"
+
+
+def set_up(device: str, threads: int) -> Device:
+    """Prepares TensorFlow in this process and says what it will compute on.
+
+    Args:
+        device: `auto`, `cpu` or `gpu`.
+        threads: CPU threads this worker may use.
+
+    Raises:
+        ValueError: `gpu` was asked for and TensorFlow sees none.
+    """
+    import tensorflow as tf
+
+    gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
+    if device == "gpu" and not gpus:
+        raise ValueError(
+            "--device gpu needs a GPU that TensorFlow sees. Received: none. "
+            "Install the CUDA packages with: pip install 'hpo[gpu]'; or use --device cpu."
+        )
+    tf.config.set_visible_devices(gpus, "GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    if not gpus:
+        tf.config.experimental.enable_op_determinism()  # costs nothing on a CPU (measured)
+        return Device(f"CPU, {threads} threads", False, _cpu_precision(), False)
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return Device(f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True)
+
+
+def _cpu_precision() -> str:
+    """bfloat16 where the CPU multiplies it in hardware (twice as fast), else float32."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
+    has_bfloat16 = "amx_bf16" in flags or "avx512_bf16" in flags
+    return "mixed_bfloat16" if has_bfloat16 else "float32"
+
+
+def _gpu_precision(details: dict[str, object]) -> str:
+    """bfloat16 from Ampere (8.0) on, float16 on Volta and Turing (7.x), float32 before."""
+    capability = details.get("compute_capability")
+    major = capability[0] if isinstance(capability, tuple) else 0
+    if major >= 8:
+        return "mixed_bfloat16"
+    return "mixed_float16" if major == 7 else "float32"

@@ -1,0 +1,218 @@
+"""One network shape with its traced steps, shared by all trials of that shape.
+
+Tracing a step costs as much as several epochs of a small network. What differs between trials of
+one shape (learning rate, weight decay, L2, dropout rate, weights, optimizer state) lives in
+variables; `reset` sets them all, so that a trial's result does not depend on the trials before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from models.config import ModelConfig, OptimizerConfig
+from models.network import build_network, l2_kernels, reinitialise, set_rates, shape_key
+from models.optimizers import build_optimizer
+
+CALL_S = 0.25
+"""Steps are run in calls of about this length, after each of which a worker can be stopped."""
+
+
+@dataclass(frozen=True)
+class EpochSums:
+    """What a training epoch adds up to.
+
+    Attributes:
+        loss: Mean cross-entropy over the images, without the L2 penalty.
+        accuracy: Share of images classified as their label while training, in [0, 1].
+        finite: Whether every step's loss was finite; training stopped at the first that was not.
+        complete: Whether all steps were run.
+    """
+
+    loss: float
+    accuracy: float
+    finite: bool
+    complete: bool
+
+
+def program_key(
+    model: ModelConfig, optimizer: OptimizerConfig, precision: str, on_features: bool, mixup: bool
+) -> Hashable:
+    """Returns what trials must have in common to share a program."""
+    return shape_key(model), optimizer.name, precision, on_features, mixup
+
+
+class Predictor:
+    """A network and its traced forward pass.
+
+    Attributes:
+        network: The network; its `head` is trained.
+        on_features: Whether inputs are activations of the frozen base instead of images.
+    """
+
+    def __init__(self, model: ModelConfig, *, precision: str, on_features: bool) -> None:
+        self.network = build_network(model, seed=0, precision=precision)
+        self.on_features = on_features
+        self._logits = tf.function(self._forward, reduce_retracing=True)
+
+    def logits(self, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Returns float32 logits (n, units) and int32 labels (n,) of a data set, in its order."""
+        pairs = [(self._logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
+        logits, labels = zip(*pairs, strict=True)
+        return np.concatenate(logits), np.concatenate(labels)
+
+    def _forward(self, inputs: Any) -> Any:
+        return self.network.head(self._base(tf.cast(inputs, tf.float32)), training=False)
+
+    def _base(self, inputs: Any) -> Any:
+        base = self.network.base
+        return inputs if self.on_features or base is None else base(inputs, training=False)
+
+
+class Program(Predictor):
+    """A predictor with an optimizer and the traced steps that train its head.
+
+    Attributes:
+        optimizer: The Keras optimizer.
+    """
+
+    def __init__(
+        self,
+        model: ModelConfig,
+        optimizer: OptimizerConfig,
+        *,
+        precision: str,
+        on_features: bool,
+        mixup: bool,
+        jit_compile: bool,
+    ) -> None:
+        super().__init__(model, precision=precision, on_features=on_features)
+        self.optimizer = build_optimizer(optimizer)
+        self._mixup = mixup
+        self._kernels = l2_kernels(self.network)
+        self._l2 = tf.Variable(0.0, trainable=False)
+        self._scaled = precision == "mixed_float16"
+        if self._scaled:
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+        self.optimizer.build(self.network.head.trainable_variables)
+        self._fresh_optimizer = [np.array(v) for v in self.optimizer.variables]
+        self._step = tf.function(self._train_step, jit_compile=jit_compile, reduce_retracing=True)
+        self._run = tf.function(self._train_steps, reduce_retracing=True)
+
+    def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
+        """Makes this the program of a new trial: fresh weights, optimizer and rates."""
+        reinitialise(self.network, seed)
+        set_rates(self.network, model.dropout)
+        for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
+            variable.assign(value)
+        self._l2.assign(model.l2)
+        inner = self.optimizer.inner_optimizer if self._scaled else self.optimizer
+        if inner.weight_decay is not None:
+            inner.weight_decay.assign(optimizer.weight_decay)
+        self.set_learning_rate(optimizer.learning_rate)
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Sets the step size of the steps to come."""
+        inner = self.optimizer.inner_optimizer if self._scaled else self.optimizer
+        inner.learning_rate.assign(rate)
+
+    def state(self) -> list[np.ndarray]:
+        """Returns every array that training changes: weights, random states, optimizer."""
+        return [np.array(variable) for variable in self._variables()]
+
+    def set_state(self, arrays: Iterable[np.ndarray]) -> None:
+        """Restores what `state` returned."""
+        for variable, value in zip(self._variables(), arrays, strict=True):
+            variable.assign(value)
+
+    def train(
+        self, batches: tf.data.Dataset, steps: int, on_call: Callable[[int], bool]
+    ) -> EpochSums:
+        """Trains one epoch.
+
+        Args:
+            batches: Of `(inputs, labels int32 (b,), mix_b float32 (b,))`.
+            steps: Batches of it.
+            on_call: Called with the steps done after every call of about `CALL_S`; False stops.
+        """
+        iterator, done, sums = iter(batches), 0, np.zeros(3)
+        for count in _call_sizes(steps):
+            *values, finite = self._run(iterator, tf.constant(count))
+            sums += [float(value) for value in values]
+            done += count
+            if not bool(finite) or not on_call(done) and done < steps:
+                break
+        loss, correct, images = sums
+        images = max(images, 1.0)
+        return EpochSums(loss / images, correct / images, bool(finite), done == steps)
+
+    def _variables(self) -> list[Any]:
+        return [*self.network.head.variables, *self.optimizer.variables]
+
+    def _train_steps(self, iterator: Iterator[Any], count: Any) -> Any:
+        loss = correct = images = tf.constant(0.0)
+        finite = tf.constant(True)
+        for _ in tf.range(count):
+            if finite:
+                inputs, labels, mix_b = next(iterator)
+                step_loss, step_correct, finite = self._step(inputs, labels, mix_b)
+                loss += step_loss
+                correct += step_correct
+                images += tf.cast(tf.shape(labels)[0], tf.float32)
+        return loss, correct, images, finite
+
+    def _train_step(self, inputs: Any, labels: Any, mix_b: Any) -> Any:
+        inputs = tf.cast(inputs, tf.float32)
+        partners = tf.roll(labels, 1, axis=0)
+        if self._mixup:
+            share = tf.reshape(mix_b, [-1] + [1] * (len(inputs.shape) - 1))
+            inputs = share * inputs + (1.0 - share) * tf.roll(inputs, 1, axis=0)
+        inputs = self._base(inputs)
+        variables = self.network.head.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self.network.head(inputs, training=True)
+            losses = cross_entropy(labels, logits)
+            if self._mixup:
+                losses = mix_b * losses + (1.0 - mix_b) * cross_entropy(partners, logits)
+            loss = tf.reduce_mean(losses) + self._penalty()
+            scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
+        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        correct = tf.reduce_sum(tf.cast(tf.equal(predicted(logits), labels), tf.float32))
+        return tf.reduce_sum(losses), correct, tf.math.is_finite(loss)
+
+    def _penalty(self) -> Any:
+        squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(k))) for k in self._kernels]
+        return self._l2 * tf.add_n(squares) if squares else tf.constant(0.0)
+
+
+def cross_entropy(labels: Any, logits: Any) -> Any:
+    """Returns the loss of each image: softmax over many units, sigmoid over one."""
+    if logits.shape[-1] == 1:
+        targets = tf.cast(labels[:, None], logits.dtype)
+        return tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)[:, 0]
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+
+
+def predicted(logits: Any) -> Any:
+    """Returns the class of each image, int32 (b,)."""
+    if logits.shape[-1] == 1:
+        return tf.cast(logits[:, 0] > 0.0, tf.int32)
+    return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+
+def _call_sizes(steps: int) -> Iterator[int]:
+    """Yields how many steps each call runs, growing until a call takes `CALL_S`."""
+    size, done = 1, 0
+    while done < steps:
+        count = min(size, steps - done)
+        began = time.perf_counter()
+        yield count
+        done += count
+        if time.perf_counter() - began < CALL_S / 2:
+            size *= 2

@@ -1,0 +1,137 @@
+"""What the coordinating process and its workers say to each other: one JSON object a line.
+
+    coordinator -> worker   Train, Verdict, Stop
+    worker -> coordinator   Ready, Started, Progress, EpochEnd, Finished
+
+A worker that reads the end of its input ends at once, so a killed coordinator leaves no orphan.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from studies.record import Outcome
+from studies.trial_config import TrialConfig
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Train(_Message):
+    """Train this trial, from its last checkpoint where there is one.
+
+    Attributes:
+        number: The trial's number in its study.
+        config: Its settings.
+        seed: The study's seed.
+        metric: Name of a row of `studies.metrics.METRICS`.
+        folder: The trial's own folder, for checkpoints and best-epoch weights.
+        precision: `auto` or a Keras dtype policy.
+        memory_limit_bytes: Configurations estimated to need more are refused.
+    """
+
+    kind: Literal["train"] = "train"
+    number: int
+    config: TrialConfig
+    seed: int
+    metric: str
+    folder: str
+    precision: str = "auto"
+    memory_limit_bytes: int | None = None
+
+
+class Verdict(_Message):
+    """The answer to an `EpochEnd`: go on, end as pruned, or lay the trial aside."""
+
+    kind: Literal["verdict"] = "verdict"
+    action: Literal["continue", "prune", "pause"]
+
+
+class Stop(_Message):
+    """Lay the trial aside within the epoch; its last checkpoint stands."""
+
+    kind: Literal["stop"] = "stop"
+
+
+class Ready(_Message):
+    """The worker has imported TensorFlow and waits for a trial."""
+
+    kind: Literal["ready"] = "ready"
+    device: str
+    precision: str
+
+
+class Started(_Message):
+    """A trial has begun, at epoch 0 or where its checkpoint left it."""
+
+    kind: Literal["started"] = "started"
+    number: int
+    epoch: int
+    parameters: int
+
+
+class Progress(_Message):
+    """Within an epoch, a few times a second."""
+
+    kind: Literal["progress"] = "progress"
+    number: int
+    epoch: int
+    done: float
+    images_per_s: float
+
+
+class EpochEnd(_Message):
+    """An epoch is finished and its checkpoint written; waits for a `Verdict`.
+
+    Attributes:
+        values: The objective of every epoch so far, so that a report lost to a kill is made up.
+        metrics: All metrics of this epoch.
+        seconds: Wall-clock time of this epoch.
+    """
+
+    kind: Literal["epoch"] = "epoch"
+    number: int
+    values: list[float]
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Finished(_Message):
+    """A trial has ended.
+
+    Attributes:
+        outcome: How; None where it was laid aside.
+        weights: File with the best epoch's weights, in the trial's folder.
+        resident_bytes: Memory the worker holds now.
+    """
+
+    kind: Literal["finished"] = "finished"
+    number: int
+    outcome: Outcome | None
+    weights: str | None = None
+    resident_bytes: int = 0
+
+
+Command = Annotated[Train | Verdict | Stop, Field(discriminator="kind")]
+Event = Annotated[Ready | Started | Progress | EpochEnd | Finished, Field(discriminator="kind")]
+
+_COMMANDS: TypeAdapter[Command] = TypeAdapter(Command)
+_EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def encode(message: _Message) -> bytes:
+    """Returns the message as one line."""
+    return message.model_dump_json().encode() + b"\n"
+
+
+def decode_command(line: bytes) -> Command:
+    """Reads a line sent to a worker."""
+    return _COMMANDS.validate_json(line)
+
+
+def decode_event(line: bytes) -> Event:
+    """Reads a line sent by a worker."""
+    return _EVENTS.validate_json(line)

@@ -1,0 +1,131 @@
+"""Who trains which trial: a row a running trial, taken and kept by compare-and-swap.
+
+The holder counts a beat up. Whoever finds a trial running watches its beat, and may take it over
+once the beat has stood still for `LEASE_S` of the watcher's own monotonic clock: no two machines'
+clocks are ever compared. On one machine a dead holder is known by its process and need not be
+waited for. (The idea of a lease without clocks: Gray & Cheriton 1989, with the fencing done by the
+beat itself.)
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import psutil
+import sqlalchemy as sa
+
+LEASE_S = 45.0
+"""A holder that has not beaten for this long has lost its trial."""
+BEAT_S = 10.0
+"""How often a holder beats."""
+
+_METADATA = sa.MetaData()
+_LEASES = sa.Table(
+    "hpo_leases",
+    _METADATA,
+    sa.Column("trial_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("owner", sa.String(255), nullable=False),
+    sa.Column("beat", sa.Integer, nullable=False),
+)
+
+
+def new_owner() -> str:
+    """Returns a name for this process that no other process has had."""
+    started = psutil.Process().create_time()
+    return f"{socket.gethostname()}|{os.getpid()}|{started}|{uuid.uuid4().hex[:8]}"
+
+
+@dataclass
+class Leases:
+    """The leases of one storage as one process sees them.
+
+    Attributes:
+        engine: The storage's engine.
+        owner: This process's name, see `new_owner`.
+        held: Ids of the trials it holds.
+    """
+
+    engine: sa.Engine
+    owner: str = field(default_factory=new_owner)
+    held: set[int] = field(default_factory=set)
+    _seen: dict[int, tuple[str, int, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _METADATA.create_all(self.engine)
+
+    def take(self, trial_id: int) -> bool:
+        """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""
+        row = self._read(trial_id)
+        if row is None:
+            taken = self._insert(trial_id)
+        elif row[0] == self.owner:
+            taken = True
+        else:
+            gone = _died_here(row[0]) or self._stood_still(trial_id, *row)
+            taken = gone and self._update(trial_id, *row)
+        if taken:
+            self.held.add(trial_id)
+        return taken
+
+    def renew(self, trial_id: int) -> bool:
+        """Beats; False where the lease was lost to another."""
+        row = self._read(trial_id)
+        kept = row is not None and row[0] == self.owner and self._update(trial_id, *row)
+        if not kept:
+            self.held.discard(trial_id)
+        return kept
+
+    def release(self, trial_id: int) -> None:
+        """Gives a trial back, where it is still ours."""
+        self.held.discard(trial_id)
+        rows = sa.and_(_LEASES.c.trial_id == trial_id, _LEASES.c.owner == self.owner)
+        with self.engine.begin() as connection:
+            connection.execute(sa.delete(_LEASES).where(rows))
+
+    def _read(self, trial_id: int) -> tuple[str, int] | None:
+        query = sa.select(_LEASES.c.owner, _LEASES.c.beat).where(_LEASES.c.trial_id == trial_id)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row.owner, row.beat)
+
+    def _insert(self, trial_id: int) -> bool:
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(
+                    sa.insert(_LEASES).values(trial_id=trial_id, owner=self.owner, beat=0)
+                )
+        except sa.exc.IntegrityError:
+            return False
+        return True
+
+    def _update(self, trial_id: int, owner: str, beat: int) -> bool:
+        """Makes the lease ours, or beats, where it still is as it was read."""
+        same = sa.and_(
+            _LEASES.c.trial_id == trial_id, _LEASES.c.owner == owner, _LEASES.c.beat == beat
+        )
+        with self.engine.begin() as connection:
+            change = sa.update(_LEASES).where(same).values(owner=self.owner, beat=beat + 1)
+            return connection.execute(change).rowcount == 1
+
+    def _stood_still(self, trial_id: int, owner: str, beat: int) -> bool:
+        now = time.monotonic()
+        seen_owner, seen_beat, since = self._seen.get(trial_id, (owner, beat, now))
+        if (seen_owner, seen_beat) != (owner, beat):
+            since = now
+        self._seen[trial_id] = (owner, beat, since)
+        return now - since >= LEASE_S
+
+
+def _died_here(owner: str) -> bool:
+    """Whether `owner` was a process of this machine that is gone."""
+    host, pid, started, _ = owner.split("|")
+    if host != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
+    except psutil.NoSuchProcess:
+        return True

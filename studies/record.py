@@ -1,0 +1,169 @@
+"""What is kept with a study and with each of its trials, beside what Optuna keeps itself.
+
+Everything is a user attribute, so that the dashboard shows it: scalars as columns, the trial's full
+settings and per-epoch curves as JSON. A trial can be run again from its record alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studies.errors import StudyError
+from studies.trial_config import TrialConfig
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+Reason = Literal[
+    "complete",
+    "stopped early",
+    "pruned",
+    "diverged",
+    "out of memory",
+    "hung",
+    "failed",
+    "duplicate",
+    "imported",
+]
+
+FORMAT = 1
+"""Version of what is stored; a study of a later one is refused."""
+STUDY_KEY = "hpo"
+CONFIG_KEY = "config"
+HISTORY_KEY = "history"
+LABEL_KEY = "label"
+
+
+class Outcome(BaseModel):
+    """How a trial ended.
+
+    Attributes:
+        reason: Why it ended.
+        value: The objective at the best epoch; None where no epoch finished or it was pruned.
+        best_epoch: The epoch, from 1, whose weights are kept.
+        history: Metric name to one value an epoch, of equal lengths.
+        seconds: Phase to wall-clock seconds, `total` among them.
+        facts: Parameters, image size, device, precision and the like, for people to read.
+        message: The traceback of a failure, or one line about the end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: Reason
+    value: float | None = None
+    best_epoch: int | None = None
+    history: dict[str, list[float]] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    facts: dict[str, str | int | float] = Field(default_factory=dict)
+    message: str | None = None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were finished."""
+        return len(next(iter(self.history.values()), []))
+
+    def attributes(self) -> dict[str, Any]:
+        """Returns the user attributes that keep this outcome."""
+        epochs, total = self.epochs, self.seconds.get("total", 0.0)
+        named: dict[str, Any] = {
+            "reason": self.reason,
+            "epochs_done": epochs,
+            "best_epoch": self.best_epoch,
+            "seconds": round(total, 3),
+            "seconds_per_epoch": round(total / epochs, 3) if epochs else None,
+            **self.facts,
+            **self._best_and_last(),
+            "timing": {phase: round(value, 3) for phase, value in self.seconds.items()},
+            HISTORY_KEY: self.history,
+            "message": self.message,
+        }
+        return {key: value for key, value in named.items() if value is not None}
+
+    def _best_and_last(self) -> dict[str, float]:
+        if self.best_epoch is None:
+            return {}
+        best = {f"best_{name}": curve[self.best_epoch - 1] for name, curve in self.history.items()}
+        return best | {f"last_{name}": curve[-1] for name, curve in self.history.items()}
+
+
+def read_outcome(trial: FrozenTrial) -> Outcome | None:
+    """Returns how a finished trial ended; None where this program did not record it."""
+    attributes = trial.user_attrs
+    if "reason" not in attributes:
+        return None
+    return Outcome(
+        reason=attributes["reason"],
+        value=trial.value if trial.state.name == "COMPLETE" else None,
+        best_epoch=attributes.get("best_epoch"),
+        history=attributes.get(HISTORY_KEY, {}),
+        seconds=attributes.get("timing", {}),
+        message=attributes.get("message"),
+    )
+
+
+def read_config(trial: FrozenTrial) -> TrialConfig:
+    """Returns the settings a trial was trained with.
+
+    Raises:
+        StudyError: The trial was not made by this program.
+    """
+    try:
+        return TrialConfig.model_validate(trial.user_attrs[CONFIG_KEY])
+    except KeyError as error:
+        raise StudyError(
+            f"Trial {trial.number} holds no settings of this program. Received: a trial with "
+            f"{sorted(trial.user_attrs) or 'no attributes'}. Use a study created by `hpo run`."
+        ) from error
+
+
+class StudyRecord(BaseModel):
+    """What a study was created with; a continued study uses this and nothing else.
+
+    Attributes:
+        format: Version of this record.
+        settings: The `StudySettings` it was created with, as JSON.
+        space: The `Space` its trials are drawn from, as JSON.
+        facts: The `DataFacts` of its data.
+        manifest_digest: Digest of the manifest.
+        manifest_artifact: Id of the study artifact that holds the manifest.
+        unavailable: Backbone to the reason it is not in the space.
+        versions: Package to version.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    settings: dict[str, Any]
+    space: dict[str, Any]
+    facts: dict[str, Any]
+    manifest_digest: str
+    manifest_artifact: str
+    unavailable: dict[str, str] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+
+    def save(self, study: optuna.Study) -> None:
+        """Writes this record; a study that has one is complete and can be continued."""
+        study.set_user_attr(STUDY_KEY, self.model_dump(mode="json"))
+
+
+def read_study(study: optuna.Study) -> StudyRecord:
+    """Returns what a study was created with.
+
+    Raises:
+        StudyError: The study was not created by this program, or by a later version of it.
+    """
+    stored = study.user_attrs.get(STUDY_KEY)
+    if stored is None:
+        raise StudyError(
+            f"The study {study.study_name!r} was not created by `hpo run`. "
+            "Received: a study without its settings. Choose another --study name."
+        )
+    if stored.get("format", 0) > FORMAT:
+        raise StudyError(
+            f"The study {study.study_name!r} was created by a later version of hpo. "
+            f"Received: format {stored['format']}, this version reads up to {FORMAT}. Upgrade hpo."
+        )
+    return StudyRecord.model_validate(stored)

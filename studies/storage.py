@@ -1,0 +1,93 @@
+"""Where studies live: SQLite in one folder by default, PostgreSQL where many machines share them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+
+from studies.errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.storages import RDBStorage
+
+BUSY_TIMEOUT_S = 60
+"""How long a SQLite connection waits for another's write before it gives up."""
+
+
+def default_url(runs: Path) -> str:
+    """Returns the storage URL of the SQLite file in the folder `runs`."""
+    return f"sqlite:///{runs.resolve() / 'studies.db'}"
+
+
+def masked(url: str) -> str:
+    """Returns `url` fit for output, its password replaced by `***`."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return "(not a database URL)"
+
+
+def open_storage(url: str) -> RDBStorage:
+    """Opens a storage, creating its tables where they are missing.
+
+    One process at a time does that: 16 workers that create the schema of one SQLite file at once
+    kill 14 of each other.
+
+    Args:
+        url: SQLAlchemy URL; `postgresql://` stands for psycopg's dialect.
+
+    Raises:
+        StudyError: The URL is malformed, its driver is not installed, or nothing answers there.
+    """
+    from optuna.storages import RDBStorage
+
+    try:
+        parsed = _dialect(sa.make_url(url))
+        if parsed.get_backend_name() == "sqlite":
+            return _open_sqlite(parsed)
+        return RDBStorage(
+            parsed.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True}
+        )
+    except sa.exc.ArgumentError as error:
+        raise StudyError(
+            "--storage is a database URL. Received: something else. Write it as "
+            "sqlite:///studies.db or postgresql://user:password@host/database."
+        ) from error
+    except (ImportError, sa.exc.NoSuchModuleError) as error:
+        raise StudyError(
+            f"The driver for this storage is not installed. Received: {masked(url)}. "
+            "For PostgreSQL: pip install 'hpo[postgresql]'."
+        ) from error
+    except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
+        raise StudyError(
+            f"The storage cannot be opened. Received: {masked(url)} ({_cause(error)}). "
+            "Check that the folder is writable, or that the server runs and lets you in."
+        ) from error
+
+
+def _dialect(url: sa.URL) -> sa.URL:
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _open_sqlite(url: sa.URL) -> RDBStorage:
+    from optuna.storages import RDBStorage
+
+    file = Path(url.database or "studies.db")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(file.with_suffix(".lock")):
+        storage = RDBStorage(
+            url.render_as_string(hide_password=False),
+            engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}},
+        )
+        with storage.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # readers never block the writer
+    return storage
+
+
+def _cause(error: Exception) -> str:
+    """Returns the driver's own words, which hold no URL, on one line."""
+    original: Any = getattr(error, "orig", None) or error
+    return " ".join(str(original).split())[:200] or type(original).__name__
