@@ -1,0 +1,102 @@
+"""The audit: what the checks found in a data set, in plain language."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from data_pipeline.checks import SEVERITIES, Case, Check, Severity
+from data_pipeline.duplicates import Deduplicated
+from data_pipeline.errors import DataError
+from data_pipeline.file_checks import FILE_CHECKS
+from data_pipeline.parts import Split
+from data_pipeline.set_checks import SET_CHECKS
+from data_pipeline.sources import Source
+
+CHECKS = {row.code: row for row in (*SET_CHECKS, *FILE_CHECKS)}
+
+
+class Finding(BaseModel):
+    """What one check found.
+
+    Attributes:
+        code: Name of the check, a key of `CHECKS`.
+        severity: `error` where training would be wrong, `warning` where the user should look,
+            `info` where all is taken care of.
+        message: What it means and what was done, in plain language.
+        count: Number of files, groups of equal files, or classes.
+        paths: All of them: files and folders relative to the data set, or classes.
+        groups: The same in groups, where equal files belong together.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    paths: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...] = ()
+
+
+class Audit(BaseModel):
+    """Everything that was noticed about a data set, errors first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that make training wrong."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+    def summary(self) -> str:
+        """The errors and warnings as sentences."""
+        return " ".join(
+            f"{finding.message} ({finding.count}: {', '.join(finding.paths[:3])})"
+            for finding in self.findings
+            if finding.severity != "info"
+        )
+
+    def require_sound(self) -> None:
+        """Refuses a data set that training would be wrong on.
+
+        Raises:
+            DataError: There are errors.
+        """
+        if self.errors:
+            raise DataError(
+                f"Training on this data set would be wrong. Received: {self.summary()} "
+                "See all findings with `hpo doctor`."
+            )
+
+
+def run_checks(source: Source, unique: Deduplicated, to_fill: tuple[Split, ...]) -> Audit:
+    """Runs every check of `CHECKS`.
+
+    Args:
+        source: The data set as it was found.
+        unique: Its duplicates (`duplicates.deduplicate`).
+        to_fill: The splits that images are dealt out to (`split.split_fractions`).
+
+    Returns:
+        What was found, errors first; nothing for a check that found nothing.
+    """
+    case = Case(source, unique, to_fill)
+    findings = [finding for check in CHECKS.values() if (finding := _run(check, case))]
+    findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
+    return Audit(findings=tuple(findings))
+
+
+def _run(check: Check, case: Case) -> Finding | None:
+    groups = tuple(check.find(case))
+    if not groups:
+        return None
+    return Finding(
+        code=check.code,
+        severity=check.severity,
+        message=check.message,
+        count=len(groups),
+        paths=tuple(path for group in groups for path in group),
+        groups=groups if any(len(group) > 1 for group in groups) else (),
+    )

@@ -1,0 +1,139 @@
+"""What lies in a folder: the files that may be images, and everything that is left out and why."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from data_pipeline.errors import DataError
+from data_pipeline.images import SUFFIXES, open_image
+
+JUNK = frozenset(
+    {
+        "__macosx",
+        ".ipynb_checkpoints",
+        "__pycache__",
+        "@eadir",
+        "$recycle.bin",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        ".ds_store",
+        "_ds_store",
+    }
+)
+"""What operating systems and programs leave in folders, in lower case."""
+
+Reason = Literal[
+    "junk", "hidden", "outside_link", "folder_link", "bad_name", "unreadable_folder", "not_an_image"
+]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds.
+
+    Attributes:
+        candidates: Files whose name or content is an image's, relative to the folder with forward
+            slashes, sorted.
+        left_out: Files and folders that were not looked into, by reason.
+        imageless: The topmost folders without any candidate.
+    """
+
+    candidates: tuple[str, ...]
+    left_out: Mapping[Reason, tuple[str, ...]]
+    imageless: tuple[str, ...]
+
+
+def list_folder(root: Path) -> Contents:
+    """Looks through a folder and all folders in it, without reading images.
+
+    Args:
+        root: The folder, absolute and without symbolic links.
+
+    Raises:
+        DataError: The folder itself cannot be listed.
+    """
+    files: list[str] = []
+    folders: list[str] = []
+    left_out: dict[Reason, list[str]] = defaultdict(list)
+
+    def refused(error: OSError) -> None:
+        if Path(error.filename) == root:
+            raise DataError(
+                f"--data must be a folder that can be read. Received: {str(root)!r} "
+                f"({error.strerror}). Check its permissions."
+            ) from error
+        left_out["unreadable_folder"].append(_shown(Path(error.filename), root))
+
+    for top, names_of_folders, names_of_files in os.walk(root, onerror=refused):
+        for name in sorted(names_of_folders + names_of_files):
+            path, is_folder = Path(top, name), name in names_of_folders
+            reason = _reason_to_leave_out(path, root, is_folder)
+            if reason:
+                left_out[reason].append(_shown(path, root))
+            else:
+                (folders if is_folder else files).append(path.relative_to(root).as_posix())
+            if reason and is_folder:
+                names_of_folders.remove(name)  # Keeps os.walk out of it.
+    candidates = tuple(sorted(path for path in files if _may_be_image(root / path)))
+    left_out["not_an_image"] = sorted(set(files) - set(candidates))
+    return Contents(
+        candidates,
+        {reason: tuple(sorted(paths)) for reason, paths in left_out.items() if paths},
+        tuple(_imageless(folders, candidates)),
+    )
+
+
+def _reason_to_leave_out(path: Path, root: Path, is_folder: bool) -> Reason | None:
+    name = path.name
+    if name.lower() in JUNK or name.startswith("._"):
+        return "junk"
+    if name.startswith("."):
+        return "hidden"
+    if not _is_utf8(name):
+        return "bad_name"
+    if path.is_symlink():
+        if not path.resolve().is_relative_to(root):
+            return "outside_link"
+        if is_folder:
+            return "folder_link"
+    return None if is_folder or path.is_file() else "not_an_image"
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(path: Path, root: Path) -> str:
+    """A relative path that can be printed and stored even where its name is not UTF-8."""
+    relative = path.relative_to(root).as_posix()
+    return relative.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _may_be_image(path: Path) -> bool:
+    """By the name where it says so, so that damaged images count too; else by the content."""
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    try:
+        open_image(path).close()
+    except Exception:  # Pillow's readers raise nearly anything on what is no image.
+        return False
+    return True
+
+
+def _imageless(folders: list[str], candidates: tuple[str, ...]) -> Iterator[str]:
+    used = {str(parent) for path in candidates for parent in Path(path).parents}
+    last = None
+    for folder in sorted(folders):
+        if folder not in used and (last is None or not Path(folder).is_relative_to(last)):
+            last = folder
+            yield folder
