@@ -1,0 +1,44 @@
+"""What a study can be tuned for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of the validation images.
+
+    Attributes:
+        name: What settings and histories call it.
+        direction: Whether more or less of it is better, in Optuna's words.
+        label: What people read.
+    """
+
+    name: str
+    direction: Literal["maximize", "minimize"]
+    label: str
+
+    @property
+    def maximize(self) -> bool:
+        """Whether more of it is better."""
+        return self.direction == "maximize"
+
+    def better(self, value: float, than: float) -> bool:
+        """Returns whether `value` is strictly better."""
+        return value > than if self.maximize else value < than
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        metric.name: metric
+        for metric in (
+            Metric("accuracy", "maximize", "accuracy"),
+            Metric("macro_f1", "maximize", "macro F1"),
+            Metric("loss", "minimize", "cross-entropy"),
+        )
+    }
+)

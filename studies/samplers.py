@@ -1,0 +1,120 @@
+"""What proposes the next trial: one row a sampler, every default written out."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+
+class TPE(BaseModel):
+    """Multivariate tree-structured Parzen estimator (Bergstra et al. 2011, Falkner et al. 2018)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["tpe"] = "tpe"
+    n_startup_trials: int = Field(
+        default=10, ge=0, description="Trials drawn at random before it learns."
+    )
+    n_ei_candidates: int = Field(
+        default=24, ge=1, description="Candidates compared for each proposal."
+    )
+    multivariate: bool = Field(default=True, description="Models the parameters together.")
+    group: bool = Field(
+        default=True, description="Models those of each branch of a conditional space together."
+    )
+    constant_liar: bool = Field(
+        default=True, description="Keeps away from what other workers are training."
+    )
+
+
+class Random(BaseModel):
+    """Independent draws: the reference that a learning sampler has to beat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["random"] = "random"
+
+
+class Exhaustive(BaseModel):
+    """Every combination of a space of choices and steps once, in random order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["exhaustive"] = "exhaustive"
+
+
+SamplerSettings = Annotated[TPE | Random | Exhaustive, Field(discriminator="name")]
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """One row.
+
+    Attributes:
+        settings: Its options with their defaults.
+        make: Makes it from these and a seed.
+        help: What it is good for.
+    """
+
+    settings: type[TPE] | type[Random] | type[Exhaustive]
+    make: Callable[[Any, int], BaseSampler]
+    help: str
+
+
+def _tpe(settings: TPE, seed: int) -> BaseSampler:
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed, **settings.model_dump(exclude={"name"}))
+
+
+def _random(settings: Random, seed: int) -> BaseSampler:
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(seed=seed)
+
+
+def _exhaustive(settings: Exhaustive, seed: int) -> BaseSampler:
+    from optuna.samplers import BruteForceSampler
+
+    class _BruteForce(BruteForceSampler):
+        """Without Optuna's own end, which needs `study.optimize`: trials are counted here."""
+
+        def after_trial(self, *args: Any) -> None:
+            pass
+
+    return _BruteForce(seed=seed)
+
+
+SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
+    {
+        "tpe": Sampler(TPE, _tpe, "learns from the trials so far"),
+        "random": Sampler(Random, _random, "learns nothing"),
+        "exhaustive": Sampler(Exhaustive, _exhaustive, "every combination once"),
+    }
+)
+
+
+def make_sampler(settings: TPE | Random | Exhaustive, seed: int, trial_number: int) -> BaseSampler:
+    """Makes the sampler that proposes one trial.
+
+    Args:
+        settings: Its row's options.
+        seed: The study's seed.
+        trial_number: The trial's number: were the seed that of the study alone, a study that is
+            continued would propose its first trials again.
+    """
+    from optuna.exceptions import ExperimentalWarning
+
+    digest = hashlib.sha256(f"sampler/{seed}/{trial_number}".encode()).digest()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # `group` and BruteForceSampler are
+        return SAMPLERS[settings.name].make(settings, int.from_bytes(digest[:4], "big"))

@@ -1,0 +1,199 @@
+"""Everything a study is created with, and where it is read from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from studies.changes import problem, unknown
+from studies.parameters import PARAMETERS
+from studies.pruners import Percentile, PrunerSettings
+from studies.samplers import TPE, SamplerSettings
+
+CHANGEABLE = frozenset(
+    {"trials", "timeout_s", "workers", "device", "keep_top", "storage", "published_by"}
+)
+"""Settings that may differ when a study is continued: they decide how long, not what."""
+
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(value: Any) -> Any:
+    """Returns the seconds in a text such as `90s`, `15m` or `1h30m`; other values as they are.
+
+    Raises:
+        ValueError: The text is no duration.
+    """
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
+    if not parts or "".join(map("".join, parts)) != value.replace(" ", ""):
+        raise ValueError("a duration is seconds or a text such as '90s', '15m' or '1h30m'")
+    return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+
+
+def _named(value: Any) -> Any:
+    """Lets `sampler = "random"` stand for a table with that name."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Baseline(BaseModel):
+    """Settings somebody chose by hand, trained before the search begins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field(min_length=1, description="what it is called in listings")
+    settings: dict[str, Any] = Field(description="parameter = value")
+    published: dict[str, float] = Field(
+        default_factory=dict, description="figures its author reports, by name"
+    )
+
+    @field_validator("settings")
+    @classmethod
+    def _check_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
+        return _check_each(settings, _wrong_value)
+
+
+class StudySettings(BaseModel):
+    """Everything a study is created with; the storage stays unstored, it may hold a password."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = Field(default="digits", description="folder of images, or name of a data set")
+    class_pattern: str | None = Field(
+        default=None, description="regular expression whose group is the class in a file name"
+    )
+    validation_fraction: float = Field(
+        default=0.15, gt=0, lt=1, description="part of the images that trials are compared on"
+    )
+    test_fraction: float = Field(
+        default=0.15, ge=0, lt=1, description="part of the images that is sealed until the end"
+    )
+    image_size_px: int | None = Field(
+        default=None,
+        ge=4,
+        le=4096,
+        description="size of the images; the data decide if absent",
+    )
+    seed: int = Field(default=0, ge=0, description="what all randomness comes from")
+    trials: int = Field(default=50, ge=1, description="trials of the study in total")
+    timeout_s: Annotated[float | None, BeforeValidator(seconds)] = Field(
+        default=None, gt=0, description="seconds, or a text such as '2h', after which it stops"
+    )
+    workers: int = Field(default=1, ge=1, description="trials trained at once")
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        default="auto", description="what trains; auto uses GPUs where there are any"
+    )
+    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        default="auto", description="arithmetic; auto takes what the device does fast"
+    )
+    metric: Literal["accuracy", "macro_f1", "loss"] = Field(
+        default="accuracy", description="figure of the validation images that is searched for"
+    )
+    sampler: Annotated[SamplerSettings, BeforeValidator(_named)] = Field(
+        default=TPE(), description="what proposes the next trial"
+    )
+    pruner: Annotated[PrunerSettings, BeforeValidator(_named)] = Field(
+        default=Percentile(), description="what ends a hopeless trial early"
+    )
+    keep_top: int = Field(default=5, ge=1, description="trials whose weights are kept")
+    storage: str | None = Field(
+        default=None, exclude=True, repr=False, description="database URL; a SQLite file if absent"
+    )
+    space: dict[str, Any] = Field(
+        default_factory=dict, description="parameter = choices, range, value, or false"
+    )
+    baseline: tuple[Baseline, ...] = Field(
+        default=(), description="settings chosen by hand, trained first"
+    )
+    published_by: str | None = Field(
+        default=None, description="whose figures the baselines' published ones are"
+    )
+
+    @field_validator("space")
+    @classmethod
+    def _check_space(cls, space: dict[str, Any]) -> dict[str, Any]:
+        return _check_each(space, problem)
+
+    @field_validator("baseline")
+    @classmethod
+    def _check_labels(cls, baselines: tuple[Baseline, ...]) -> tuple[Baseline, ...]:
+        labels = [baseline.label for baseline in baselines]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"each baseline has a label of its own. Received twice: {twice}")
+        return baselines
+
+
+def _wrong_value(name: str, value: Any) -> str | None:
+    if name not in PARAMETERS:
+        return unknown(name, PARAMETERS)
+    try:
+        PARAMETERS[name].check(value)
+    except ValueError as error:
+        return f"{error}."
+    return None
+
+
+def _check_each(table: dict[str, Any], wrong: Callable[[str, Any], str | None]) -> dict[str, Any]:
+    """Returns `table`, or raises one error for every entry that is wrong."""
+    problems = {key: found for key, value in table.items() if (found := wrong(key, value))}
+    if problems:
+        raise ValidationError.from_exception_data(
+            "table",
+            [
+                InitErrorDetails(
+                    type=PydanticCustomError("setting", "{text}", {"text": text}),
+                    loc=(key,),
+                    input=table[key],
+                )
+                for key, text in problems.items()
+            ],
+        )
+    return table
+
+
+def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns settings of which later layers win; [space] tables are merged entry by entry."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        space = {**merged.get("space", {}), **layer.get("space", {})}
+        merged |= dict(layer) | ({"space": space} if space else {})
+    return merged
+
+
+def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
+    """Returns what was asked for now that contradicts what a study was created with.
+
+    Args:
+        created: The study's settings.
+        asked: Only what the user wrote now, command line and TOML merged; valid.
+    """
+    now = StudySettings.model_validate(asked)
+    pairs = {
+        key: (getattr(created, key), getattr(now, key))
+        for key in asked
+        if key not in CHANGEABLE | {"space"}
+    }
+    pairs |= {
+        f"space.{key}": (created.space.get(key, "the default"), change)
+        for key, change in now.space.items()
+    }
+    return [
+        f"{key}: the study was created with {_shown(old)}, now asked for: {_shown(new)}."
+        for key, (old, new) in pairs.items()
+        if old != new
+    ]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "; ".join(map(_shown, value)) or "none"
+    if isinstance(value, BaseModel):
+        fields = value.model_dump()
+        return ", ".join(f"{name} = {entry}" for name, entry in fields.items())
+    return str(value)

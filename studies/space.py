@@ -1,0 +1,192 @@
+"""What a study searches: a domain for each setting, fixed when the study is created."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+
+from data_pipeline.augmentations import AUGMENTATIONS
+from models.backbones import BACKBONES
+from studies.changes import domain_of, problem, undeclared
+from studies.domains import Choices, Domain, Fixed, IntRange, Value
+from studies.errors import StudyError
+from studies.parameters import LEVELS, PARAMETERS, PRETRAINED_BACKBONES, SCRATCH_BACKBONES
+
+
+class DataFacts(BaseModel):
+    """What the space and the trials need to know of a data set.
+
+    Attributes:
+        classes: Number of classes.
+        image_size_px: Height and width of the square images the networks see.
+        train_images: Number of training images.
+        mirror_safe: Whether a mirrored image is still of its class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: int = Field(ge=2)
+    image_size_px: int = Field(ge=4, le=4096)
+    train_images: int = Field(ge=1)
+    mirror_safe: bool = True
+
+
+class Space(RootModel[dict[str, Domain]]):
+    """Parameter name to domain, in any order.
+
+    A setting that is not in it has its config's default; for a part of the augmentation, the
+    level's value.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.root
+
+    def __getitem__(self, name: str) -> Domain:
+        return self.root[name]
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The parameters that Optuna is asked for, in the order in which they are sampled."""
+        return tuple(name for name in PARAMETERS if name in self and self[name].searched)
+
+    @property
+    def digest(self) -> str:
+        """Hash of every domain."""
+        ordered = Space(dict(sorted(self.root.items())))
+        return hashlib.sha256(ordered.model_dump_json().encode()).hexdigest()[:16]
+
+    def values(self, name: str) -> tuple[Value, ...]:
+        """Returns what `name`, a parameter without an order, may be."""
+        domain = self[name]
+        if isinstance(domain, Fixed):
+            return (domain.value,)
+        assert isinstance(domain, Choices), name
+        return domain.values
+
+    def with_changes(self, changes: Mapping[str, Any]) -> Space:
+        """Returns this space changed as the [space] table of a TOML file says.
+
+        A list declares choices, a table `{low, high, log, step, zero}` a range, a single value
+        fixes the parameter, and `false` puts it back to its default.
+
+        Args:
+            changes: Parameter name to what the file holds.
+
+        Raises:
+            StudyError: Something is unknown or not allowed; names every such thing.
+        """
+        problems = {name: found for name in changes if (found := problem(name, changes[name]))}
+        if problems:
+            raise StudyError("\n".join(problems.values()))
+        followed = {
+            row.name: changes[row.follows]
+            for row in PARAMETERS.values()
+            if row.follows is not None and row.follows in changes
+        }
+        domains = self.root | {
+            name: domain_of(PARAMETERS[name], change)
+            for name, change in {**followed, **changes}.items()
+        }
+        return Space({name: domain for name, domain in domains.items() if domain is not None})
+
+
+def default_space(facts: DataFacts, available_backbones: Sequence[str]) -> Space:
+    """Returns what is searched unless the study says otherwise.
+
+    Args:
+        facts: The data, which decide about sizes and mirroring.
+        available_backbones: Those that can be built on this machine, weights included.
+
+    Raises:
+        StudyError: No backbone accepts images this small.
+    """
+    fitted: dict[str, Domain] = {
+        "backbone": _one_of(_backbones(facts, available_backbones)),
+        "augmentation": _one_of(_levels(facts)),
+        "batch_size": _one_of(_batch_sizes(facts.train_images)),
+        "epochs": IntRange(low=5, high=_most_epochs(facts.train_images), log=True),
+    }
+    domains = {
+        row.name: fitted.get(row.name) or row.default or undeclared(row)
+        for row in PARAMETERS.values()
+    }
+    return Space({name: domain for name, domain in domains.items() if domain is not None})
+
+
+def _one_of(values: Sequence[Value]) -> Domain:
+    return Choices(values=tuple(values)) if len(values) > 1 else Fixed(value=values[0])
+
+
+def _backbones(facts: DataFacts, available: Sequence[str]) -> list[str]:
+    small = [name for name in available if BACKBONES[name].min_size_px <= facts.image_size_px]
+    if not small:
+        raise StudyError(
+            f"No backbone accepts images this small. Received: {facts.image_size_px} px. "
+            f"Choose an --image-size of at least "
+            f"{min(BACKBONES[name].min_size_px for name in available)}."
+        )
+    pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
+    return [*pretrained, *(name for name in SCRATCH_BACKBONES if name in small)] or small
+
+
+def _levels(facts: DataFacts) -> list[str]:
+    levels = {name: AUGMENTATIONS[name].config for name in LEVELS}
+    return [
+        name
+        for name, level in levels.items()
+        if facts.mirror_safe or not (level.flip_horizontal or level.flip_vertical)
+    ]
+
+
+def _batch_sizes(train_images: int) -> list[int]:
+    """Powers of two that give an epoch at least 4 and at most about 1,500 steps."""
+    sizes = [size for size in (8, 16, 32, 64, 128, 256, 512) if size <= train_images / 4]
+    useful = [size for size in sizes if size >= train_images / 1500 and size >= 16]
+    return (useful or sizes or [min(8, train_images)])[:5]
+
+
+def _most_epochs(train_images: int) -> int:
+    """Small data sets need more passes for the same number of steps."""
+    return min(max(200_000 // train_images, 30), 100)
+
+
+def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> Space:
+    """Returns `space` without the backbones whose weights are not on this machine.
+
+    Args:
+        space: What was asked for.
+        facts: The data.
+        available_backbones: Those that can be built on this machine, weights included.
+
+    Raises:
+        StudyError: No backbone is left, one needs larger images, or the output does not suit the
+            classes; says what was asked for and what there is.
+    """
+    asked = space.values("backbone")
+    may_load = "pretrained" in space and True in space.values("pretrained")
+    usable = [name for name in asked if name in available_backbones or not may_load]
+    problems = [
+        f"{name} needs images of at least {BACKBONES[str(name)].min_size_px} px. "
+        f"Received: {facts.image_size_px} px. Set --image-size, or leave it out of backbone."
+        for name in usable
+        if BACKBONES[str(name)].min_size_px > facts.image_size_px
+    ]
+    if not usable:
+        problems.append(
+            "None of the backbones has its weights on this machine. "
+            f"Received: {', '.join(map(str, asked))}. Available: {', '.join(available_backbones)}. "
+            "Set backbone in [space], or pretrained = false."
+        )
+    if "sigmoid" in space.values("output") and facts.classes != 2:
+        problems.append(
+            f"output = sigmoid is for two classes. Received: {facts.classes} classes. "
+            "Set output = 'softmax'."
+        )
+    if problems:
+        raise StudyError("\n".join(problems))
+    return Space(space.root | {"backbone": _one_of(usable)})

@@ -1,0 +1,127 @@
+"""Settings from TOML files: the user's own and the presets."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from studies.changes import unknown
+from studies.errors import StudyError
+from studies.pruners import PRUNERS
+from studies.samplers import SAMPLERS
+from studies.settings import Baseline, StudySettings
+from studies.toml_errors import Location, line_of
+
+_PRESETS = Path(__file__).parent / "presets"
+
+
+def load_settings(path: Path) -> dict[str, Any]:
+    """Returns what a TOML file sets, checked but otherwise as it is written.
+
+    Raises:
+        StudyError: The file cannot be read, is no TOML, or holds a key or value that is not
+            allowed; names the line of each.
+    """
+    text = _read(path)
+    try:
+        settings = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"{path} is not valid TOML: {error}.") from error
+    problems = _problems(settings)
+    if problems:
+        raise StudyError("\n".join(_placed(path, text, *found) for found in problems))
+    return settings
+
+
+def make_settings(merged: Mapping[str, Any]) -> StudySettings:
+    """Returns the settings of a study.
+
+    Args:
+        merged: Preset, TOML and command line, merged by `studies.settings.merge`.
+
+    Raises:
+        StudyError: A key or value is not allowed; names each.
+    """
+    problems = _problems(merged)
+    if problems:
+        raise StudyError("\n".join(text for _, text in problems))
+    return StudySettings.model_validate(dict(merged))
+
+
+def preset_path(name: str) -> Path:
+    """Returns the file of a preset.
+
+    Raises:
+        StudyError: There is none of this name.
+    """
+    presets = {path.stem: path for path in _PRESETS.glob("*.toml")}
+    if name not in presets:
+        raise StudyError(
+            f"There is no preset of this name. Received: {name!r}. "
+            f"Presets: {', '.join(sorted(presets)) or 'none'}."
+        )
+    return presets[name]
+
+
+def list_presets() -> dict[str, str]:
+    """Returns preset name to the first line of its comment."""
+    return {
+        path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").strip()
+        for path in sorted(_PRESETS.glob("*.toml"))
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise StudyError(f"There is no such file. Received: {path}. Check --config.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"The file cannot be read as text. Received: {path} ({error}).") from error
+
+
+def _problems(settings: Mapping[str, Any]) -> list[tuple[Location, str]]:
+    """Returns where what is wrong, in the order of the settings."""
+    try:
+        StudySettings.model_validate(dict(settings))
+    except ValidationError as error:
+        return [_explained(dict(found)) for found in error.errors(include_url=False)]
+    return []
+
+
+def _explained(found: dict[str, Any]) -> tuple[Location, str]:
+    location = _without_tags(found["loc"])
+    key = ".".join(map(str, location))
+    if found["type"] == "setting":
+        return location, found["msg"]
+    if found["type"] == "extra_forbidden":
+        return location, unknown(str(location[-1]), _allowed(found["loc"]))
+    if found["type"] == "missing":
+        return location, f"{key} is missing."
+    message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    received = "" if "Received" in message else f" Received: {found['input']!r}."
+    return location, f"{key} {message}.{received}"
+
+
+def _without_tags(location: Location) -> Location:
+    """Returns `location` without the option's name that pydantic puts after `sampler`."""
+    return location[:1] + location[2:] if location[0] in ("sampler", "pruner") else location
+
+
+def _allowed(location: Location) -> list[str]:
+    """Returns the keys that the table around an unknown key may hold."""
+    if len(location) == 1:
+        return list(StudySettings.model_fields)
+    if location[0] == "baseline":
+        return list(Baseline.model_fields)
+    table: Mapping[str, Any] = SAMPLERS if location[0] == "sampler" else PRUNERS
+    return list(table[str(location[1])].settings.model_fields)
+
+
+def _placed(path: Path, text: str, location: Location, problem: str) -> str:
+    line = line_of(text, location)
+    return f"{path}, line {line}: {problem}" if line else f"{path}: {problem}"

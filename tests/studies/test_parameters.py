@@ -1,0 +1,125 @@
+"""Tests of `studies.parameter` and `studies.parameters`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_pipeline.augmentations import AUGMENTATIONS
+from models.backbones import BACKBONES
+from studies.domains import Choices
+from studies.parameters import (
+    LEVELS,
+    PARAMETERS,
+    PRETRAINED_BACKBONES,
+    SCRATCH_BACKBONES,
+)
+from studies.trial_config import TrialConfig
+
+FROM_DATA = {"model.classes", "model.image_size_px"}
+
+
+def leaves() -> set[str]:
+    """Returns the path of every field of a trial's configuration."""
+    sections: dict[str, Any] = {
+        name: field.annotation for name, field in TrialConfig.model_fields.items()
+    }
+    return {f"{name}.{key}" for name, config in sections.items() for key in config.model_fields}
+
+
+def test_every_setting_is_reachable() -> None:
+    """The rows set exactly the fields that the data do not decide."""
+    targets = {row.target for row in PARAMETERS.values()} - {"augment"}
+    assert targets == leaves() - FROM_DATA
+
+
+def test_only_rows_that_follow_share_a_target() -> None:
+    """A field has one row; two rows of one field name each other and exclude each other."""
+    targets = [row.target for row in PARAMETERS.values() if row.follows is None]
+    assert len(targets) == len(set(targets))
+    for row in PARAMETERS.values():
+        if row.follows:
+            leader = PARAMETERS[row.follows]
+            assert leader.target == row.target
+            assert leader.when
+            assert row.when
+            for name in PARAMETERS[row.when.parameter].names:
+                assert leader.when.holds(name) != row.when.holds(name)
+
+
+def test_conditions_look_back() -> None:
+    """A condition is about a row that has been sampled before."""
+    names = list(PARAMETERS)
+    for row in PARAMETERS.values():
+        if row.when:
+            assert names.index(row.when.parameter) < names.index(row.name)
+
+
+def test_defaults_are_allowed() -> None:
+    """Every default, start value and choice passes its own row's check."""
+    for row in PARAMETERS.values():
+        choices = row.default.values if isinstance(row.default, Choices) else ()
+        for value in (row.start, row.default_value, *choices):
+            if value is not None:
+                assert row.check(value) == value
+
+
+def test_what_is_searched_by_default_exists() -> None:
+    """The backbones and levels that the default space names are rows of their tables."""
+    assert {*PRETRAINED_BACKBONES, *SCRATCH_BACKBONES} <= BACKBONES.keys()
+    assert all(BACKBONES[name].family == "imagenet" for name in PRETRAINED_BACKBONES)
+    assert all(BACKBONES[name].family == "scratch" for name in SCRATCH_BACKBONES)
+    assert set(LEVELS) <= AUGMENTATIONS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("dropout", 1.0, "a number, at least 0.0, below 1.0"),
+        ("dropout", "0.5", "a number, at least 0.0, below 1.0"),
+        ("epochs", 2.5, "a whole number, at least 1"),
+        ("epochs", True, "a whole number, at least 1"),
+        ("learning_rate", 0.0, "a number, above 0.0"),
+        ("learning_rate", float("nan"), "a number, above 0.0"),
+        ("trainable_stages", 6, "a whole number, at least 0, at most 5"),
+        ("pooling", "mean", "one of avg, max, flatten"),
+        ("flip_vertical", 1, "true or false"),
+        ("head_widths", "64-0", "numbers joined by '-' such as 512-128, or 'none'"),
+        ("head_widths", "", "numbers joined by '-' such as 512-128, or 'none'"),
+        ("brightness", "0.5", "numbers joined by '-' such as 0.5-1.5"),
+    ],
+)
+def test_check_says_what_is_allowed(name: str, value: Any, allowed: str) -> None:
+    """A value outside the field's type and bounds is refused with the rule and the value."""
+    with pytest.raises(ValueError, match="Received") as error:
+        PARAMETERS[name].check(value)
+    assert str(error.value) == f"{name} is {allowed}. Received: {value!r}"
+
+
+def test_check_names_the_backbones() -> None:
+    """A name that is in no table is refused with those that are."""
+    with pytest.raises(ValueError, match=r"one of .*mobilenet_0.75.*Received: 'resnet_51'"):
+        PARAMETERS["backbone"].check("resnet_51")
+
+
+@given(st.lists(st.integers(1, 4096)))
+def test_widths_round_trip(widths: list[int]) -> None:
+    """The text of head widths gives the same widths."""
+    row = PARAMETERS["head_widths"]
+    assert row.decode(row.encode(tuple(widths))) == tuple(widths)
+
+
+@given(st.tuples(st.floats(0, 4), st.floats(0, 4)))
+def test_brightness_round_trips(factors: tuple[float, float]) -> None:
+    """The text of a brightness range gives the same range, tiny factors included."""
+    row = PARAMETERS["brightness"]
+    assert row.decode(row.check(row.encode(factors))) == factors
+
+
+def test_one_width_may_be_a_number() -> None:
+    """`head_widths = 64` is one dense layer."""
+    assert PARAMETERS["head_widths"].check(64) == "64"
+    assert PARAMETERS["head_widths"].decode("64") == (64,)
