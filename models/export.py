@@ -1,0 +1,127 @@
+"""The whole model that people take away: plain Keras layers, from raw pixels to probabilities."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+from models.bodies import build_body
+from models.config import ModelConfig
+from models.errors import ModelError
+from models.heads import classify, pool
+from models.network import check, dtype_policy
+
+_CLASSES = "classes"
+
+
+def whole_model(config: ModelConfig, *, class_names: Sequence[str]) -> keras.Model:
+    """A model anyone can load with Keras alone; its weights are still random.
+
+    It takes RGB images of any size and dtype, (b, h, w, 3) in 0..255, resizes them and returns
+    float32 probabilities: (b, classes) for softmax; for sigmoid (b, 1), that of the second class.
+
+    Args:
+        config: The network; `models.network.get_weights` of one built from it fits `set_weights`.
+        class_names: Names of the classes in the order of the labels. The last layer is named after
+            them, and so they travel within the file: see `class_names`.
+
+    Raises:
+        ModelError: If there is no such network, or the names are not one for each class.
+    """
+    row = check(config)
+    if len(class_names) != config.classes:
+        raise ModelError(
+            f"a model of {config.classes} classes needs {config.classes} class names. "
+            f"Received: {len(class_names)} names."
+        )
+    size_px = config.image_size_px
+    with dtype_policy("float32"):
+        images = keras.Input((None, None, 3), dtype="float32", name="images")
+        resize = layers.Resizing(size_px, size_px, interpolation="bilinear", antialias=True)
+        # Keras's image layers train by default, and every layer after them then does so too:
+        # without this argument `model(images)` would run dropout and batch statistics.
+        features = build_body(row, resize(images, training=False)).output
+        logits = classify(
+            pool(features, config.pooling), config, lambda: layers.Dropout(config.dropout)
+        )
+        name = "-".join([_CLASSES, *map(_encode, class_names)])
+        probabilities = layers.Activation(config.output, name=name)(logits)
+        return keras.Model(images, probabilities, name="image_classifier")
+
+
+def class_names(model: keras.Model) -> list[str]:
+    """The class names that `whole_model` was given, in the order of its outputs.
+
+    Raises:
+        ModelError: If the model is not one of ours.
+    """
+    prefix, *names = model.layers[-1].name.split("-")
+    if prefix != _CLASSES:
+        raise ModelError(
+            "a model must carry its class names, as those exported by `hpo best --export` do. "
+            f"Received: one whose last layer is {model.layers[-1].name!r}."
+        )
+    return [_decode(name) for name in names]
+
+
+def _encode(name: str) -> str:
+    """A name in the few characters a layer's name may have; the others as hexadecimal numbers."""
+    return re.sub(r"[^A-Za-z0-9_]", lambda match: f".{ord(match[0]):x}.", name)
+
+
+def _decode(text: str) -> str:
+    """What `_encode` was given."""
+    return re.sub(r"\.([0-9a-f]+)\.", lambda match: chr(int(match[1], 16)), text)
+
+
+def load_model(path: Path) -> keras.Model:
+    """Loads an exported model, refusing whatever could run code of its own.
+
+    Raises:
+        ModelError: If the file is not a Keras model, or holds more than Keras's own layers.
+    """
+    foreign = sorted(set(_foreign(_read_config(path))))
+    if foreign:
+        raise ModelError(
+            "a model may consist of Keras's own layers only, because others run code that came "
+            f"with the file. Received: {path} with {', '.join(foreign)}. Load it with Keras itself "
+            "if you trust whoever made it."
+        )
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        raise ModelError(
+            f"a model must be a complete .keras file. Received: {path} ({error}). Export it again."
+        ) from error
+
+
+def _read_config(path: Path) -> Any:
+    """The description of the layers within a .keras file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read("config.json"))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise ModelError(
+            "a model must be a .keras file, as `hpo best --export` or Keras's `model.save` writes "
+            f"them. Received: {path} ({error})."
+        ) from error
+
+
+def _foreign(config: Any) -> Iterator[str]:
+    """Names of everything in a configuration that is not Keras's own, or runs code."""
+    if isinstance(config, dict):
+        module, name = config.get("module"), config.get("class_name")
+        own = module is None or str(module).split(".")[0] in ("keras", "builtins")
+        if name is not None and (not own or name in ("Lambda", "__lambda__", "function")):
+            yield f"{module}.{name}"
+        config = list(config.values())
+    if isinstance(config, list):
+        for value in config:
+            yield from _foreign(value)

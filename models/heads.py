@@ -1,0 +1,93 @@
+"""What comes after a backbone: pooling, dense layers, dropout, logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+from keras import layers
+
+from models.config import ModelConfig
+
+
+class VariableDropout(layers.Layer):
+    """Dropout (Srivastava et al. 2014) whose rate is a variable.
+
+    Trials that differ in the rate alone can thus share one traced training step. Never part of an
+    exported model.
+    """
+
+    def __init__(self, rate: keras.Variable) -> None:
+        """Takes the float32 scalar that holds the rate, in [0, 1)."""
+        super().__init__()
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Zeroes a share of the inputs while training and scales up the others."""
+        if not training:
+            return inputs
+        # Drawn in float32, as bfloat16 knows only a few hundred different rates.
+        draw = keras.random.uniform(
+            keras.ops.shape(inputs), dtype="float32", seed=self.seed_generator
+        )
+        scale = keras.ops.cast(1.0 / (1.0 - self.rate), inputs.dtype)
+        return keras.ops.where(draw >= self.rate, inputs * scale, keras.ops.zeros_like(inputs))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """The shape of the inputs."""
+        return input_shape
+
+
+class Head(keras.Model):
+    """The trained part of a network: what is trained of the backbone, then the top.
+
+    A pretrained trunk runs in inference mode even while it is trained: its batch normalisation
+    keeps ImageNet's statistics, as Keras's guide to transfer learning advises. A functional model
+    cannot say that, since its `training` argument overrides those of the layers within.
+    """
+
+    def __init__(self, trunk: keras.Model, top: keras.Model, *, inference_trunk: bool) -> None:
+        """Joins two models, of which the second takes what the first returns."""
+        super().__init__()
+        self.trunk = trunk
+        self.top = top
+        self.inference_trunk = inference_trunk
+        self.built = True
+
+    def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
+        """Logits, (b, units), float32."""
+        features = self.trunk(inputs, training=training and not self.inference_trunk)
+        return self.top(features, training=training)
+
+
+def pool(features_bhwc: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
+    """A vector an image from a feature map: its mean, its maximum, or all of it."""
+    rows = {
+        "avg": layers.GlobalAveragePooling2D,
+        "max": layers.GlobalMaxPooling2D,
+        "flatten": layers.Flatten,
+    }
+    return rows[pooling]()(features_bhwc)
+
+
+def classify(
+    vector_bc: keras.KerasTensor, config: ModelConfig, dropout: Callable[[], layers.Layer]
+) -> keras.KerasTensor:
+    """Dense layers with dropout, then the output layer.
+
+    Args:
+        vector_bc: Symbolic pooled features.
+        config: Widths, classes and kind of output.
+        dropout: Makes one dropout layer.
+
+    Returns:
+        Symbolic logits, (b, classes) for softmax and (b, 1) for sigmoid, float32.
+    """
+    x = vector_bc
+    for width in config.head_widths:
+        x = dropout()(layers.Dense(width, activation="relu")(x))
+    if not config.head_widths:
+        x = dropout()(x)
+    units = 1 if config.output == "sigmoid" else config.classes
+    return layers.Dense(units, dtype="float32", name="logits")(x)

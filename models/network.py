@@ -1,0 +1,197 @@
+"""A network to train: a frozen base, perhaps, and a trained head."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from models.backbone import Backbone
+from models.backbones import find_backbone
+from models.bodies import build_body, require_weights
+from models.config import STAGES, ModelConfig
+from models.errors import ModelError
+from models.heads import Head, VariableDropout, classify, pool
+from models.stages import find_cut
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network, split where training begins.
+
+    Attributes:
+        config: What it was built from; its dropout rate and L2 may be out of date, see
+            `set_rates`.
+        precision: Keras dtype policy it computes in.
+        base: Frozen part, from RGB images 0..255 of the configured size to what `head` takes; its
+            output is the same in every epoch. None where everything is trained.
+        head: Trained part, to float32 logits, (b, units).
+        dropout_rate: Scalar that holds the rate of the head's dropout.
+        weights: Whether a pretrained network has its pretrained weights.
+    """
+
+    config: ModelConfig
+    precision: str
+    base: keras.Model | None
+    head: keras.Model
+    dropout_rate: keras.Variable
+    weights: bool
+
+
+def build_network(
+    config: ModelConfig, *, seed: int, precision: str = "float32", weights: bool = True
+) -> Network:
+    """Builds a network; the same arguments give the same weights, whatever was built before.
+
+    Args:
+        config: What to build.
+        seed: Of the random weights and of the dropout.
+        precision: Keras dtype policy: `float32`, `mixed_bfloat16` or `mixed_float16`. Variables
+            and logits are float32 in all of them.
+        weights: False gives a pretrained network's structure random weights.
+
+    Raises:
+        ModelError: If there is no such network, or its pretrained weights are missing.
+    """
+    row = check(config)
+    path = None
+    if config.pretrained and weights:
+        path = require_weights(row, config.image_size_px)
+    size_px = config.image_size_px
+    with dtype_policy(precision):
+        with _seeded(f"{seed} body"):
+            images = keras.Input((size_px, size_px, 3), dtype="float32")
+            body = build_body(row, images, path)
+        rate = keras.Variable(config.dropout, dtype="float32", trainable=False, name="dropout_rate")
+        base, head = _split(config, body, rate, seed)
+    return Network(config, precision, base, head, rate, weights)
+
+
+def check(config: ModelConfig) -> Backbone:
+    """Raises ModelError where the parts of a configuration contradict each other."""
+    row = find_backbone(config.backbone)
+    if config.image_size_px < row.min_size_px:
+        raise ModelError(
+            f"the images must have at least the {row.min_size_px} px that {row.name} needs. "
+            f"Received: {config.image_size_px} px. Raise the image size or choose another backbone."
+        )
+    if config.output == "sigmoid" and config.classes != 2:
+        raise ModelError(
+            "a sigmoid output tells two classes apart. "
+            f"Received: {config.classes} classes. Use softmax."
+        )
+    if config.pretrained and row.family == "scratch":
+        raise ModelError(
+            "only a backbone of the `imagenet` family can be pretrained. "
+            f"Received: {row.name!r}. Set pretrained to false or choose another backbone."
+        )
+    return row
+
+
+def _split(
+    config: ModelConfig, body: keras.Model, rate: keras.Variable, seed: int
+) -> tuple[keras.Model | None, keras.Model]:
+    """Base and head of a body, which is cut where training begins."""
+    images, features = body.inputs[0], body.output
+    if config.pretrained and config.trainable_stages == 0:
+        pooled = features if config.pooling == "flatten" else pool(features, config.pooling)
+        base = keras.Model(images, pooled)
+        base.trainable = False
+        return base, _top(config, base.output, rate, seed)
+    cut = None
+    if config.pretrained and config.trainable_stages < STAGES:
+        cut = find_cut(body, config.trainable_stages)
+    trunk = keras.Model(images if cut is None else cut, features)
+    head = Head(trunk, _top(config, features, rate, seed), inference_trunk=config.pretrained)
+    if cut is None:
+        return None, head
+    base = keras.Model(images, cut)
+    base.trainable = False
+    return base, head
+
+
+def _top(
+    config: ModelConfig, features: keras.KerasTensor, rate: keras.Variable, seed: int
+) -> keras.Model:
+    """The layers after the backbone, as a model of their own."""
+    with _seeded(f"{seed} top"):
+        inputs = keras.Input(features.shape[1:], dtype=features.dtype)
+        vector = inputs if len(inputs.shape) == 2 else pool(inputs, config.pooling)
+        return keras.Model(inputs, classify(vector, config, lambda: VariableDropout(rate)))
+
+
+@contextmanager
+def _seeded(seed: str) -> Iterator[None]:
+    """Makes layers built inside draw their seeds from this one, and from nothing else.
+
+    Keras takes the seed of every initializer and dropout from Python's `random`.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@contextmanager
+def dtype_policy(name: str) -> Iterator[None]:
+    """Builds the layers inside under a dtype policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def shape_key(config: ModelConfig) -> Hashable:
+    """Equal for configurations that can share one traced training step.
+
+    Dropout rate and L2 are not part of it, since they are kept in variables.
+    """
+    return config.model_copy(update={"dropout": 0.0, "l2": 0.0})
+
+
+def set_rates(network: Network, dropout: float) -> None:
+    """Sets the dropout rate, in [0, 1), of a network that may already be traced."""
+    network.dropout_rate.assign(dropout)
+
+
+def reset(network: Network, *, seed: int) -> None:
+    """Gives the head the weights and random state that `build_network` gives it with that seed.
+
+    A frozen base and all traced functions stay as they are.
+    """
+    config = network.config
+    if network.base is not None and config.trainable_stages == 0:
+        with dtype_policy(network.precision):
+            fresh = _top(config, network.base.output, network.dropout_rate, seed)
+    else:
+        fresh = build_network(
+            config, seed=seed, precision=network.precision, weights=network.weights
+        ).head
+    for variable, value in zip(network.head.variables, fresh.variables, strict=True):
+        if variable is not network.dropout_rate:
+            variable.assign(value)
+
+
+def l2_kernels(network: Network) -> list[keras.Variable]:
+    """The variables that the L2 penalty applies to, by `config.l2_scope`."""
+    kernels = [v for v in network.head.trainable_variables if v.name.endswith("kernel")]
+    return kernels if network.config.l2_scope == "all" else kernels[-1:]
+
+
+def get_weights(network: Network) -> list[np.ndarray]:
+    """Values of base and head, in the order of `models.export.whole_model`'s weights."""
+    parts = [network.head] if network.base is None else [network.base, network.head]
+    return [
+        np.asarray(variable)
+        for part in parts
+        for variable in part.weights
+        if variable is not network.dropout_rate
+    ]

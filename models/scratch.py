@@ -1,0 +1,107 @@
+"""Backbones trained from random weights, the bodies of the hand-tuned systems among them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.backbone import Backbone
+
+
+def _conv_stack(
+    name: str, parameters: int, min_size_px: int, source: str, **kwargs: Any
+) -> Backbone:
+    return Backbone(name, "scratch", "conv_stack", kwargs, parameters, min_size_px, "unit", source)
+
+
+ROWS = (
+    _conv_stack("cnn", 93_248, 8, "three plain convolutions", widths=((32,), (64,), (128,))),
+    _conv_stack(
+        "cnn_deep",
+        1_175_136,
+        8,
+        "VGG's pairs (Simonyan & Zisserman 2015) with batch normalisation",
+        widths=((32, 32), (64, 64), (128, 128), (256, 256)),
+        batch_norm="before_relu",
+        last_pool=False,
+    ),
+    Backbone(
+        "resnet_small",
+        "scratch",
+        "residual",
+        {"widths": (16, 32, 64), "blocks": 3},
+        273_392,
+        8,
+        "unit",
+        "ResNet-20 (He et al. 2016)",
+    ),
+    _conv_stack(
+        "cats_dogs_cnn",
+        19_392,
+        10,
+        "hand-tuned for cats and dogs at 64 px",
+        widths=((32,), (64,)),
+        padding="valid",
+    ),
+    _conv_stack(
+        "cats_dogs_small_cnn",
+        978_496,
+        78,
+        "hand-tuned for two thousand cats and dogs at 180 px (Chollet 2021, chapter 8)",
+        widths=((32,), (64,), (128,), (256,), (256,)),
+        padding="valid",
+        last_pool=False,
+    ),
+    _conv_stack(
+        "weather_1",
+        57_856,
+        20,
+        "hand-tuned for weather at 256 px, model 1",
+        widths=((32,), (64,), (64,)),
+        first_kernel_px=5,
+        padding="valid",
+        last_pool=False,
+    ),
+    _conv_stack(
+        "weather_2",
+        3_929_920,
+        96,
+        "hand-tuned for weather at 250 px, model 2",
+        widths=((32,), (64,), (128,), (256,), (512,), (512,)),
+        first_kernel_px=5,
+        last_padding="valid",
+        last_pool=False,
+    ),
+    _conv_stack(
+        "weather_3",
+        1_177_632,
+        16,
+        "hand-tuned for weather at 250 px, model 3",
+        widths=((32, 32), (64, 64), (128, 128), (256, 256)),
+        first_kernel_px=5,
+        batch_norm="after_relu",
+    ),
+    _conv_stack(
+        "cifar_cnn",
+        14_336,
+        8,
+        "hand-tuned for CIFAR-10, first network",
+        widths=((16,), (32,), (32,)),
+        dropout=0.23,
+    ),
+    _conv_stack(
+        "cifar_bn_cnn",
+        4_693_056,
+        16,
+        "hand-tuned for CIFAR-10, with batch normalisation",
+        widths=((64, 64), (128, 128), (256, 256), (512, 512)),
+        batch_norm="after_relu",
+    ),
+    _conv_stack(
+        "cifar_vgg",
+        10_784_256,
+        16,
+        "hand-tuned for CIFAR-10, the deepest",
+        widths=((64,) * 3, (128,) * 3, (256,) * 4, (512,) * 4),
+        batch_norm="after_relu",
+    ),
+)
