@@ -20,19 +20,21 @@ class VariableDropout(layers.Layer):
     def __init__(self, rate: keras.Variable) -> None:
         """Takes the float32 scalar that holds the rate, in [0, 1)."""
         super().__init__()
-        self.rate = rate
+        # As an attribute it would count as one of the model's weights.
+        self._read_rate = lambda: rate
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Zeroes a share of the inputs while training and scales up the others."""
         if not training:
             return inputs
+        rate = self._read_rate()
         # Drawn in float32, as bfloat16 knows only a few hundred different rates.
         draw = keras.random.uniform(
             keras.ops.shape(inputs), dtype="float32", seed=self.seed_generator
         )
-        scale = keras.ops.cast(1.0 / (1.0 - self.rate), inputs.dtype)
-        return keras.ops.where(draw >= self.rate, inputs * scale, keras.ops.zeros_like(inputs))
+        scale = keras.ops.cast(1.0 / (1.0 - rate), inputs.dtype)
+        return keras.ops.where(draw >= rate, inputs * scale, keras.ops.zeros_like(inputs))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The shape of the inputs."""

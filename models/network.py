@@ -176,8 +176,7 @@ def reset(network: Network, *, seed: int) -> None:
             config, seed=seed, precision=network.precision, weights=network.weights
         ).head
     for variable, value in zip(network.head.variables, fresh.variables, strict=True):
-        if variable is not network.dropout_rate:
-            variable.assign(value)
+        variable.assign(value)
 
 
 def l2_kernels(network: Network) -> list[keras.Variable]:
@@ -189,9 +188,25 @@ def l2_kernels(network: Network) -> list[keras.Variable]:
 def get_weights(network: Network) -> list[np.ndarray]:
     """Values of base and head, in the order of `models.export.whole_model`'s weights."""
     parts = [network.head] if network.base is None else [network.base, network.head]
-    return [
-        np.asarray(variable)
-        for part in parts
-        for variable in part.weights
-        if variable is not network.dropout_rate
-    ]
+    return [np.asarray(variable) for part in parts for variable in part.weights]
+
+
+def count_parameters(network: Network) -> int:
+    """Number of weights of base and head."""
+    frozen = 0 if network.base is None else network.base.count_params()
+    return int(frozen + network.head.count_params())
+
+
+def top_weights(network: Network) -> list[np.ndarray]:
+    """Values of what comes after the backbone, to go on with when more of it is trained."""
+    values: list[np.ndarray] = _top_of(network).get_weights()
+    return values
+
+
+def set_top_weights(network: Network, values: list[np.ndarray]) -> None:
+    """Sets what `top_weights` returned for a network that differs in `trainable_stages` alone."""
+    _top_of(network).set_weights(values)
+
+
+def _top_of(network: Network) -> keras.Model:
+    return network.head.top if isinstance(network.head, Head) else network.head
