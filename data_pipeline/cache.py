@@ -1,0 +1,257 @@
+"""The cache folder: what was computed once and is shared by trials, workers and studies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import filelock
+import platformdirs
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from data_pipeline.errors import DataError
+
+META = "meta.json"
+"""Lists an entry's files; written last, locked while in use, touched at each use."""
+
+_BUILDING = ".building"
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+_BLOCK_BYTES = 1 << 22
+
+
+@dataclass(frozen=True)
+class EntryUsage:
+    """One complete entry: what it is, how large, and when it was last used (seconds, Unix)."""
+
+    kind: str
+    key: str
+    size_bytes: int
+    last_used_s: float
+
+
+@dataclass(frozen=True)
+class CacheUsage:
+    """What a cache folder holds, least recently used entries first."""
+
+    root: Path
+    limit_bytes: int
+    entries: tuple[EntryUsage, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all entries."""
+        return sum(entry.size_bytes for entry in self.entries)
+
+
+class Cache:
+    """Folders that are built once and shared by every process of this user.
+
+    An entry `root/kind/key` appears by rename when it is complete. Each process holds a shared
+    lock on the entries that it uses; the kernel gives it back however the process ends. Locks work
+    between processes of one machine, and across machines only where the file system's do.
+
+    Attributes:
+        root: The folder; `HPO_CACHE_DIR`, or this user's cache folder.
+        limit_bytes: Beyond this size unused entries go, least recently used first;
+            `HPO_CACHE_LIMIT`, such as `20GB`.
+    """
+
+    def __init__(self, root: Path | None = None, limit_bytes: int | None = None) -> None:
+        default_root = os.environ.get("HPO_CACHE_DIR") or platformdirs.user_cache_dir("hpo")
+        self.root = (root or Path(default_root)).expanduser().absolute()
+        self.limit_bytes = _default_limit_bytes() if limit_bytes is None else limit_bytes
+        self._in_use: dict[Path, TextIO] = {}
+
+    def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        """Returns a complete entry, building it if it is missing or damaged.
+
+        It stays as it is until this process ends or releases it.
+
+        Args:
+            kind: What sort of thing it is, a folder name.
+            key: Hash of all that it depends on, a folder name.
+            build: Writes the entry's files into the empty folder that it is given.
+
+        Raises:
+            DataError: The cache folder is full, read-only or was deleted meanwhile.
+        """
+        path = self.root / kind / key
+        if path in self._in_use and os.fstat(self._in_use[path].fileno()).st_nlink:
+            return path  # Neither deleted nor built again since.
+        with _explained(self.root):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(_lock_path(path)):
+                missing = not _is_sound(path)
+                if missing:
+                    _build(path, build)
+                self._in_use[path] = _lock_shared(path)
+                os.utime(path / META)
+            if missing:
+                self._shrink(self.limit_bytes)
+        return path
+
+    def release(self, path: Path) -> None:
+        """Lets go of an entry of this process, so that it may be evicted."""
+        self._in_use.pop(path).close()
+
+    def usage(self) -> CacheUsage:
+        """What there is. Entries that vanish while it looks are left out."""
+        rows = []
+        for meta in self.root.glob(f"*/*/{META}"):
+            path = meta.parent
+            if path.suffix == _BUILDING:
+                continue
+            try:
+                size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+                used_s = meta.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            rows.append(EntryUsage(path.parent.name, path.name, size_bytes, used_s))
+        rows.sort(key=lambda row: row.last_used_s)
+        return CacheUsage(self.root, self.limit_bytes, tuple(rows))
+
+    def clear(self) -> CacheUsage:
+        """Deletes every entry that no process uses, and returns what is left.
+
+        Raises:
+            DataError: The cache folder is read-only.
+        """
+        with _explained(self.root):
+            self._shrink(0)
+        return self.usage()
+
+    def _shrink(self, limit_bytes: int) -> None:
+        """Deletes what killed processes left, then unused entries until the rest fits."""
+        for folder in self.root.glob("*/*/"):
+            if not _is_complete(folder):
+                _delete_unused(folder)
+        usage = self.usage()
+        excess_bytes = usage.size_bytes - limit_bytes
+        for row in usage.entries:
+            if excess_bytes > 0 and _delete_unused(self.root / row.kind / row.key):
+                excess_bytes -= row.size_bytes
+
+
+def _build(path: Path, build: Callable[[Path], None]) -> None:
+    """Builds beside the entry's place, then renames; the caller holds the entry's lock."""
+    scratch = path.with_name(path.name + _BUILDING)
+    _delete(scratch)
+    try:
+        scratch.mkdir()
+        build(scratch)
+        files = {file.name: _fingerprint(file) for file in sorted(scratch.iterdir())}
+        (scratch / META).write_text(json.dumps(files))
+        _delete(path)
+        scratch.rename(path)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def _default_limit_bytes() -> int:
+    text = os.environ.get("HPO_CACHE_LIMIT") or "20GB"
+    try:
+        return TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError:
+        raise DataError(
+            f"The cache's limit must be a size. Received: HPO_CACHE_LIMIT={text!r}. "
+            "Write a number with a unit, such as 20GB."
+        ) from None
+
+
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Says what to do where the cache's disk or folder, not the caller's data, is at fault."""
+    try:
+        yield
+    except OSError as error:
+        inside = error.filename is not None and str(error.filename).startswith(str(root))
+        if not inside and error.errno not in _DISK_ERRORS:
+            raise
+        raise DataError(
+            f"The cache folder must exist, be writable and have space. "
+            f"Received: {str(root)!r} ({error.strerror}). "
+            "Free space (`hpo cache --clear`), or set HPO_CACHE_DIR to another folder; "
+            "then type the command again."
+        ) from error
+
+
+def _fingerprint(file: Path) -> dict[str, int]:
+    """Size and CRC-32 of a file; a guard against damage and accidents, not against malice."""
+    crc = 0
+    with file.open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK_BYTES):
+            crc = zlib.crc32(block, crc)
+    return {"size_bytes": file.stat().st_size, "crc32": crc}
+
+
+def _is_complete(folder: Path) -> bool:
+    return folder.suffix != _BUILDING and (folder / META).exists()
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether an entry is there with exactly the files and contents that it was built with."""
+    if not _is_complete(path):
+        return False
+    try:
+        files = json.loads((path / META).read_text())
+        sound = {file.name for file in path.iterdir()} == {*files, META} and all(
+            _fingerprint(path / name) == expected for name, expected in files.items()
+        )
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        sound = False
+    if not sound:
+        warnings.warn(f"Cache entry {str(path)!r} was damaged and is built again.", stacklevel=3)
+    return sound
+
+
+def _lock_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(_BUILDING) + ".lock")
+
+
+def _lock_shared(path: Path) -> TextIO:
+    """Marks an entry as in use for as long as the returned file is open."""
+    stream = (path / META).open()
+    fcntl.flock(stream, fcntl.LOCK_SH)
+    return stream
+
+
+def _delete_unused(path: Path) -> bool:
+    """Deletes an entry unless a process builds or uses it, and says whether it did."""
+    try:
+        with filelock.FileLock(_lock_path(path), timeout=0):
+            if _is_in_use(path):
+                return False
+            _delete(path)
+            return True
+    except filelock.Timeout:
+        return False
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether any process, this one included, holds the entry's shared lock."""
+    try:
+        with (path / META).open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def _delete(path: Path) -> None:
+    """Removes a folder; without its list of files, what a killed process leaves is no entry."""
+    (path / META).unlink(missing_ok=True)
+    if path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,197 @@
+"""The decoded store: every image of a data set, decoded and resized once, shared by all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import PIL
+from PIL import Image
+
+from data_pipeline.cache import Cache
+from data_pipeline.datasets import load_arrays
+from data_pipeline.errors import DataError
+from data_pipeline.images import read_image
+from data_pipeline.manifest import SPLITS, Item, Manifest
+
+KIND = "images"
+FORMAT = 1
+"""Raised when the same files would be stored as other bytes; older entries are then left alone."""
+
+IN_MEMORY_BYTES = 1 << 30
+"""Larger stores are mapped, so that workers share one copy and need not hold all of it."""
+
+_FILE = "pixels"
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The examples of one part of the data, in the manifest's order.
+
+    Attributes:
+        images_bhwc: Every image of the store, of all splits (uint8, RGB, 0..255), read-only.
+        rows: Each example's row in it (n, int64).
+        labels: Each example's class (n, int32).
+        paths: Each example's file, as in the manifest.
+    """
+
+    images_bhwc: npt.NDArray[np.uint8]
+    rows: npt.NDArray[np.int64]
+    labels: npt.NDArray[np.int32]
+    paths: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageStore:
+    """A data set at one image size: `train`, `validation` and `test`, each possibly empty."""
+
+    image_size_px: int
+    splits: Mapping[str, Split]
+
+
+def open_store(
+    manifest: Manifest,
+    image_size_px: int,
+    cache: Cache,
+    *,
+    threads: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageStore:
+    """Opens a data set's decoded images, decoding them where nobody has before.
+
+    What is stored depends on the files' contents and the image size only, so that studies with
+    other labels or another split share it.
+
+    Args:
+        manifest: The data set.
+        image_size_px: Height and width; images are stretched to a square, as Keras does.
+        cache: Where it is kept.
+        threads: How many images are decoded at once; every CPU by default.
+        progress: Told the images done and their number, while decoding.
+
+    Raises:
+        DataError: A file is missing, damaged or not what it was when the manifest was made; or
+            the cache folder is full or cannot be written.
+    """
+    items = {item.sha256: item for item in sorted(manifest.items, key=lambda item: item.path)}
+    contents = sorted(items)
+    shape_bhwc = (len(contents), image_size_px, image_size_px, 3)
+
+    def build(folder: Path) -> None:
+        unique = [items[sha256] for sha256 in contents]
+        _decode_all(manifest, unique, image_size_px, folder / _FILE, threads, progress)
+
+    path = cache.entry(KIND, _key(contents, image_size_px), build) / _FILE
+    if int(np.prod(shape_bhwc)) <= IN_MEMORY_BYTES:
+        images_bhwc = np.fromfile(path, np.uint8).reshape(shape_bhwc)
+        images_bhwc.flags.writeable = False
+    else:
+        images_bhwc = np.memmap(path, np.uint8, mode="r", shape=shape_bhwc)
+    row_of = {sha256: row for row, sha256 in enumerate(contents)}
+    return ImageStore(
+        image_size_px, {name: _split(manifest, name, images_bhwc, row_of) for name in SPLITS}
+    )
+
+
+def resize(image: Image.Image, image_size_px: int) -> npt.NDArray[np.uint8]:
+    """Stretches an RGB image to a square with the antialiased triangle filter.
+
+    It is the filter of `keras.layers.Resizing(antialias=True)`; both agree within a grey level.
+
+    Returns:
+        Pixels (hwc, uint8).
+    """
+    size = (image_size_px, image_size_px)
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
+
+
+def _split(
+    manifest: Manifest, name: str, images_bhwc: npt.NDArray[np.uint8], row_of: Mapping[str, int]
+) -> Split:
+    items = [item for item in manifest.items if item.split == name]
+    return Split(
+        images_bhwc=images_bhwc,
+        rows=np.array([row_of[item.sha256] for item in items], np.int64),
+        labels=np.array([item.label for item in items], np.int32),
+        paths=tuple(item.path for item in items),
+    )
+
+
+def _key(contents: list[str], image_size_px: int) -> str:
+    identity = json.dumps([FORMAT, PIL.__version__, image_size_px, contents])
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def _decode_all(
+    manifest: Manifest,
+    items: list[Item],
+    image_size_px: int,
+    file: Path,
+    threads: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Decodes in threads (Pillow decodes and resizes outside the interpreter's lock)."""
+    read = _reader(manifest)
+    image_bytes = image_size_px * image_size_px * 3
+    with (
+        file.open("wb", buffering=0) as stream,
+        ThreadPoolExecutor(threads or os.cpu_count()) as pool,
+    ):
+
+        def decode(row: int) -> None:
+            pixels = resize(read(items[row]), image_size_px).tobytes()
+            # Written, not mapped: a full disk is then an error instead of a killed process.
+            os.pwrite(stream.fileno(), pixels, row * image_bytes)
+
+        futures = [pool.submit(decode, row) for row in range(len(items))]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if progress:
+                    progress(done, len(items))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:
+    """Returns what reads an item as an RGB image and refuses one that has changed."""
+    if manifest.kind == "folder":
+        return lambda item: _read_file(Path(manifest.source) / item.path, item.sha256)
+    images_bhwc = load_arrays(manifest.source)[0]
+
+    def read_row(item: Item) -> Image.Image:
+        image_hwc = np.ascontiguousarray(images_bhwc[int(item.path)])
+        if hashlib.sha256(image_hwc.tobytes()).hexdigest() != item.sha256:
+            raise _changed(f"{manifest.source}, image {item.path}", "its pixels are others")
+        return Image.fromarray(image_hwc)
+
+    return read_row
+
+
+def _read_file(path: Path, sha256: str) -> Image.Image:
+    try:
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _changed(str(path), str(error.strerror)) from error
+    if found != sha256:
+        raise _changed(str(path), "its contents are others")
+    return read_image(path)
+
+
+def _changed(name: str, how: str) -> DataError:
+    return DataError(
+        f"A data set must stay as it was when its study was created. Received: {name!r}: {how}. "
+        "Put the file back as it was, or start a new study on the data as it is now."
+    )
