@@ -21,7 +21,7 @@ class VariableDropout(layers.Layer):
         """Takes the float32 scalar that holds the rate, in [0, 1)."""
         super().__init__()
         # As an attribute it would count as one of the model's weights.
-        self._read_rate = lambda: rate
+        self._read_rate: Callable[[], keras.Variable] = lambda: rate
         self.seed_generator = keras.random.SeedGenerator()
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -179,6 +179,21 @@ def reset(network: Network, *, seed: int) -> None:
         variable.assign(value)
 
 
+def top_weights(network: Network) -> list[np.ndarray]:
+    """Values of what comes after the backbone, to go on with when more of it is trained."""
+    values: list[np.ndarray] = _top_of(network).get_weights()
+    return values
+
+
+def set_top_weights(network: Network, values: Sequence[np.ndarray]) -> None:
+    """Sets what `top_weights` returned for a network that differs in `trainable_stages` alone."""
+    _top_of(network).set_weights(list(values))
+
+
+def _top_of(network: Network) -> keras.Model:
+    return network.head.top if isinstance(network.head, Head) else network.head
+
+
 def l2_kernels(network: Network) -> list[keras.Variable]:
     """The variables that the L2 penalty applies to, by `config.l2_scope`."""
     kernels = [v for v in network.head.trainable_variables if v.name.endswith("kernel")]
@@ -195,18 +210,3 @@ def count_parameters(network: Network) -> int:
     """Number of weights of base and head."""
     frozen = 0 if network.base is None else network.base.count_params()
     return int(frozen + network.head.count_params())
-
-
-def top_weights(network: Network) -> list[np.ndarray]:
-    """Values of what comes after the backbone, to go on with when more of it is trained."""
-    values: list[np.ndarray] = _top_of(network).get_weights()
-    return values
-
-
-def set_top_weights(network: Network, values: list[np.ndarray]) -> None:
-    """Sets what `top_weights` returned for a network that differs in `trainable_stages` alone."""
-    _top_of(network).set_weights(values)
-
-
-def _top_of(network: Network) -> keras.Model:
-    return network.head.top if isinstance(network.head, Head) else network.head

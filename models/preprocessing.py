@@ -17,7 +17,7 @@ class Preprocessing:
 
     Attributes:
         name: Key of the row.
-        summary: What comes out, for people.
+        summary: What comes out, for people; means and deviations are ImageNet's.
         scale: Factor of each of the channels red, green, blue.
         offset: What is added to each of them then.
         bgr: Whether the channels are reversed, as Caffe's networks expect.
@@ -35,20 +35,18 @@ _ROWS = (
     Preprocessing("symmetric", "-1..1", (1 / 127.5,) * 3, (-1.0,) * 3),
     Preprocessing(
         "imagenet",
-        "ImageNet's mean 0 and standard deviation 1",
+        "mean 0, deviation 1",
         (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
         (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
     ),
     # Keras's EfficientNets begin with a division by 255 that cannot be left out.
     Preprocessing(
         "imagenet_255",
-        "ImageNet's mean 0 and standard deviation 255; the network divides by 255",
+        "mean 0, deviation 255",
         (1 / 0.229, 1 / 0.224, 1 / 0.225),
         (-255 * 0.485 / 0.229, -255 * 0.456 / 0.224, -255 * 0.406 / 0.225),
     ),
-    Preprocessing(
-        "caffe", "BGR, ImageNet's mean 0", (1.0,) * 3, (-123.68, -116.779, -103.939), bgr=True
-    ),
+    Preprocessing("caffe", "BGR, mean 0", (1.0,) * 3, (-123.68, -116.779, -103.939), bgr=True),
 )
 
 PREPROCESSING: Mapping[str, Preprocessing] = MappingProxyType({row.name: row for row in _ROWS})

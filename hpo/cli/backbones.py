@@ -1,0 +1,86 @@
+"""`hpo backbones`: what a network can be built on."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpo.paths import json_option
+from hpo.results.tables import Column, show
+
+if TYPE_CHECKING:
+    from models.backbone import Backbone
+
+USUAL_SIZE_PX = 224
+COLUMNS = (
+    Column("backbone"),
+    Column("parameters", ",d"),
+    Column("from px", "d"),
+    Column("pixels become"),
+    Column("weights here"),
+)
+
+
+@click.command()
+@click.option(
+    "--image-size",
+    "image_size_px",
+    metavar="PX",
+    type=click.IntRange(min=1),
+    help="Leave out backbones that need larger images, and look for the weights of this size.",
+)
+@json_option
+def backbones(image_size_px: int | None, as_json: bool) -> None:
+    """Lists the backbones, and whether their pretrained weights are on this machine.
+
+    Parameters are counted without the head. Backbones without weights are trained from scratch.
+
+    \b
+    Examples:
+      hpo backbones
+      hpo backbones --image-size 96
+    """
+    from models.backbones import BACKBONES
+
+    rows = [
+        _describe(backbone, image_size_px or USUAL_SIZE_PX)
+        for backbone in BACKBONES.values()
+        if image_size_px is None or backbone.min_size_px <= image_size_px
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        show(COLUMNS, [_cells(row) for row in rows])
+    else:
+        click.echo(f"No backbone takes images of {image_size_px} px.")
+
+
+def _describe(backbone: Backbone, image_size_px: int) -> dict[str, Any]:
+    """What there is to say of a backbone; `weights_here` is None where it has no weights."""
+    from models.backbones import weights_file, weights_path
+
+    file = weights_file(backbone, image_size_px)
+    return {
+        "name": backbone.name,
+        "family": backbone.family,
+        "parameters": backbone.parameters,
+        "min_size_px": backbone.min_size_px,
+        "preprocessing": backbone.preprocessing,
+        "source": backbone.source,
+        "weights_file": file,
+        "weights_here": None if file is None else weights_path(backbone, image_size_px) is not None,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str | int | None]:
+    from models.preprocessing import PREPROCESSING
+
+    return [
+        row["name"],
+        row["parameters"],
+        row["min_size_px"],
+        PREPROCESSING[row["preprocessing"]].summary,
+        {None: None, True: "yes", False: "no"}[row["weights_here"]],
+    ]
