@@ -33,6 +33,7 @@ class Dataset:
         classes: Names of its classes, in the order of its labels.
         loader: Returns images (bhwc or bhw, uint8, 0..255), labels and the mask of the images
             that its authors set aside for testing, or None where they did not.
+        mirror_safe: Whether a mirrored image is still of its class.
         cached_as: Names in Keras's folder of data sets that its download makes; the first is all
             that is needed to do without a network.
     """
@@ -41,6 +42,7 @@ class Dataset:
     image_size_px: int
     classes: tuple[str, ...]
     loader: Callable[[Dataset], tuple[Images, Labels, TestMask | None]]
+    mirror_safe: bool = True
     cached_as: tuple[str, ...] = ()
 
 
@@ -148,7 +150,7 @@ _CIFAR100 = (
 DATASETS = {
     row.name: row
     for row in (
-        Dataset("digits", 8, _DIGITS, _load_digits),
+        Dataset("digits", 8, _DIGITS, _load_digits, mirror_safe=False),
         Dataset(
             "cifar10",
             32,
@@ -163,7 +165,7 @@ DATASETS = {
             _load_keras,
             cached_as=("cifar-100-python-target_archive", "cifar-100-python-target"),
         ),
-        Dataset("mnist", 28, _DIGITS, _load_keras, cached_as=("mnist.npz",)),
+        Dataset("mnist", 28, _DIGITS, _load_keras, mirror_safe=False, cached_as=("mnist.npz",)),
         Dataset("fashion_mnist", 28, _FASHION, _load_keras, cached_as=("fashion-mnist",)),
     )
 }

@@ -30,7 +30,8 @@ def _is_mislabelled(facts: FileFacts) -> bool:
 
 def _needs_heif(facts: FileFacts) -> bool:
     suffix = PurePosixPath(facts.path).suffix.lower()
-    return suffix in FORMATS["HEIF"].suffixes and "HEIF" not in readable_formats()
+    unknown = suffix in FORMATS["HEIF"].suffixes and "HEIF" not in readable_formats()
+    return unknown and facts.problem == "unreadable"
 
 
 FILE_CHECKS = (
@@ -52,9 +53,7 @@ FILE_CHECKS = (
         "unreadable",
         "warning",
         "The file is named like an image but cannot be opened as one. It is left out.",
-        lambda case: _files(lambda facts: facts.problem == "unreadable" and not _needs_heif(facts))(
-            case
-        ),
+        _files(lambda facts: facts.problem == "unreadable" and not _needs_heif(facts)),
     ),
     Check(
         "needs_heif",
@@ -138,6 +137,13 @@ FILE_CHECKS = (
         "The link leads to another folder of the data set. It is not followed, so no image "
         "counts twice.",
         _left_out("folder_link"),
+    ),
+    Check(
+        "unreachable",
+        "warning",
+        "This is no file that can be opened: a broken link, a pipe, or one that permissions "
+        "forbid. It is left out.",
+        _left_out("unreachable"),
     ),
     Check(
         "bad_name",

@@ -29,7 +29,14 @@ JUNK = frozenset(
 """What operating systems and programs leave in folders, in lower case."""
 
 Reason = Literal[
-    "junk", "hidden", "outside_link", "folder_link", "bad_name", "unreadable_folder", "not_an_image"
+    "junk",
+    "hidden",
+    "outside_link",
+    "folder_link",
+    "bad_name",
+    "unreachable",
+    "unreadable_folder",
+    "not_an_image",
 ]
 
 
@@ -71,8 +78,9 @@ def list_folder(root: Path) -> Contents:
         left_out["unreadable_folder"].append(_shown(Path(error.filename), root))
 
     for top, names_of_folders, names_of_files in os.walk(root, onerror=refused):
-        for name in sorted(names_of_folders + names_of_files):
-            path, is_folder = Path(top, name), name in names_of_folders
+        listed = [(name, True) for name in names_of_folders]
+        for name, is_folder in listed + [(name, False) for name in names_of_files]:
+            path = Path(top, name)
             reason = _reason_to_leave_out(path, root, is_folder)
             if reason:
                 left_out[reason].append(_shown(path, root))
@@ -97,12 +105,13 @@ def _reason_to_leave_out(path: Path, root: Path, is_folder: bool) -> Reason | No
         return "hidden"
     if not _is_utf8(name):
         return "bad_name"
-    if path.is_symlink():
-        if not path.resolve().is_relative_to(root):
+    # `os.path` says no where `Path` raises: in folders that may be listed but not entered.
+    if os.path.islink(path):  # noqa: PTH114
+        if not Path(os.path.realpath(path)).is_relative_to(root):
             return "outside_link"
         if is_folder:
             return "folder_link"
-    return None if is_folder or path.is_file() else "not_an_image"
+    return None if is_folder or os.path.isfile(path) else "unreachable"  # noqa: PTH113
 
 
 def _is_utf8(name: str) -> bool:

@@ -137,10 +137,11 @@ def _existing_folder(data: str) -> Path:
         root = Path(data).expanduser().resolve(strict=True)
         str(root).encode()  # It is stored in a JSON file.
     except (OSError, RuntimeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         near = get_close_matches(data.lower(), DATASETS, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise DataError(
-            f"{rule}. Received: {data!r}, which is no folder that can be opened ({error}). "
+            f"{rule}. Received: {data!r}, which is no folder that can be opened ({reason}). "
             f"{hint}Built-in names: {', '.join(DATASETS)}."
         ) from error
     if not root.is_dir():

@@ -1,0 +1,259 @@
+"""The audit: every check finds what it is for, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import ExifTags, Image
+
+from data_pipeline import file_checks, set_checks
+from data_pipeline.audit import CHECKS, Audit, Finding
+from data_pipeline.errors import DataError
+from data_pipeline.images import read_image
+from data_pipeline.manifest import create_manifest
+from tests.data_pipeline.conftest import Folder, Picture
+
+
+def findings(root: Path) -> dict[str, Finding]:
+    """The findings for a folder, by code."""
+    _, audit = create_manifest(str(root), seed=0)
+    return {finding.code: finding for finding in audit.findings}
+
+
+def rotated(path: Path) -> None:
+    """Writes a photo that EXIF says is turned."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.new("RGB", (8, 4)).save(path, exif=exif)
+
+
+def truncated(path: Path) -> None:
+    """Writes the first half of an image."""
+    Image.effect_noise((64, 64), 90).convert("RGB").save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def animated(path: Path) -> None:
+    """Writes an image of two frames."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def image(mode: str, suffix: str | None = None) -> Callable[[Path], object]:
+    """Writes an image of this mode, in the format of `suffix` whatever the file's name says."""
+
+    def write(path: Path) -> None:
+        made = path.with_suffix(suffix or path.suffix)
+        Image.new(mode, (8, 8)).save(made)
+        made.rename(path)
+
+    return write
+
+
+ODD_FILES: list[tuple[str, Callable[[Path], object], set[str]]] = [
+    ("empty.jpg", lambda path: path.touch(), {"empty"}),
+    ("page.jpg", lambda path: path.write_text("<html>"), {"unreadable"}),
+    ("cut.png", truncated, {"truncated"}),
+    ("png.jpg", image("RGB", ".png"), {"extension_mismatch"}),
+    ("gif.jpg", image("P", ".gif"), {"extension_mismatch", "palette"}),
+    ("film.gif", animated, {"animated", "palette"}),
+    ("turned.jpg", rotated, {"exif_rotated"}),
+    ("grey.jpg", image("L"), {"greyscale"}),
+    ("deep.png", image("I;16"), {"greyscale"}),
+    ("print.jpg", image("CMYK"), {"cmyk"}),
+    ("clear.png", image("RGBA"), {"transparent"}),
+    ("new.webp", image("RGB"), {"not_in_tensorflow"}),
+    ("scan.tiff", image("RGB"), {"not_in_tensorflow"}),
+    ("notes.txt", lambda path: path.write_text("notes"), {"not_an_image"}),
+    ("Thumbs.db", lambda path: path.write_bytes(b"x"), {"junk"}),
+    (".secret.png", image("RGB"), {"hidden"}),
+    ("gone.png", lambda path: path.symlink_to(path.parent / "nowhere"), {"unreachable"}),
+    ("out.png", lambda path: path.symlink_to("/"), {"outside_link"}),
+    ("self", lambda path: path.symlink_to(path.parent), {"folder_link"}),
+]
+
+
+@pytest.mark.parametrize(("name", "write", "codes"), ODD_FILES, ids=[row[0] for row in ODD_FILES])
+def test_odd_files(
+    cats_and_dogs: Path, name: str, write: Callable[[Path], object], codes: set[str]
+) -> None:
+    """Each odd file is found by exactly its checks, by name, and is no error."""
+    write(cats_and_dogs / "cats" / name)
+    found = findings(cats_and_dogs)
+    assert found.keys() == codes
+    for finding in found.values():
+        assert (finding.count, finding.paths) == (1, (f"cats/{name}",))
+        assert finding.severity != "error"
+
+
+def test_all_that_is_kept_can_be_read(cats_and_dogs: Path) -> None:
+    """Whatever is in the manifest is decoded later without an error."""
+    for name, write, _ in ODD_FILES:
+        write(cats_and_dogs / "cats" / name)
+    manifest, _ = create_manifest(str(cats_and_dogs), seed=0)
+    odd = {item.path for item in manifest.items if not item.path[5:-4].isdecimal()}
+    assert len(odd) == 10
+    for item in manifest.items:
+        assert read_image(cats_and_dogs / item.path).mode == "RGB"
+
+
+def test_what_is_found_above_the_class_folders(cats_and_dogs: Path, picture: Picture) -> None:
+    """Images of no class, names that are not UTF-8 and empty folders are named."""
+    picture("a").save(cats_and_dogs / "stray.png")
+    picture("b").save(cats_and_dogs / "cats" / os.fsdecode(b"\xff.png"))
+    (cats_and_dogs / "owls").mkdir()
+    assert {code: found.paths for code, found in findings(cats_and_dogs).items()} == {
+        "imageless_folder": ("owls",),
+        "bad_name": ("cats/\\xff.png",),
+        "unplaced": ("stray.png",),
+    }
+
+
+def test_too_many_pixels(cats_and_dogs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decompression bomb is left out and named."""
+    Image.new("RGB", (40, 40)).save(cats_and_dogs / "cats" / "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+    (finding,) = findings(cats_and_dogs).values()
+    assert (finding.code, finding.paths) == ("too_large", ("cats/bomb.png",))
+
+
+def test_a_clean_folder_has_no_findings(cats_and_dogs: Path) -> None:
+    """Nothing is made up."""
+    _, audit = create_manifest(str(cats_and_dogs), seed=0)
+    assert audit.findings == ()
+    audit.require_sound()
+
+
+def test_heic_without_a_decoder(cats_and_dogs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where HEIC cannot be read the finding says what to install."""
+    monkeypatch.setattr(file_checks, "readable_formats", lambda: ("JPEG",))
+    (cats_and_dogs / "cats" / "a.heic").write_bytes(b"....ftypheic")
+    (finding,) = findings(cats_and_dogs).values()
+    assert (finding.code, finding.paths) == ("needs_heif", ("cats/a.heic",))
+    assert "pillow-heif" in finding.message
+
+
+def test_duplicates_are_named_in_groups(cats_and_dogs: Path, picture: Picture) -> None:
+    """Each group of equal files is one finding of count one, with all its files."""
+    for name in ("x", "y"):
+        picture("cats/1.png").save(cats_and_dogs / "cats" / f"{name}.png")
+    picture("dogs/1.png").save(cats_and_dogs / "dogs" / "x.png")
+    (finding,) = findings(cats_and_dogs).values()
+    assert (finding.code, finding.count) == ("duplicates", 2)
+    assert finding.groups == (
+        ("cats/1.png", "cats/x.png", "cats/y.png"),
+        ("dogs/1.png", "dogs/x.png"),
+    )
+    assert finding.paths == tuple(path for group in finding.groups for path in group)
+
+
+def test_conflicting_labels(cats_and_dogs: Path, picture: Picture) -> None:
+    """Equal images of two classes are left out altogether, and said to be."""
+    picture("cats/1.png").save(cats_and_dogs / "dogs" / "cat.png")
+    manifest, audit = create_manifest(str(cats_and_dogs), seed=0)
+    (finding,) = audit.findings
+    assert (finding.code, finding.severity) == ("conflicting_labels", "warning")
+    assert finding.groups == (("cats/1.png", "dogs/cat.png"),)
+    assert len(manifest.items) == 19
+
+
+def parted(images: dict[str, int]) -> dict[str, str | None]:
+    """Paths of so many different images in each folder."""
+    return {f"{name}/{i}.png": None for name, count in images.items() for i in range(count)}
+
+
+def test_leaks_between_given_parts(folder: Folder, picture: Picture) -> None:
+    """The training side's copy of a test image is dropped; the test stays as given."""
+    root = folder(parted({"train/cats": 5, "train/dogs": 5, "test/cats": 3, "test/dogs": 3}))
+    picture("test/cats/1.png").save(root / "train" / "cats" / "copy.png")
+    manifest, audit = create_manifest(str(root), seed=0)
+    assert [(f.code, f.paths) for f in audit.findings] == [
+        ("leak", ("train/cats/copy.png",)),
+        ("duplicates", ("test/cats/1.png", "train/cats/copy.png")),
+    ]
+    tested = {item.path for item in manifest.items if item.split == "test"}
+    assert tested == set(parted({"test/cats": 3, "test/dogs": 3}))
+    assert "train/cats/copy.png" not in {item.path for item in manifest.items}
+
+
+@pytest.mark.parametrize(
+    ("images", "expected"),
+    [
+        ({"cats": 9}, {"one_class": ("cats",)}),
+        ({"cats": 9, "dogs": 2}, {"too_small": ("dogs (2 different images)",)}),
+        (
+            {"cats": 50, "dogs": 10},
+            {"imbalance": ("cats (50)", "dogs (10)")},
+        ),
+        ({"cats": 49, "dogs": 10}, {}),
+        (
+            {"train/a": 4, "train/b": 4, "val/a": 4, "val/b": 4, "test/a": 4, "test/c": 4},
+            {"untrained_class": ("c",), "unmeasured_class": ("b (test)", "c (validation)")},
+        ),
+        (
+            {"train/a": 4, "train/b": 1, "test/a": 1, "test/b": 1},
+            {"too_small": ("b (1 different images)",)},
+        ),
+    ],
+)
+def test_classes(
+    folder: Folder, images: dict[str, int], expected: dict[str, tuple[str, ...]]
+) -> None:
+    """Classes that are alone, too small, unbalanced, never trained or never measured."""
+    found = findings(folder(parted(images)))
+    unbalanced = {} if "imbalance" in expected else {"imbalance"}
+    assert {
+        code: tuple(sorted(finding.paths))
+        for code, finding in found.items()
+        if code not in unbalanced
+    } == expected
+
+
+def test_a_class_without_a_usable_image(cats_and_dogs: Path) -> None:
+    """A class whose files are all broken is an error, and is no class of the manifest."""
+    (cats_and_dogs / "owls").mkdir()
+    (cats_and_dogs / "owls" / "1.png").touch()
+    manifest, audit = create_manifest(str(cats_and_dogs), seed=0)
+    assert [(f.code, f.paths) for f in audit.errors] == [("lost_class", ("owls",))]
+    assert manifest.classes == ("cats", "dogs")
+
+
+def test_fewer_images_than_classes(folder: Folder) -> None:
+    """Class folders without images count as classes here."""
+    root = folder(parted({"cats": 1, "dogs": 1}))
+    for name in ("owls", "bats"):
+        (root / name).mkdir()
+    found = findings(root)
+    assert found["few_images"].paths == ("2 images, 4 classes",)
+    assert found["imageless_folder"].paths == ("bats", "owls")
+
+
+def test_errors_come_first_and_are_refused(cats_and_dogs: Path, folder: Folder) -> None:
+    """`require_sound` says in words what is wrong and names some of it."""
+    (cats_and_dogs / "cats" / "notes.txt").write_text("notes")
+    (cats_and_dogs / "cats" / "empty.png").touch()
+    folder({"owls/1.png": None})
+    _, audit = create_manifest(str(cats_and_dogs), seed=0)
+    severities = [finding.severity for finding in audit.findings]
+    assert severities == sorted(severities, key=["error", "warning", "info"].index)
+    assert [finding.code for finding in audit.errors] == ["too_small"]
+    with pytest.raises(DataError, match=r"too few different images.*owls \(1 .*hpo doctor"):
+        audit.require_sound()
+
+
+def test_audits_survive_json(cats_and_dogs: Path) -> None:
+    """An audit is stored with the study and read back equal."""
+    (cats_and_dogs / "cats" / "empty.png").touch()
+    _, audit = create_manifest(str(cats_and_dogs), seed=0)
+    assert Audit.model_validate_json(audit.model_dump_json()) == audit
+
+
+def test_the_table_is_plain_language() -> None:
+    """Every check has a code of its own and whole sentences."""
+    assert len(CHECKS) == len(set_checks.SET_CHECKS) + len(file_checks.FILE_CHECKS)
+    for code, check in CHECKS.items():
+        assert check.code == code
+        assert check.message.endswith(".")

@@ -1,0 +1,35 @@
+"""Exact copies."""
+
+from __future__ import annotations
+
+from data_pipeline.duplicates import deduplicate
+from data_pipeline.sources import Example
+
+
+def test_copies_of_one_class_stay() -> None:
+    """Copies in an unsplit folder are named and kept."""
+    examples = [Example("a", "1", "cat"), Example("b", "1", "cat"), Example("c", "2", "cat")]
+    unique = deduplicate(examples)
+    assert unique.kept == tuple(examples)
+    assert unique.copies == ((examples[0], examples[1]),)
+    assert (unique.conflicts, unique.leaks) == ((), ())
+
+
+def test_conflicting_labels_are_all_dropped() -> None:
+    """Where equal images have different classes, nobody knows the right one."""
+    examples = [Example("a", "1", "cat"), Example("b", "1", "dog"), Example("c", "2", "cat")]
+    unique = deduplicate(examples)
+    assert unique.kept == (examples[2],)
+    assert unique.conflicts == ((examples[0], examples[1]),)
+    assert unique.copies == ()
+
+
+def test_leaks_are_dropped_from_the_training_side() -> None:
+    """The copy in the part that is looked at last stays, with its equals in that part."""
+    train = Example("a", "1", "cat", "train")
+    validation = Example("b", "1", "cat", "validation")
+    test = [Example("c", "1", "cat", "test"), Example("d", "1", "cat", "test")]
+    other = [Example("e", "2", "cat", "train"), Example("f", "2", "cat", "validation")]
+    unique = deduplicate([train, validation, *test, *other])
+    assert unique.leaks == (train, validation, other[0])
+    assert unique.kept == (*test, other[1])

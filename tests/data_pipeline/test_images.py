@@ -1,0 +1,149 @@
+"""Reading image files as RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import ExifTags, Image
+
+from data_pipeline.errors import DataError
+from data_pipeline.images import FORMATS, SUFFIXES, read_image, readable_formats
+from tests.data_pipeline.conftest import Picture
+
+RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
+
+
+def pixel(path: Path, at: tuple[int, int] = (0, 0)) -> tuple[int, ...]:
+    """One pixel (R, G, B) of a file as it is read."""
+    image = read_image(path)
+    assert image.mode == "RGB"
+    value = image.getpixel(at)
+    assert isinstance(value, tuple)
+    return value
+
+
+def test_rgb_is_unchanged(tmp_path: Path, picture: Picture) -> None:
+    """A lossless RGB file gives exactly its pixels."""
+    picture("a").save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(picture("a")))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    """The red corner ends up where a viewer shows it, for each of the eight orientations."""
+    corner_after = [(0, 0), (7, 0), (7, 15), (0, 15), (0, 0), (7, 0), (7, 15), (0, 15)]
+    if orientation >= 5:
+        corner_after = [(x if x == 0 else 15, y if y == 0 else 7) for x, y in corner_after]
+    stored = Image.new("RGB", (8, 16), BLACK)
+    stored.putpixel((0, 0), RED)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored.save(tmp_path / "a.png", exif=exif)
+    assert read_image(tmp_path / "a.png").size == ((8, 16) if orientation < 5 else (16, 8))
+    assert pixel(tmp_path / "a.png", corner_after[orientation - 1]) == RED
+
+
+@pytest.mark.parametrize(
+    ("mode", "stored", "seen"),
+    [
+        ("L", 100, (100, 100, 100)),
+        ("1", 255, WHITE),
+        ("LA", (100, 0), WHITE),
+        ("RGBA", (255, 0, 0, 255), RED),
+        ("RGBA", (255, 0, 0, 0), WHITE),
+        ("RGBA", (0, 0, 0, 51), (204, 204, 204)),
+        ("I;16", 257 * 100, (100, 100, 100)),
+        ("I;16", 65535, WHITE),
+    ],
+)
+def test_modes_become_rgb(
+    tmp_path: Path, mode: str, stored: int | tuple[int, ...], seen: tuple[int, int, int]
+) -> None:
+    """Greyscale of any depth and transparency over white come out as the eye sees them."""
+    Image.new(mode, (4, 4), stored).save(tmp_path / "a.png")
+    assert pixel(tmp_path / "a.png") == seen
+
+
+def test_palette_with_transparent_colour(tmp_path: Path) -> None:
+    """A GIF's transparent colour becomes white, its others stay."""
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, *RED])
+    image.putpixel((2, 2), 0)
+    image.save(tmp_path / "a.gif", transparency=0)
+    assert pixel(tmp_path / "a.gif") == RED
+    assert pixel(tmp_path / "a.gif", (2, 2)) == WHITE
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    """A CMYK JPEG of pure cyan is read as cyan, not as its negative."""
+    Image.new("CMYK", (16, 16), (255, 0, 0, 0)).save(tmp_path / "a.jpg", quality=100)
+    np.testing.assert_allclose(pixel(tmp_path / "a.jpg"), (0, 255, 255), atol=3)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".tiff", ".webp"])
+def test_first_frame(tmp_path: Path, suffix: str) -> None:
+    """Of several frames or pages the first is read."""
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLACK)]
+    frames[0].save(tmp_path / f"a{suffix}", save_all=True, append_images=frames[1:], lossless=True)
+    assert pixel(tmp_path / f"a{suffix}") == RED
+
+
+@pytest.mark.parametrize("name", readable_formats())
+def test_every_format_is_read(tmp_path: Path, picture: Picture, name: str) -> None:
+    """Each format that this machine reads gives an image of the right size, by any name."""
+    row = FORMATS[name]
+    picture("a", 32, 24).save(tmp_path / f"a{row.suffixes[0]}", format=name)
+    (tmp_path / f"a{row.suffixes[0]}").rename(tmp_path / "anything")
+    assert read_image(tmp_path / "anything").size == (32, 24)
+
+
+def test_formats_know_heic_and_the_common_names() -> None:
+    """The table holds what people's cameras write."""
+    assert {"JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"} <= set(readable_formats())
+    assert {".jpg", ".jpeg", ".png", ".heic", ".webp", ".tif"} <= SUFFIXES
+
+
+def test_float_pixels_are_refused(tmp_path: Path) -> None:
+    """Floating-point pixels have no known white, so they are not guessed at."""
+    Image.new("F", (4, 4), 0.5).save(tmp_path / "a.tiff")
+    with pytest.raises(DataError, match="floating-point"):
+        read_image(tmp_path / "a.tiff")
+
+
+def test_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
+    """Grey values above 16 bits have no known white either."""
+    Image.new("I", (4, 4), 70000).save(tmp_path / "a.tiff")
+    with pytest.raises(DataError, match="32-bit"):
+        read_image(tmp_path / "a.tiff")
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n garbage"])
+def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes) -> None:
+    """The message names the file and what to do."""
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"Received: .*a\.png.*hpo doctor"):
+        read_image(tmp_path / "a.png")
+
+
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """A file that has vanished is a user's error, not a bug."""
+    with pytest.raises(DataError, match="No such file"):
+        read_image(tmp_path / "gone.png")
+
+
+def test_postscript_is_never_run(tmp_path: Path) -> None:
+    """Formats that start other programs are not opened, whatever the file is called."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    with pytest.raises(DataError, match="cannot identify"):
+        read_image(tmp_path / "a.png")
+
+
+def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image with more than twice Pillow's limit of pixels is not decoded."""
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
+    with pytest.raises(DataError, match="decompression bomb"):
+        read_image(tmp_path / "a.png")

@@ -1,0 +1,37 @@
+"""Folders that hold the parts of a split."""
+
+from __future__ import annotations
+
+import pytest
+
+from data_pipeline.parts import part_of
+
+
+@pytest.mark.parametrize(
+    ("folder", "part"),
+    [
+        ("train", "train"),
+        ("Train", "train"),
+        ("training", "train"),
+        ("training_set", "train"),
+        ("TrainingSet", "train"),
+        ("train-images", "train"),
+        ("val", "validation"),
+        ("Val", "validation"),
+        ("valid", "validation"),
+        ("validation", "validation"),
+        ("validation_set", "validation"),
+        ("test", "test"),
+        ("test_set", "test"),
+        ("testing", "test"),
+        ("TEST DATA", "test"),
+        ("trains", None),
+        ("trainer", None),
+        ("test_tube", None),
+        ("valley", None),
+        ("cats", None),
+    ],
+)
+def test_names_of_parts(folder: str, part: str | None) -> None:
+    """The usual spellings are known, and names that only begin like them are not."""
+    assert part_of(folder) == part

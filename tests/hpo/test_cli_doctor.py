@@ -1,0 +1,120 @@
+"""`hpo doctor`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from hpo.cli import main
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two class folders with ten different images each."""
+    for label, name in enumerate(("cats", "dogs")):
+        (tmp_path / name).mkdir()
+        for i in range(10):
+            pixels = np.full((4, 4, 3), 20 * label + i, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_a_sound_folder(root: Path) -> None:
+    """Counts per class and split, and exit code 0."""
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert any("20 images (class folders)" in line for line in lines)
+    assert any(line.split()[1:5:2] == ["cats", "7"] for line in lines if "cats" in line)
+    assert any(line.split()[1:5:2] == ["all", "14"] for line in lines if "all" in line)
+    assert lines[-1] == "Nothing here would make training wrong."
+
+
+def test_errors_give_exit_code_1(root: Path) -> None:
+    """Errors are named in words and the exit code says so."""
+    (root / "owls").mkdir()
+    Image.new("RGB", (4, 4), "white").save(root / "owls" / "1.png")
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert result.exit_code == 1
+    assert "error too_small (1): The class has too few different images" in result.stdout
+    assert "    owls (1 different images)" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("Training on this data set would be wrong")
+
+
+def test_warnings_name_ten_examples(root: Path) -> None:
+    """Of many files the first ten are named and the rest counted; warnings are no failure."""
+    for i in range(13):
+        (root / "cats" / f"empty{i:02}.png").touch()
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert result.exit_code == 0
+    assert "warning empty (13): The file is empty." in result.stdout
+    assert "    cats/empty09.png" in result.stdout
+    assert "empty10" not in result.stdout
+    assert "    … and 3 more (--json lists all)" in result.stdout
+
+
+def test_names_cannot_control_the_terminal(root: Path) -> None:
+    """Escape sequences and markup in file names are shown, not obeyed."""
+    (root / "cats" / "\x1b[2J[red]a\nb.png").touch()
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert "    cats/\\x1b[2J[red]a\\nb.png" in result.stdout
+    assert "\x1b[2J" not in result.stdout
+
+
+def test_equal_files_stand_side_by_side(root: Path) -> None:
+    """Groups of duplicates are shown as such."""
+    (root / "cats" / "copy.png").write_bytes((root / "cats" / "1.png").read_bytes())
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert "    cats/1.png = cats/copy.png" in result.stdout
+
+
+def test_json(root: Path) -> None:
+    """Everything that was found, for programs."""
+    (root / "cats" / "empty.png").touch()
+    result = CliRunner().invoke(main, ["doctor", str(root), "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert found["source"] == str(root.resolve())
+    assert found["layout"] == "class_folders"
+    assert found["counts"]["cats"]["train"] == 7
+    assert [(row["code"], row["paths"]) for row in found["findings"]] == [
+        ("empty", ["cats/empty.png"])
+    ]
+
+
+def test_class_pattern(tmp_path: Path) -> None:
+    """A flat folder whose names cannot be guessed needs the pattern."""
+    for value in range(8):
+        Image.new("L", (4, 4), value).save(tmp_path / f"x{'ab'[value % 2]}{value}y.png")
+    failed = CliRunner().invoke(main, ["doctor", str(tmp_path)])
+    assert failed.exit_code == 1
+    assert "--class-pattern" in failed.stderr
+    pattern = ["--class-pattern", "^x(?P<class>[ab])"]
+    assert CliRunner().invoke(main, ["doctor", str(tmp_path), *pattern]).exit_code == 0
+
+
+def test_no_such_data() -> None:
+    """Bad input is a message and exit code 1, without a traceback."""
+    result = CliRunner().invoke(main, ["doctor", "nowhere"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: --data must be a folder of images")
+
+
+def test_tensorflow_is_not_imported(root: Path) -> None:
+    """A folder is audited without the seconds that TensorFlow takes to start."""
+    script = (
+        "import sys; from click.testing import CliRunner; from hpo.cli import main; "
+        f"assert CliRunner().invoke(main, ['doctor', {str(root)!r}]).exit_code == 0; "
+        "print([name for name in ('tensorflow', 'keras', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
