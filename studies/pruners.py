@@ -5,6 +5,7 @@ Steps are epochs, counted from 1 as they are reported.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -156,4 +157,8 @@ PRUNERS: Mapping[str, Pruner] = MappingProxyType(
 
 def make_pruner(settings: NoPruner | Percentile | Halving | Hyperband) -> BasePruner:
     """Makes the pruner of a study."""
-    return PRUNERS[settings.name].make(settings)
+    from optuna.exceptions import ExperimentalWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # PatientPruner is
+        return PRUNERS[settings.name].make(settings)

@@ -103,18 +103,21 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
 )
 
 
-def make_sampler(settings: TPE | Random | Exhaustive, seed: int, trial_number: int) -> BaseSampler:
-    """Makes the sampler that proposes one trial.
+def make_sampler(
+    settings: TPE | Random | Exhaustive, seed: int, trial_number: int, parameter: str = ""
+) -> BaseSampler:
+    """Makes the sampler that proposes one trial, or one parameter of it.
 
     Args:
         settings: Its row's options.
         seed: The study's seed.
         trial_number: The trial's number: were the seed that of the study alone, a study that is
             continued would propose its first trials again.
+        parameter: The parameter that is drawn on its own.
     """
     from optuna.exceptions import ExperimentalWarning
 
-    digest = hashlib.sha256(f"sampler/{seed}/{trial_number}".encode()).digest()
+    digest = hashlib.sha256(f"sampler/{seed}/{trial_number}/{parameter}".encode()).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # `group` and BruteForceSampler are
         return SAMPLERS[settings.name].make(settings, int.from_bytes(digest[:4], "big"))

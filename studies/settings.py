@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
@@ -32,12 +33,14 @@ def seconds(value: Any) -> Any:
         return value
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
     if not parts or "".join(map("".join, parts)) != value.replace(" ", ""):
-        raise ValueError("a duration is seconds or a text such as '90s', '15m' or '1h30m'")
+        raise ValueError("is seconds or a text such as '90s', '15m' or '1h30m'")
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
-def _named(value: Any) -> Any:
-    """Lets `sampler = "random"` stand for a table with that name."""
+def _named(value: Any, default: str) -> Any:
+    """Lets `sampler = "random"` stand for a table, and a table without a name for the default."""
+    if isinstance(value, dict):
+        return {"name": default, **value}
     return {"name": value} if isinstance(value, str) else value
 
 
@@ -94,11 +97,11 @@ class StudySettings(BaseModel):
     metric: Literal["accuracy", "macro_f1", "loss"] = Field(
         default="accuracy", description="figure of the validation images that is searched for"
     )
-    sampler: Annotated[SamplerSettings, BeforeValidator(_named)] = Field(
+    sampler: Annotated[SamplerSettings, BeforeValidator(partial(_named, default="tpe"))] = Field(
         default=TPE(), description="what proposes the next trial"
     )
-    pruner: Annotated[PrunerSettings, BeforeValidator(_named)] = Field(
-        default=Percentile(), description="what ends a hopeless trial early"
+    pruner: Annotated[PrunerSettings, BeforeValidator(partial(_named, default="percentile"))] = (
+        Field(default=Percentile(), description="what ends a hopeless trial early")
     )
     keep_top: int = Field(default=5, ge=1, description="trials whose weights are kept")
     storage: str | None = Field(
@@ -125,7 +128,7 @@ class StudySettings(BaseModel):
         labels = [baseline.label for baseline in baselines]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"each baseline has a label of its own. Received twice: {twice}")
+            raise ValueError(f"needs another label for each. Received twice: {twice}")
         return baselines
 
 

@@ -102,6 +102,12 @@ def _explained(found: dict[str, Any]) -> tuple[Location, str]:
         return location, unknown(str(location[-1]), _allowed(found["loc"]))
     if found["type"] == "missing":
         return location, f"{key} is missing."
+    if found["type"] == "union_tag_invalid":
+        return (
+            (*location, "name"),
+            f"{key}.name is one of {found['ctx']['expected_tags']}. "
+            f"Received: {found['ctx']['tag']!r}.",
+        )
     message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
     received = "" if "Received" in message else f" Received: {found['input']!r}."
     return location, f"{key} {message}.{received}"
