@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -77,7 +78,8 @@ def _load_digits(dataset: Dataset) -> tuple[Images, Labels, None]:
 def _load_keras(dataset: Dataset) -> tuple[Images, Labels, TestMask]:
     """Loads through `keras.datasets`, whose training and test part are laid end to end."""
     module = import_module(f"keras.datasets.{dataset.name}")
-    with _all_or_nothing(dataset):
+    # Keras prints the progress of downloads among the results, which may be JSON.
+    with redirect_stdout(sys.stderr), _all_or_nothing(dataset):
         (train, train_labels), (test, test_labels) = module.load_data()
     labels = np.concatenate([train_labels, test_labels]).reshape(-1).astype(np.int64)
     return np.concatenate([train, test]), labels, np.arange(len(labels)) >= len(train)
@@ -99,8 +101,8 @@ def _all_or_nothing(dataset: Dataset) -> Iterator[None]:
             raise
         raise DataError(
             f"The built-in data set {dataset.name!r} must be downloaded once. Received: {error}. "
-            f"Connect this machine to the network, or copy {dataset.cached_as[0]!r} from its "
-            f"{str(folder)!r} to the one here, or pass a folder of images, or "
+            f"Connect this machine to the network, or put {dataset.cached_as[0]!r} from the "
+            f"Keras folder of one that has it into {str(folder)!r}, or pass a folder of images, or "
             "`--data digits`, which needs no network."
         ) from error
     finally:

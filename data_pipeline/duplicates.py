@@ -16,15 +16,16 @@ class Deduplicated:
 
     Attributes:
         kept: In the order they came in.
-        copies: Groups of equal images of one class; all are kept that are not in `leaks`.
+        copies: Groups of equal images of one class that are kept.
         conflicts: Groups of equal images with different classes; none is kept.
-        leaks: Images that were left out because a part nearer to the final test has a copy.
+        leaks: Images that were left out because a part nearer to the final test has a copy, each
+            with one such copy.
     """
 
     kept: tuple[Example, ...]
     copies: tuple[tuple[Example, ...], ...]
     conflicts: tuple[tuple[Example, ...], ...]
-    leaks: tuple[Example, ...]
+    leaks: tuple[tuple[Example, Example], ...]
 
 
 def deduplicate(examples: Iterable[Example]) -> Deduplicated:
@@ -35,14 +36,17 @@ def deduplicate(examples: Iterable[Example]) -> Deduplicated:
         by_sha256[example.sha256].append(example)
     groups = [tuple(group) for group in by_sha256.values() if len(group) > 1]
     conflicts = tuple(group for group in groups if len({e.label for e in group}) > 1)
-    copies = tuple(group for group in groups if len({e.label for e in group}) == 1)
-    leaks = tuple(example for group in copies for example in _leaks(group))
-    dropped = {e.path for e in leaks} | {e.path for group in conflicts for e in group}
+    agreeing = [group for group in groups if len({e.label for e in group}) == 1]
+    leaks = tuple(pair for group in agreeing for pair in _leaks(group))
+    dropped = {e.path for e, _ in leaks} | {e.path for group in conflicts for e in group}
+    left = [tuple(e for e in group if e.path not in dropped) for group in agreeing]
+    copies = tuple(group for group in left if len(group) > 1)
     kept = tuple(example for example in everything if example.path not in dropped)
     return Deduplicated(kept, copies, conflicts, leaks)
 
 
-def _leaks(group: tuple[Example, ...]) -> list[Example]:
-    """Copies outside the part that is looked at last."""
+def _leaks(group: tuple[Example, ...]) -> list[tuple[Example, Example]]:
+    """Copies outside the part that is looked at last, each with one in it."""
     ranks = {example: SPLITS.index(example.part) if example.part else -1 for example in group}
-    return [example for example in group if ranks[example] < max(ranks.values())]
+    last = max(group, key=lambda example: ranks[example])
+    return [(example, last) for example in group if ranks[example] < ranks[last]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
 
@@ -14,7 +15,7 @@ from data_pipeline.duplicates import deduplicate
 from data_pipeline.errors import DataError
 from data_pipeline.inspect_image import Progress
 from data_pipeline.parts import SPLITS, Split
-from data_pipeline.sources import open_source
+from data_pipeline.sources import Example, Source, open_source
 from data_pipeline.split import assign_splits, split_fractions
 
 __all__ = ["SPLITS", "Item", "Manifest", "Split", "create_manifest"]
@@ -105,27 +106,28 @@ def create_manifest(
     fractions = split_fractions(source.examples, validation, test)
     splits = assign_splits(unique.kept, fractions, seed)
     audit = run_checks(source, unique, tuple(fractions))
-    labels = {example.label for example in unique.kept}
-    if not labels:
+    if not unique.kept:
         raise DataError(
             f"A data set must hold images that can be used. Received: {source.name!r}. "
             + audit.summary()
         )
-    classes = tuple(name for name in source.classes if name in labels)
-    index = {name: label for label, name in enumerate(classes)}
-    items = sorted(
-        (
-            Item(path=e.path, sha256=e.sha256, label=index[e.label], split=splits[e.path])
-            for e in unique.kept
-        ),
-        key=lambda item: item.path,
-    )
-    manifest = Manifest(
+    return _manifest(source, unique.kept, splits, seed), audit
+
+
+def _manifest(
+    source: Source, kept: tuple[Example, ...], splits: Mapping[str, Split], seed: int
+) -> Manifest:
+    used = {example.label for example in kept}
+    classes = tuple(name for name in source.classes if name in used)
+    labels = {name: label for label, name in enumerate(classes)}
+    return Manifest(
         source=source.name,
         kind=source.kind,
         layout=source.layout,
         classes=classes,
-        items=tuple(items),
+        items=tuple(
+            Item(path=e.path, sha256=e.sha256, label=labels[e.label], split=splits[e.path])
+            for e in sorted(kept, key=lambda example: example.path)
+        ),
         seed=seed,
     )
-    return manifest, audit

@@ -118,9 +118,9 @@ SET_CHECKS = (
     Check(
         "leak",
         "warning",
-        "A copy of the image is in a part that must stay unseen (test, or validation). The "
-        "copy on the training side is left out.",
-        lambda case: ((example.path,) for example in case.unique.leaks),
+        "The image has a copy in a part that must stay unseen (test, or validation). The one on "
+        "the training side, named first, is left out.",
+        lambda case: _paths(case.unique.leaks),
     ),
     Check(
         "duplicates",

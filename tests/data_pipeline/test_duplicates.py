@@ -31,5 +31,6 @@ def test_leaks_are_dropped_from_the_training_side() -> None:
     test = [Example("c", "1", "cat", "test"), Example("d", "1", "cat", "test")]
     other = [Example("e", "2", "cat", "train"), Example("f", "2", "cat", "validation")]
     unique = deduplicate([train, validation, *test, *other])
-    assert unique.leaks == (train, validation, other[0])
+    assert unique.leaks == ((train, test[0]), (validation, test[0]), (other[0], other[1]))
+    assert unique.copies == (tuple(test),)
     assert unique.kept == (*test, other[1])
