@@ -30,6 +30,14 @@ USER_ERRORS = (DataError, ModelError, StudyError)
 """What a user can mend; anything else is a bug and keeps its traceback."""
 
 
+class UserError(click.ClickException):
+    """A message for the user; ends with the error's own status."""
+
+    def __init__(self, error: DataError | ModelError | StudyError) -> None:
+        super().__init__(str(error))
+        self.exit_code: int = error.exit_code  # type: ignore[misc]  # click declares it on the class
+
+
 class Commands(click.Group):
     """The commands of `COMMANDS`, imported on use; turns user errors into messages."""
 
@@ -54,9 +62,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except USER_ERRORS as error:
-            failure = click.ClickException(str(error))
-            failure.exit_code = error.exit_code
-            raise failure from error
+            raise UserError(error) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

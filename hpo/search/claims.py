@@ -8,10 +8,11 @@ import optuna
 from optuna.trial import TrialState
 
 from studies.leases import Leases
-from studies.record import CONFIG_KEY, LABEL_KEY, read_config
+from studies.record import CONFIG_KEY, LABEL_KEY
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
+
 
 @dataclass
 class Claim:
@@ -66,8 +67,7 @@ class Claims:
         self._returned.append(claim)
 
     def next(self) -> Claim | None:
-        """Claims a trial: one that its holder left behind, else a new one; None where there is
-        neither.
+        """Claims a trial: one that its holder left behind, else a new one; None without either.
 
         The whole of it happens under one lease of the study, so that two processes never create
         the last trial twice.

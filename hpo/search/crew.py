@@ -86,7 +86,8 @@ class Worker:
                 env=settings.environment(index),
                 start_new_session=True,  # Ctrl-C is for the coordinator alone
             )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._stdin, self.stdout = self._process.stdin, self._process.stdout
         os.set_blocking(self.stdout.fileno(), False)
 

@@ -1,4 +1,4 @@
-"""A trial's state after its last finished epoch, written so that a kill at any moment costs nothing.
+"""A trial's state after its last finished epoch, so that a kill at any moment costs nothing.
 
 A checkpoint is one uncompressed `.npz`: zip's CRC-32 tells a torn file from a whole one. It is
 written beside its predecessor and renamed over it, and the predecessor is kept until the next.
@@ -13,6 +13,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -103,7 +104,7 @@ def load_weights(path: Path) -> tuple[list[np.ndarray], int]:
     return weights, int(meta["trainable_stages"])
 
 
-def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, object]) -> None:
+def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, Any]) -> None:
     named = {f"a{index:05d}": array for index, array in enumerate(arrays)}
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
     with path.open("wb") as file:
@@ -112,7 +113,7 @@ def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, object]) ->
         os.fsync(file.fileno())
 
 
-def _read(path: Path) -> tuple[list[np.ndarray], dict[str, object]]:
+def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
     with np.load(path, allow_pickle=False) as file:
         meta = json.loads(file["meta"].tobytes())
         return [file[name] for name in sorted(file.files) if name != "meta"], meta

@@ -64,7 +64,9 @@ def set_up(device: str, threads: int) -> Device:
         tf.config.experimental.enable_op_determinism()  # costs nothing on a CPU (measured)
         return Device(f"CPU, {threads} threads", False, _cpu_precision(), False)
     details = tf.config.experimental.get_device_details(gpus[0])
-    return Device(f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True)
+    return Device(
+        f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True
+    )
 
 
 def _cpu_precision() -> str:

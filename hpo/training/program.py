@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from models.config import ModelConfig, OptimizerConfig
-from models.network import build_network, l2_kernels, reinitialise, set_rates, shape_key
+from models.network import build_network, l2_kernels, reset, set_rates, shape_key
 from models.optimizers import build_optimizer
 
 CALL_S = 0.25
@@ -60,6 +60,12 @@ class Predictor:
         self.network = build_network(model, seed=0, precision=precision)
         self.on_features = on_features
         self._logits = tf.function(self._forward, reduce_retracing=True)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the whole network."""
+        base = self.network.base
+        return int(self.network.head.count_params() + (base.count_params() if base else 0))
 
     def logits(self, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Returns float32 logits (n, units) and int32 labels (n,) of a data set, in its order."""
@@ -107,7 +113,7 @@ class Program(Predictor):
 
     def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
         """Makes this the program of a new trial: fresh weights, optimizer and rates."""
-        reinitialise(self.network, seed)
+        reset(self.network, seed=seed)
         set_rates(self.network, model.dropout)
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
@@ -132,24 +138,23 @@ class Program(Predictor):
             variable.assign(value)
 
     def train(
-        self, batches: tf.data.Dataset, steps: int, on_call: Callable[[int], bool]
+        self, batches: Iterator[Any], steps: int, on_call: Callable[[int], bool]
     ) -> EpochSums:
         """Trains one epoch.
 
         Args:
-            batches: Of `(inputs, labels int32 (b,), mix_b float32 (b,))`.
-            steps: Batches of it.
+            batches: Of `(inputs, labels int32 (b,), mix_b float32 (b,))`; a data set's iterator.
+            steps: How many batches to take.
             on_call: Called with the steps done after every call of about `CALL_S`; False stops.
         """
-        iterator, done, sums = iter(batches), 0, np.zeros(3)
+        done, sums = 0, np.zeros(3)
         for count in _call_sizes(steps):
-            *values, finite = self._run(iterator, tf.constant(count))
+            *values, finite = self._run(batches, tf.constant(count))
             sums += [float(value) for value in values]
             done += count
-            if not bool(finite) or not on_call(done) and done < steps:
+            if not (bool(finite) and (on_call(done) or done == steps)):
                 break
-        loss, correct, images = sums
-        images = max(images, 1.0)
+        loss, correct, images = map(float, sums)
         return EpochSums(loss / images, correct / images, bool(finite), done == steps)
 
     def _variables(self) -> list[Any]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.batches import generator
 from hpo.training import checkpoint, metrics, policies
 from hpo.training.checkpoint import TrialState
 from hpo.training.inputs import Inputs, TrialData
@@ -20,7 +21,7 @@ from hpo.training.phases import Phase, phase_at
 from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import EpochEnd, Finished, Progress, Started, Train
-from models.network import copy_head
+from models.network import set_top_weights, top_weights
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason
 
@@ -63,7 +64,7 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         outcome = None
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         outcome = run.outcome("out of memory", message=str(error).splitlines()[0][:300])
-    except Exception:  # noqa: BLE001 - any failure of a trial is recorded with its traceback
+    except Exception:
         outcome = run.outcome("failed", message=traceback.format_exc())
     weights = run.best_weights()
     return Finished(
@@ -71,6 +72,29 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         outcome=outcome,
         weights=str(weights) if weights else None,
     )
+
+
+@dataclass
+class Leg:
+    """One phase under way.
+
+    Attributes:
+        phase: The phase.
+        program: What is trained.
+        inputs: What it is fed.
+    """
+
+    phase: Phase
+    program: Program
+    inputs: Inputs
+    _batches: tuple[Iterator[Any], int] | None = None
+
+    def batches(self, job: Train, epochs: range) -> tuple[Iterator[Any], int]:
+        """Returns the batches from the first of `epochs` on, and how many make an epoch."""
+        if self._batches is None:
+            dataset, steps = self.inputs.train(job, epochs)
+            self._batches = iter(dataset), steps
+        return self._batches
 
 
 @dataclass
@@ -93,16 +117,16 @@ class _Run:
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        phase, program, inputs = self._begin()
+        leg = self._begin()
         training = self.config.training
         while True:
             if self.state.epoch and self._verdict() == "prune":
                 return self.outcome("pruned")
             if policies.is_over(self.state.policy, self.state.epoch, training):
                 break
-            if (following := phase_at(self.config, self.state.epoch)) != phase:
-                phase, (program, inputs) = following, self._change(program, following)
-            if not self._epoch(phase, program, inputs):
+            if (phase := phase_at(self.config, self.state.epoch)) != leg.phase:
+                leg = self._change(leg, phase)
+            if not self._epoch(leg):
                 return self.outcome("diverged", message="The loss was not finite.")
         early = policies.stopped_early(self.state.policy, training)
         done = self.state.epoch >= training.epochs
@@ -127,79 +151,77 @@ class _Run:
         path = checkpoint.best_path(self.folder, self.state.policy.best_epoch)
         return path if path.exists() else None
 
-    def _begin(self) -> tuple[Phase, Program, Inputs]:
+    def _begin(self) -> Leg:
         loaded = checkpoint.load(self.folder, self.config.identity)
         if loaded:
             self.state = loaded[0]
-        phase = phase_at(self.config, max(0, self.state.epoch - 1))
-        with self._timed("start-up"):
-            program, inputs = self._prepare(phase)
-            if loaded:
-                program.set_state(loaded[1])
-        device = self.programs.device
+        leg = self._leg(phase_at(self.config, max(0, self.state.epoch - 1)))
+        if loaded:
+            leg.program.set_state(loaded[1])
         self.facts |= {
-            "parameters": self.programs.parameters(phase.model),
-            "image_size_px": phase.model.image_size_px,
-            "device": device.name,
+            "parameters": leg.program.parameters,
+            "image_size_px": leg.phase.model.image_size_px,
+            "device": self.programs.device.name,
             "precision": self._precision(),
         }
         self.link.send(
             Started(
                 number=self.job.number,
                 epoch=self.state.epoch,
-                parameters=int(self.facts["parameters"]),
+                parameters=leg.program.parameters,
             )
         )
-        return phase, program, inputs
+        return leg
 
     def _precision(self) -> str:
-        return self.programs.device.precision(
-            self.job.precision, self.config.model.image_size_px
-        )
+        return self.programs.device.precision(self.job.precision, self.config.model.image_size_px)
 
-    def _prepare(self, phase: Phase) -> tuple[Program, Inputs]:
-        config = self.config.model_copy(update={"model": phase.model})
-        inputs = self.programs.inputs(config, self.data, self._precision())
-        program = self.programs.program(config, inputs, self._precision())
-        program.reset(phase.model, config.optimizer, self._seed())
-        return program, inputs
+    def _leg(self, phase: Phase) -> Leg:
+        with self._timed("start-up"):
+            config = self.config.model_copy(update={"model": phase.model})
+            inputs = self.programs.inputs(config, self.data, self._precision())
+            program = self.programs.program(config, inputs, self._precision())
+            seed = generator(self.job.seed, self.job.number, 0, "weights").integers(2**31)
+            program.reset(phase.model, config.optimizer, int(seed))
+        return Leg(phase, program, inputs)
 
-    def _seed(self) -> int:
-        return int(self.data.generator(self.job, 0, "weights").integers(2**31))
+    def _change(self, before: Leg, phase: Phase) -> Leg:
+        """Goes over to the next phase's network, with the head as it is now."""
+        weights = top_weights(before.program.network)
+        after = self._leg(phase)
+        set_top_weights(after.program.network, weights)
+        return after
 
-    def _change(self, before: Program, phase: Phase) -> tuple[Program, Inputs]:
-        """Goes over to the next phase's network with the head as it is now."""
-        weights = {layer.name: layer.get_weights() for layer in before.network.head.layers}
-        program, inputs = self._prepare(phase)
-        copy_head(weights, program.network)
-        return program, inputs
-
-    def _epoch(self, phase: Phase, program: Program, inputs: Inputs) -> bool:
+    def _epoch(self, leg: Leg) -> bool:
         """Trains and evaluates one epoch and saves it; False where the loss was not finite."""
         epoch, began = self.state.epoch + 1, time.monotonic()
         rate = max(
-            self.config.optimizer.learning_rate * phase.rate_scale * self.state.policy.rate_scale,
+            self.config.optimizer.learning_rate
+            * leg.phase.rate_scale
+            * self.state.policy.rate_scale,
             self.config.training.min_learning_rate,
         )
-        program.set_learning_rate(rate)
+        leg.program.set_learning_rate(rate)
         with self._timed("data"):
-            batches, steps = inputs.train(self.job, epoch)
+            batches, steps = leg.batches(self.job, range(epoch, self.config.training.epochs + 1))
         with self._timed("training"):
-            sums = program.train(batches, steps, self._on_call(epoch, steps, len(inputs)))
+            on_call = self._on_call(epoch, steps, len(leg.inputs))
+            sums = leg.program.train(batches, steps, on_call)
         if not sums.finite:
             return False
         if not sums.complete:
             raise _LaidAside
         with self._timed("evaluation"):
-            figures = metrics.evaluate(*program.logits(inputs.validation()), self.data.classes)
-        if not np.isfinite(figures["loss"]):
+            logits, labels = leg.program.logits(leg.inputs.validation())
+            figures = metrics.evaluate(logits, labels, self.data.classes)
+        if not np.isfinite(logits).all():
             return False
         row = {"loss": sums.loss, "accuracy": sums.accuracy, "learning_rate": rate}
-        self._save(phase, program, row | {f"val_{name}": value for name, value in figures.items()})
-        self.facts["images_per_s"] = round(len(inputs) / (time.monotonic() - began), 1)
+        self._save(leg, row | {f"val_{name}": value for name, value in figures.items()})
+        self.facts["images_per_s"] = round(len(leg.inputs) / (time.monotonic() - began), 1)
         return True
 
-    def _on_call(self, epoch: int, steps: int, images: int):  # type: ignore[no-untyped-def]
+    def _on_call(self, epoch: int, steps: int, images: int) -> Callable[[int], bool]:
         began = last = time.monotonic()
 
         def on_call(done: int) -> bool:
@@ -219,7 +241,7 @@ class _Run:
 
         return on_call
 
-    def _save(self, phase: Phase, program: Program, row: dict[str, float]) -> None:
+    def _save(self, leg: Leg, row: dict[str, float]) -> None:
         epoch = self.state.epoch + 1
         policy = policies.advance(
             self.state.policy,
@@ -233,8 +255,8 @@ class _Run:
             if policy.best_epoch == epoch:
                 checkpoint.save_weights(
                     checkpoint.best_path(self.folder, epoch),
-                    program.network.head.get_weights(),
-                    phase.model.trainable_stages,
+                    leg.program.network.head.get_weights(),
+                    leg.phase.model.trainable_stages,
                 )
             self.state = self.state.model_copy(
                 update={
@@ -246,7 +268,7 @@ class _Run:
             )
             self._spent.clear()
             self._began = time.monotonic()
-            checkpoint.save(self.folder, self.state, program.state())
+            checkpoint.save(self.folder, self.state, leg.program.state())
 
     def _verdict(self) -> str:
         curve = self.state.history[f"val_{self.metric.name}"]

@@ -1,0 +1,76 @@
+"""`hpo run`: creates or continues a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hpo.paths import paths, storage_option
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as `90s`, `15m` or `1h30m`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """Returns seconds."""
+        from studies.settings import seconds
+
+        try:
+            return float(seconds(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is not a duration: {error}.", param, ctx)
+
+
+@click.command()
+@click.option("--data", metavar="PATH|NAME", help="Folder of images, or a built-in data set.")
+@click.option("--study", metavar="NAME", help="Name of the study. [default: that of the data]")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
+@click.option("--preset", metavar="NAME", help="Settings that come with hpo.")
+@click.option("--trials", type=click.IntRange(min=1), help="Trials in total. [default: 50]")
+@click.option("--timeout", "timeout_s", type=Duration(), help="Stop after, e.g. 90s, 15m, 2h.")
+@click.option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
+@click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
+@click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
+@click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")
+@storage_option
+def run(
+    study: str | None, config: Path | None, preset: str | None, storage: str | None, **given: Any
+) -> None:
+    """Search for the best settings; typed again, it continues.
+
+    --trials is the study's total: the same command finishes what was interrupted and never trains
+    more.
+
+    \b
+    Examples:
+      hpo run --trials 50                          handwritten digits, no download
+      hpo run --data photos/ --trials 30
+      hpo run --data photos/ --timeout 2h --workers 2
+    """
+    from rich.console import Console
+
+    from hpo.search.prepare import prepare, study_name
+    from hpo.search.report import print_ending
+    from hpo.search.session import run_study
+    from studies.settings import merge
+    from studies.toml_files import load_settings, make_settings, preset_path
+
+    files = [path for path in (preset_path(preset) if preset else None, config) if path]
+    asked = merge(
+        *(load_settings(path) for path in files),
+        {name: value for name, value in given.items() if value is not None},
+    )
+    console = Console()
+    where = paths(storage or asked.pop("storage", None))
+    settings = make_settings(asked)
+    name = study or preset or study_name(settings.data)
+    with console.status("Reading the data set …"):
+        opened = prepare(where, name, settings, asked, console.print)
+    ending = run_study(opened, asked, console)
+    print_ending(opened, ending, console)
+    raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

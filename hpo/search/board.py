@@ -1,0 +1,160 @@
+"""What a search's views show: running and finished trials, the best so far, the time left."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import optuna
+
+from hpo.search.claims import Claim
+from hpo.search.crew import Worker
+from hpo.training.protocol import EpochEnd, Progress, Ready, Started
+from studies.metrics import METRICS, Metric
+from studies.record import Outcome
+
+RECENT = 8
+
+
+@dataclass
+class Row:
+    """One trial.
+
+    Attributes:
+        number: Its number.
+        about: Backbone, batch size and the like in a few words.
+        label: Name of the baseline it is, or an empty string.
+        epochs: Epochs it may train.
+        epoch: Finished epochs.
+        done: Share of the epoch under way, in [0, 1].
+        value: Objective of the last epoch, of the best one once finished.
+        best: Objective of the best epoch so far.
+        images_per_s: Training images a second.
+        ended: Why it ended; empty while it runs.
+        seconds: How long it took.
+    """
+
+    number: int
+    about: str
+    label: str
+    epochs: int
+    epoch: int = 0
+    done: float = 0.0
+    value: float | None = None
+    best: float | None = None
+    images_per_s: float | None = None
+    ended: str = ""
+    seconds: float | None = None
+
+
+@dataclass
+class Board:
+    """The state of a search as far as people see it.
+
+    Attributes:
+        study: The study's name.
+        metric: Its objective.
+        total: Trials it shall have.
+        finished: Trials it has, those of earlier runs included.
+        best: Best objective so far.
+        best_number: The trial that has it.
+        running: By worker.
+        recent: The last ones that ended.
+        devices: By worker.
+        messages: The last lines for people.
+    """
+
+    study: str
+    metric: Metric
+    total: int
+    finished: int = 0
+    best: float | None = None
+    best_number: int | None = None
+    running: dict[int, Row] = field(default_factory=dict)
+    recent: deque[Row] = field(default_factory=lambda: deque(maxlen=RECENT))
+    devices: dict[int, str] = field(default_factory=dict)
+    messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    _began: float = field(default_factory=time.monotonic)
+    _ended_now: int = 0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until all trials are finished, at the pace of this run; None before the first."""
+        if not self._ended_now:
+            return None
+        pace = (time.monotonic() - self._began) / self._ended_now
+        return pace * max(0, self.total - self.finished)
+
+    def resume(self, study: optuna.Study) -> None:
+        """Takes over what earlier runs have finished."""
+        for trial in study.get_trials(deepcopy=False):
+            self.finished += trial.state.is_finished()
+            if trial.state.name == "COMPLETE" and trial.value is not None:
+                self._compare(trial.number, trial.value)
+
+    def ready(self, worker: Worker, event: Ready) -> None:
+        """Notes a worker's device."""
+        self.devices[worker.index] = f"{event.device}, {event.precision}"
+
+    def started(self, worker: Worker, claim: Claim, event: Started) -> None:
+        """Adds a running trial."""
+        config = claim.config
+        about = f"{config.model.backbone} · batch {config.training.batch_size} · "
+        about += f"{config.optimizer.name} {config.optimizer.learning_rate:.1e}"
+        self.running[worker.index] = Row(
+            claim.number, about, claim.label or "", config.training.epochs, event.epoch
+        )
+
+    def progress(self, worker: Worker, event: Progress) -> None:
+        """Notes how far an epoch is."""
+        if row := self.running.get(worker.index):
+            row.done, row.images_per_s = event.done, event.images_per_s
+
+    def epoch(self, worker: Worker, claim: Claim, event: EpochEnd) -> None:
+        """Notes an epoch's objective."""
+        if row := self.running.get(worker.index):
+            row.epoch, row.done = len(event.values), 0.0
+            row.value = event.values[-1]
+            row.best = max(event.values) if self.metric.maximize else min(event.values)
+
+    def ended(self, claim: Claim, outcome: Outcome) -> Row:
+        """Moves a trial from the running to the finished ones."""
+        worker = next((w for w, row in self.running.items() if row.number == claim.number), None)
+        row = self.running.pop(worker) if worker is not None else self._unseen(claim)
+        row.ended, row.epoch = outcome.reason, outcome.epochs or row.epoch
+        row.seconds = outcome.seconds.get("total")
+        speed = outcome.facts.get("images_per_s")
+        row.images_per_s = float(speed) if speed is not None else row.images_per_s
+        if outcome.value is not None:
+            row.best = row.value = outcome.value
+            self._compare(claim.number, outcome.value)
+        self.finished += 1
+        self._ended_now += 1
+        self.recent.append(row)
+        return row
+
+    def _compare(self, number: int, value: float) -> None:
+        if self.best is None or self.metric.better(value, self.best):
+            self.best, self.best_number = value, number
+
+    def _unseen(self, claim: Claim) -> Row:
+        model = claim.config.model
+        return Row(claim.number, model.backbone, claim.label or "", claim.config.training.epochs)
+
+
+def new_board(study: str, metric: str, total: int) -> Board:
+    """Returns the board of a search that has not begun."""
+    return Board(study, METRICS[metric], total)
+
+
+def duration(seconds: float | None) -> str:
+    """Returns seconds as people write them, e.g. `3 min 20 s`; a dash for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

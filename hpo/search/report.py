@@ -1,0 +1,63 @@
+"""What is said when a run ends."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from hpo.search.board import duration
+from hpo.search.open_study import OpenStudy
+from hpo.search.session import Ending
+from studies.metrics import METRICS
+from studies.record import LABEL_KEY, read_config
+
+TOP = 5
+
+
+def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
+    """Prints the best trials, what searching gained, and what to type next."""
+    from rich.table import Table
+
+    study, metric = opened.study, METRICS[str(opened.record.settings["metric"])]
+    trials = study.get_trials(deepcopy=False)
+    complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
+    sign = -1.0 if metric.maximize else 1.0
+    complete.sort(key=lambda t: (sign * (t.value or 0.0), t.number))
+    if complete:
+        table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")
+        for trial in complete[:TOP]:
+            config, attributes = read_config(trial), trial.user_attrs
+            table.add_row(
+                f"{trial.number} {attributes.get(LABEL_KEY, '')}".strip(),
+                f"{config.model.backbone}, batch {config.training.batch_size}, "
+                f"{config.optimizer.name} {config.optimizer.learning_rate:.2e}",
+                f"{trial.value:.4f}",
+                f"{attributes.get('best_epoch', '-')} of {attributes.get('epochs_done', '-')}",
+                duration(attributes.get("seconds")),
+            )
+        console.print(table)
+    reasons: dict[str, int] = {}
+    for trial in trials:
+        reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
+        reasons[reason] = reasons.get(reason, 0) + 1
+    console.print(", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
+    first = next((t for t in complete if LABEL_KEY in t.user_attrs), None)
+    if first and complete and complete[0] is not first:
+        console.print(
+            f"Gain over {first.user_attrs[LABEL_KEY]!r}: "
+            f"{complete[0].value - first.value:+.4f} {metric.label}"  # type: ignore[operator]
+        )
+    _print_next(study.study_name, ending, bool(complete), console)
+
+
+def _print_next(study: str, ending: Ending, anything: bool, console: Console) -> None:
+    if ending.failure:
+        console.print(f"Stopped: {ending.failure}", markup=False, style="red")
+        console.print(f"Read the tracebacks with: hpo trials --study {study} --failed")
+    if ending.interrupted or ending.out_of_time:
+        console.print("Nothing is lost: type the same command again to continue.")
+    if anything:
+        console.print(
+            f"Next: hpo best --study {study} --export model.keras   |   hpo dashboard",
+            markup=False,
+            highlight=False,
+        )

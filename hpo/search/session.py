@@ -1,0 +1,161 @@
+"""Runs a prepared study: decodes its images, starts its workers, watches signals, sums up."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress as Bar
+
+from data_pipeline.cache import Cache
+from data_pipeline.manifest import Manifest
+from data_pipeline.store import open_store
+from hpo.search.board import new_board
+from hpo.search.claims import Claims
+from hpo.search.coordinator import JobSettings, Search
+from hpo.search.crew import Crew, WorkerSettings
+from hpo.search.open_study import OpenStudy
+from hpo.search.recorder import Recorder
+from hpo.search.views import LineView, TableView
+from studies.leases import Leases
+from studies.pruners import make_pruner
+from studies.settings import CHANGEABLE, StudySettings
+from studies.space import DataFacts, Space
+from studies.stateless import StatelessSampler
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        interrupted: By Ctrl-C or SIGTERM.
+        out_of_time: By `--timeout`.
+        failure: What made it stop, or None.
+    """
+
+    interrupted: bool
+    out_of_time: bool
+    failure: str | None
+
+
+def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> Ending:
+    """Trains the study's trials until there are as many as asked for.
+
+    Args:
+        opened: The study.
+        asked: What the user wrote now; of it only what may change on a continued study counts.
+        console: Where to show it.
+    """
+    now = {key: value for key, value in asked.items() if key in CHANGEABLE}
+    settings = StudySettings.model_validate(opened.record.settings | now)
+    manifest_file = opened.artifacts.path(opened.record.manifest_artifact)
+    _decode(Manifest.model_validate_json(manifest_file.read_bytes()), settings, console)
+    recorder = _recorder(opened, settings)
+    claims = Claims(
+        study=opened.study,
+        space=Space.model_validate(opened.record.space),
+        facts=DataFacts.model_validate(opened.record.facts),
+        leases=recorder.leases,
+        total=settings.trials,
+    )
+    board = new_board(opened.study.study_name, settings.metric, settings.trials)
+    board.resume(opened.study)
+    if claims.finished():
+        return Ending(False, False, None)
+    crew = Crew(_worker_settings(opened, settings), settings.workers)
+    view = (TableView if console.is_terminal else LineView)(board, console)
+    job = JobSettings(settings.seed, settings.metric, settings.precision)
+    deadline = time.monotonic() + settings.timeout_s if settings.timeout_s else None
+    search = Search(claims, recorder, crew, job, view, deadline)
+    with view, _signals(search, view) as signalled:
+        try:
+            search.run()
+        finally:
+            crew.close(at_once=bool(search.failure))
+    return Ending(bool(signalled), search.pausing and not signalled, search.failure)
+
+
+def _decode(manifest: Manifest, settings: StudySettings, console: Console) -> None:
+    """Decodes the images once, before the workers need them."""
+    assert settings.image_size_px is not None
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task(f"Decoding {len(manifest.items):,} images")
+        open_store(
+            manifest,
+            settings.image_size_px,
+            Cache(),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _recorder(opened: OpenStudy, settings: StudySettings) -> Recorder:
+    study = opened.study
+    study.sampler = StatelessSampler(settings.sampler, settings.seed)
+    study.pruner = make_pruner(settings.pruner)
+    trials_folder = opened.folder / "trials"
+    trials_folder.mkdir(parents=True, exist_ok=True)
+    return Recorder(
+        study=study,
+        artifacts=opened.artifacts,
+        leases=Leases(opened.storage.engine),
+        trials_folder=trials_folder,
+        metric=settings.metric,
+        keep_top=settings.keep_top,
+    )
+
+
+def _worker_settings(opened: OpenStudy, settings: StudySettings) -> WorkerSettings:
+    assert settings.image_size_px is not None
+    return WorkerSettings(
+        manifest=opened.artifacts.path(opened.record.manifest_artifact).resolve(),
+        image_size_px=settings.image_size_px,
+        device=settings.device,
+        threads=max(1, len(os.sched_getaffinity(0)) // settings.workers),
+        gpus=gpu_ids() if settings.device != "cpu" else (),
+        logs=opened.folder / "logs",
+    )
+
+
+def gpu_ids() -> tuple[str, ...]:
+    """Returns the ids of the GPUs that workers may use, without importing TensorFlow."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return tuple(filter(None, os.environ["CUDA_VISIBLE_DEVICES"].split(",")))
+    if shutil.which("nvidia-smi") is None:
+        return ()
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return tuple(str(index) for index in range(len(lines)))
+
+
+@contextmanager
+def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
+    """Lets the first Ctrl-C or SIGTERM finish the epochs under way, and the second end at once.
+
+    Yields:
+        The signals that came.
+    """
+    came: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        came.append(number)
+        search.pause()
+        if len(came) > 1:
+            search.crew.close(at_once=True)
+            raise KeyboardInterrupt
+        view.show("Finishing the epoch and saving; once more to stop at once.")
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,207 @@
+"""Frozen work done once: what a frozen base makes of the images, kept like decoded images.
+
+A frozen base computes the same activations for the same pixels in every epoch of every trial. So
+the augmented images of a frozen trial are a few fixed views, each the same for every trial and
+seen in turn, and what the base makes of a view is computed once and kept in the cache. Whether it
+was there already changes how long a trial takes and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from data_pipeline.batches import augmented_view, eval_batches, generator, prefetched
+from data_pipeline.config import AugmentConfig
+from hpo.training.inputs import EVAL_BATCH, TrialData
+from hpo.training.protocol import Train
+from models.config import ModelConfig
+from models.network import build_network
+from studies.trial_config import TrialConfig
+
+FORMAT = 1
+"""Raised when the same settings would be stored as other numbers."""
+LIMIT_BYTES = 2 << 30
+"""Larger sets of views are not kept: the base computes them anew, with fresh augmentation."""
+MOST_VIEWS = 8
+
+Floats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
+
+
+def count_views(config: TrialConfig) -> int:
+    """Returns how many augmented views a frozen trial sees, growing with its epochs."""
+    if still(config.augment) == AugmentConfig():
+        return 1
+    return min(config.training.epochs, 2 + config.training.epochs // 5, MOST_VIEWS)
+
+
+def still(augment: AugmentConfig) -> AugmentConfig:
+    """Returns the part of an augmentation that is done to single images."""
+    unchanged = AugmentConfig().model_copy(update={"fill": augment.fill, "mixup_alpha": 0.0})
+    alone = augment.model_copy(update={"mixup_alpha": 0.0})
+    return AugmentConfig() if alone == unchanged else alone
+
+
+class Features:
+    """The activations of one frozen base, for any view of the images of one data set.
+
+    Attributes:
+        shape: Of one image's activations.
+    """
+
+    def __init__(self, model: ModelConfig, data: TrialData, precision: str) -> None:
+        self._model, self._data, self._precision = model, data, precision
+        self._bases: dict[str, keras.Model] = {}
+        self._opened: dict[tuple[str, ...], Floats] = {}
+        self.shape: tuple[int, ...] = tuple(self._base(precision).output_shape[1:])
+
+    def train_view(self, augment: AugmentConfig, view: int) -> Floats:
+        """Returns the activations (n, *shape), float16, of one view of the training images."""
+        split = self._data.split("train")
+        return self._open(
+            ("train", augment.model_dump_json(), str(view)),
+            len(split),
+            np.dtype(np.float16),
+            self._precision,
+            lambda: augmented_view(split, augment, view, EVAL_BATCH),
+        )
+
+    def validation(self) -> tuple[Floats, npt.NDArray[np.int32]]:
+        """Returns the activations (n, *shape), float32, and labels of the validation images."""
+        split = self._data.split("validation")
+        array = self._open(
+            ("validation",),
+            len(split),
+            np.dtype(np.float32),
+            "float32",
+            lambda: eval_batches(split, EVAL_BATCH),
+        )
+        return array, split.labels
+
+    def _base(self, precision: str) -> keras.Model:
+        if precision not in self._bases:
+            network = build_network(self._model, seed=0, precision=precision)
+            assert network.base is not None
+            self._bases[precision] = network.base
+        return self._bases[precision]
+
+    def _open(
+        self,
+        what: tuple[str, ...],
+        count: int,
+        dtype: np.dtype[np.float16] | np.dtype[np.float32],
+        precision: str,
+        images: Callable[[], tf.data.Dataset],
+    ) -> Floats:
+        if what not in self._opened:
+            shape = (count, *self.shape)
+            folder = self._data.cache.entry(
+                "features",
+                self._key(what, precision),
+                lambda folder: self._compute(folder, images(), shape, dtype, precision),
+            )
+            self._opened[what] = np.memmap(folder / "features", dtype, mode="r", shape=shape)
+        return self._opened[what]
+
+    def _key(self, what: tuple[str, ...], precision: str) -> str:
+        model = self._model
+        identity = [
+            FORMAT,
+            keras.__version__,
+            self._data.manifest.digest,
+            [model.backbone, model.image_size_px, model.trainable_stages, model.pooling],
+            precision,
+            bool(tf.config.get_visible_devices("GPU")),
+            what,
+        ]
+        return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]
+
+    def _compute(
+        self,
+        folder: Path,
+        images: tf.data.Dataset,
+        shape: tuple[int, ...],
+        dtype: np.dtype[np.float16] | np.dtype[np.float32],
+        precision: str,
+    ) -> None:
+        base = self._base(precision)
+        forward = tf.function(lambda batch: base(tf.cast(batch, tf.float32), training=False))
+        limits = np.finfo(dtype)
+        with (folder / "features").open("wb") as file:
+            for batch, *_ in images:
+                values = tf.cast(forward(batch), tf.float32).numpy()
+                file.write(np.clip(values, limits.min, limits.max).astype(dtype).tobytes())
+        expected = math.prod(shape) * dtype.itemsize
+        assert (folder / "features").stat().st_size == expected
+
+
+def features_fit(features: Features, config: TrialConfig, images: int) -> bool:
+    """Whether all of a trial's views together are small enough to be kept."""
+    per_image = math.prod(features.shape) * np.dtype(np.float16).itemsize
+    return images * per_image * count_views(config) <= LIMIT_BYTES
+
+
+class FeatureInputs:
+    """Activations of a frozen base, of one view of the images in each epoch."""
+
+    on_features = True
+
+    def __init__(self, data: TrialData, config: TrialConfig, features: Features) -> None:
+        self._data, self._config, self._features = data, config, features
+
+    def __len__(self) -> int:
+        return len(self._data.split("train"))
+
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+        """Returns the batches of consecutive epochs (from 1) and their number in one."""
+        count, size = len(self), self._config.training.batch_size
+        types, shapes = (tf.int64, tf.int64, tf.int32, tf.float32), [[None]] * 4
+
+        def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+            columns = tf.numpy_function(lambda e: self._columns(job, int(e)), [epoch], types)
+            columns = tuple(map(tf.ensure_shape, columns, shapes))
+            return tf.data.Dataset.from_tensor_slices(columns).batch(size)
+
+        batches = tf.data.Dataset.from_tensor_slices(np.array(epochs, np.int64)).flat_map(one_epoch)
+        batches = batches.map(
+            lambda rows, views, labels, mix: (self._look_up(self._read, rows, views), labels, mix)
+        )
+        return prefetched(batches), math.ceil(count / size)
+
+    def validation(self) -> tf.data.Dataset:
+        """Returns batches of activations and labels, always the same."""
+        array, labels = self._features.validation()
+        rows = tf.data.Dataset.from_tensor_slices((np.arange(len(labels)), labels))
+        return prefetched(
+            rows.batch(EVAL_BATCH).map(
+                lambda rows, labels: (self._look_up(lambda r: array[r], rows), labels)
+            )
+        )
+
+    def _columns(self, job: Train, epoch: int) -> tuple[npt.NDArray[Any], ...]:
+        """Returns one epoch's rows, views, labels and mixup weights, in training order."""
+        count, alpha = len(self), self._config.augment.mixup_alpha
+        order = generator(job.seed, job.number, epoch, "order").permutation(count)
+        rng = generator(job.seed, job.number, epoch, "mixup")
+        mix = rng.beta(alpha, alpha, count) if alpha else np.ones(count)
+        views = np.full(count, (epoch - 1) % count_views(self._config))
+        return order, views, self._data.split("train").labels[order], mix.astype(np.float32)
+
+    def _read(self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Floats:
+        view = self._features.train_view(still(self._config.augment), int(views[0]))
+        return view[rows]
+
+    def _look_up(self, read: Callable[..., Floats], *where: tf.Tensor) -> tf.Tensor:
+        values = tf.numpy_function(
+            lambda *rows: read(*rows).astype(np.float32), where, tf.float32, stateful=False
+        )
+        return tf.ensure_shape(values, (None, *self._features.shape))

@@ -1,0 +1,100 @@
+"""What a network is fed in training and in validation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import tensorflow as tf
+
+from data_pipeline.batches import eval_batches, train_batches
+from data_pipeline.cache import Cache
+from data_pipeline.manifest import Manifest
+from data_pipeline.store import ImageStore, Split, open_store
+from hpo.training.protocol import Train
+from studies.trial_config import TrialConfig
+
+EVAL_BATCH = 256
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The images of a study as a worker holds them. The test images are never touched.
+
+    Attributes:
+        manifest: The study's manifest.
+        store: Its decoded images.
+        cache: Where features are kept.
+    """
+
+    manifest: Manifest
+    store: ImageStore
+    cache: Cache
+
+    @classmethod
+    def open(cls, manifest_file: Path, image_size_px: int) -> TrialData:
+        """Opens the images of the manifest in a file."""
+        manifest = Manifest.model_validate_json(manifest_file.read_bytes())
+        cache = Cache()
+        return cls(manifest, open_store(manifest, image_size_px, cache), cache)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.manifest.classes)
+
+    def split(self, name: str) -> Split:
+        """Returns `train` or `validation`."""
+        assert name != "test", "the test images are sealed"
+        return self.store.splits[name]
+
+
+class Inputs(Protocol):
+    """What a network is fed.
+
+    Attributes:
+        on_features: Whether it is activations of a frozen base instead of images.
+    """
+
+    on_features: bool
+
+    def __len__(self) -> int:
+        """Returns the number of training examples."""
+
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+        """Returns the batches of consecutive epochs (from 1) and their number in one."""
+
+    def validation(self) -> tf.data.Dataset:
+        """Returns batches of inputs and labels, always the same."""
+
+
+class ImageInputs:
+    """Decoded images, augmented anew in every epoch."""
+
+    on_features = False
+
+    def __init__(self, data: TrialData, config: TrialConfig) -> None:
+        self._data, self._config = data, config
+
+    def __len__(self) -> int:
+        return len(self._data.split("train"))
+
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+        """Returns the batches of consecutive epochs (from 1) and their number in one."""
+        size = self._config.training.batch_size
+        batches = train_batches(
+            self._data.split("train"),
+            batch_size=size,
+            augment=self._config.augment,
+            seed=job.seed,
+            trial=job.number,
+            epochs=epochs,
+        )
+        return batches, math.ceil(len(self) / size)
+
+    def validation(self) -> tf.data.Dataset:
+        """Returns batches of images and labels, always the same."""
+        return eval_batches(self._data.split("validation"), EVAL_BATCH)

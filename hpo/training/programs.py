@@ -1,0 +1,90 @@
+"""What a worker keeps between trials: traced programs, and the features of frozen backbones."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import TypeVar
+
+from hpo.training.device import Device
+from hpo.training.features import FeatureInputs, Features, features_fit
+from hpo.training.inputs import ImageInputs, Inputs, TrialData
+from hpo.training.program import Predictor, Program, program_key
+from models.config import ModelConfig
+from models.network import shape_key
+from studies.trial_config import TrialConfig
+
+KEPT = 4
+"""Networks of each kind that a worker holds at once; each costs memory."""
+
+T = TypeVar("T")
+
+
+class _Recent(OrderedDict[Hashable, T]):
+    """The `KEPT` most recently used values."""
+
+    def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Returns the value of `key`, made where there is none."""
+        value = self.pop(key) if key in self else make()
+        self[key] = value
+        if len(self) > KEPT:
+            self.popitem(last=False)
+        return value
+
+
+class Programs:
+    """The programs of one worker.
+
+    Attributes:
+        device: What it trains on.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._programs: _Recent[Program] = _Recent()
+        self._predictors: _Recent[Predictor] = _Recent()
+        self._features: _Recent[Features] = _Recent()
+
+    def program(self, config: TrialConfig, inputs: Inputs, precision: str) -> Program:
+        """Returns a program for the trial; its weights are those of the last trial that used it."""
+        # A head alone is too small to gain from less than float32.
+        precision = "float32" if inputs.on_features else precision
+        mixup = config.augment.mixup_alpha > 0
+        key = program_key(config.model, config.optimizer, precision, inputs.on_features, mixup)
+        return self._programs.get_or_make(
+            key,
+            lambda: Program(
+                config.model,
+                config.optimizer,
+                precision=precision,
+                on_features=inputs.on_features,
+                mixup=mixup,
+                jit_compile=self.device.jit_compile,
+            ),
+        )
+
+    def predictor(self, config: TrialConfig, inputs: Inputs) -> Predictor:
+        """Returns a float32 predictor for the trial's network."""
+        key = shape_key(config.model), inputs.on_features
+        return self._predictors.get_or_make(
+            key,
+            lambda: Predictor(config.model, precision="float32", on_features=inputs.on_features),
+        )
+
+    def inputs(self, config: TrialConfig, data: TrialData, precision: str) -> Inputs:
+        """Returns what the trial's network is fed: images, or what its frozen base makes of them.
+
+        Which of the two depends on the settings alone, never on what is cached already.
+        """
+        model = config.model
+        if not model.pretrained or model.trainable_stages >= 5:
+            return ImageInputs(data, config)
+        features = self.features(model, data, precision)
+        if not features_fit(features, config, len(data.split("train"))):
+            return ImageInputs(data, config)
+        return FeatureInputs(data, config, features)
+
+    def features(self, model: ModelConfig, data: TrialData, precision: str) -> Features:
+        """Returns the features of the network's frozen base."""
+        base = (model.backbone, model.trainable_stages, model.pooling, precision)
+        return self._features.get_or_make(base, lambda: Features(model, data, precision))
