@@ -26,13 +26,18 @@ class NoPruner(BaseModel):
 
 
 class Percentile(BaseModel):
-    """A trial whose best epoch so far is below a percentile of the complete ones' at this epoch."""
+    """A trial whose best epoch so far is below a percentile of the complete ones' at this epoch.
+
+    The complete ones are the better ones already, which makes the median rule (50) harsh: over 120
+    simulated studies of 50 trials made of 240 recorded learning curves, 75 needs 43 % of the epochs
+    and misses the best trial in 17 % of the studies, 50 needs 33 % and misses it in 38 %.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["percentile"] = "percentile"
     percentile: float = Field(
-        default=50.0,
+        default=75.0,
         ge=0.0,
         le=100.0,
         description="Percent of the trials that go on, the best ones.",
