@@ -8,12 +8,12 @@ import json
 import os
 import shutil
 import warnings
+import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import filelock
 import platformdirs
@@ -53,6 +53,14 @@ class CacheUsage:
         return sum(entry.size_bytes for entry in self.entries)
 
 
+@dataclass(frozen=True)
+class _Use:
+    """An entry in use: the open file that carries its shared lock, and what closes it."""
+
+    descriptor: int
+    end: Callable[[], object]
+
+
 class Cache:
     """Folders that are built once and shared by every process of this user.
 
@@ -70,7 +78,7 @@ class Cache:
         default_root = os.environ.get("HPO_CACHE_DIR") or platformdirs.user_cache_dir("hpo")
         self.root = (root or Path(default_root)).expanduser().absolute()
         self.limit_bytes = _default_limit_bytes() if limit_bytes is None else limit_bytes
-        self._in_use: dict[Path, TextIO] = {}
+        self._in_use: dict[Path, _Use] = {}
 
     def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         """Returns a complete entry, building it if it is missing or damaged.
@@ -86,23 +94,24 @@ class Cache:
             DataError: The cache folder is full, read-only or was deleted meanwhile.
         """
         path = self.root / kind / key
-        if path in self._in_use and os.fstat(self._in_use[path].fileno()).st_nlink:
-            return path  # Neither deleted nor built again since.
+        if path in self._in_use:
+            if os.fstat(self._in_use[path].descriptor).st_nlink:
+                return path
+            self.release(path)  # It was deleted, or built again, meanwhile.
         with _explained(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
             with filelock.FileLock(_lock_path(path)):
                 missing = not _is_sound(path)
                 if missing:
                     _build(path, build)
-                self._in_use[path] = _lock_shared(path)
-                os.utime(path / META)
+                self._in_use[path] = self._use(path)
             if missing:
                 self._shrink(self.limit_bytes)
         return path
 
     def release(self, path: Path) -> None:
         """Lets go of an entry of this process, so that it may be evicted."""
-        self._in_use.pop(path).close()
+        self._in_use.pop(path).end()
 
     def usage(self) -> CacheUsage:
         """What there is. Entries that vanish while it looks are left out."""
@@ -129,6 +138,13 @@ class Cache:
         with _explained(self.root):
             self._shrink(0)
         return self.usage()
+
+    def _use(self, path: Path) -> _Use:
+        """Marks an entry as used now, and as in use until its release or the end of this cache."""
+        descriptor = os.open(path / META, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.utime(path / META)
+        return _Use(descriptor, weakref.finalize(self, os.close, descriptor))
 
     def _shrink(self, limit_bytes: int) -> None:
         """Deletes what killed processes left, then unused entries until the rest fits."""
@@ -217,13 +233,6 @@ def _is_sound(path: Path) -> bool:
 
 def _lock_path(path: Path) -> Path:
     return path.with_name(path.name.removesuffix(_BUILDING) + ".lock")
-
-
-def _lock_shared(path: Path) -> TextIO:
-    """Marks an entry as in use for as long as the returned file is open."""
-    stream = (path / META).open()
-    fcntl.flock(stream, fcntl.LOCK_SH)
-    return stream
 
 
 def _delete_unused(path: Path) -> bool:

@@ -25,7 +25,7 @@ KIND = "images"
 FORMAT = 1
 """Raised when the same files would be stored as other bytes; older entries are then left alone."""
 
-IN_MEMORY_BYTES = 1 << 30
+IN_MEMORY_BYTES = 1 << 28
 """Larger stores are mapped, so that workers share one copy and need not hold all of it."""
 
 _FILE = "pixels"

@@ -1,0 +1,83 @@
+"""`hpo cache`: what is kept between studies, and how to be rid of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from data_pipeline.cache import CacheUsage
+
+
+@click.command()
+@click.option("--clear", is_flag=True, help="Delete everything that no running process uses.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def cache(clear: bool, as_json: bool) -> None:
+    """Show or clear what is kept between studies.
+
+    Decoded images and the activations of frozen backbones are computed once and kept in the
+    user's cache folder. Deleting them costs time and nothing else. HPO_CACHE_DIR names another
+    folder; HPO_CACHE_LIMIT, such as 20GB, the size beyond which the least recently used go.
+
+    \b
+    Examples:
+      hpo cache
+      hpo cache --clear
+      HPO_CACHE_LIMIT=50GB hpo run --data photos
+    """
+    from data_pipeline.cache import Cache
+
+    kept = Cache()
+    usage = kept.clear() if clear else kept.usage()
+    if as_json:
+        click.echo(json.dumps(_as_json(usage), indent=2))
+    else:
+        _print(usage, clear)
+
+
+def _as_json(usage: CacheUsage) -> dict[str, object]:
+    return {
+        "folder": str(usage.root),
+        "size_bytes": usage.size_bytes,
+        "limit_bytes": usage.limit_bytes,
+        "entries": [
+            {
+                "kind": entry.kind,
+                "key": entry.key,
+                "size_bytes": entry.size_bytes,
+                "last_used": _time(entry.last_used_s),
+            }
+            for entry in usage.entries
+        ],
+    }
+
+
+def _print(usage: CacheUsage, cleared: bool) -> None:
+    from hpo.results.tables import Column, show
+
+    click.echo(f"Folder: {usage.root}")
+    click.echo(f"In use: {_size(usage.size_bytes)} of at most {_size(usage.limit_bytes)}")
+    if usage.entries:
+        columns = [Column("kind"), Column("entry"), Column("size"), Column("last used (UTC)")]
+        show(
+            columns,
+            (
+                (entry.kind, entry.key, _size(entry.size_bytes), _time(entry.last_used_s))
+                for entry in usage.entries
+            ),
+        )
+    if cleared:
+        click.echo("Running processes use what is left." if usage.entries else "Cleared.")
+
+
+def _size(size_bytes: int) -> str:
+    from pydantic import ByteSize
+
+    return ByteSize(size_bytes).human_readable(decimal=True, separator=" ")
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
