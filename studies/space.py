@@ -144,15 +144,16 @@ def _levels(facts: DataFacts) -> list[str]:
 
 
 def _batch_sizes(train_images: int) -> list[int]:
-    """Powers of two that give an epoch at least 4 and at most about 1,500 steps."""
+    """Powers of two that give an epoch at least 4 steps, and not more than it needs."""
     sizes = [size for size in (8, 16, 32, 64, 128, 256, 512) if size <= train_images / 4]
-    useful = [size for size in sizes if size >= train_images / 1500 and size >= 16]
+    least = 16 if train_images < 1000 else max(32, train_images / 1500)
+    useful = [size for size in sizes if size >= least]
     return (useful or sizes or [min(8, train_images)])[:5]
 
 
 def _most_epochs(train_images: int) -> int:
     """Small data sets need more passes for the same number of steps."""
-    return min(max(200_000 // train_images, 30), 100)
+    return min(max(200_000 // train_images, 40), 60)
 
 
 def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> Space:

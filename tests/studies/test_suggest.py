@@ -98,7 +98,7 @@ def test_zero_is_proposed_beside_a_logarithmic_range() -> None:
         ({}, "optimizer", {"weight_decay": 0.1}, ["optimizer.weight_decay means nothing", "0.1"]),
         ({}, "model", {"trainable_stages": 1}, ["model.trainable_stages means nothing"]),
         ({}, "augment", {"rotation_deg": 77}, ["augmentation", "none of the levels", "77"]),
-        ({}, "training", {"epochs": 4}, ["epochs", "Received: 4", "5 to 35 (log)"]),
+        ({}, "training", {"epochs": 4}, ["epochs", "Received: 4", "5 to 40 (log)"]),
     ],
 )
 def test_what_lies_outside_is_named(
