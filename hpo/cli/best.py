@@ -1,0 +1,190 @@
+"""`hpo best`: the best trial, exported and tested."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hpo.paths import json_option, paths, storage_option, study_option
+from hpo.results.tables import Cell, Column, printable, show
+from studies.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    from hpo.results.export import Exported
+    from hpo.results.findings import Findings
+    from hpo.results.sealed_test import Look
+
+
+@click.command()
+@storage_option
+@study_option
+@click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the best K.")
+@click.option("--trial", type=int, metavar="N", help="Take this trial instead of the best.")
+@click.option(
+    "--export",
+    "target",
+    type=click.Path(path_type=Path),
+    metavar="FILE.keras",
+    help="Write its model to a file, and check it.",
+)
+@click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
+@click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
+@json_option
+def best(
+    storage: str | None,
+    study: str | None,
+    top: int,
+    trial: int | None,
+    target: Path | None,
+    overwrite: bool,
+    test: bool,
+    as_json: bool,
+) -> None:
+    """Show the best trial, export it, test it.
+
+    An exported file is one Keras model that takes RGB images of any size. It is loaded again in a
+    fresh process and must reproduce the validation figure, or it is not kept. Each use of --test
+    is recorded in the study: the more often somebody looked at the test images to choose, the less
+    their figures mean.
+
+    \b
+    Examples:
+      hpo best
+      hpo best --top 5
+      hpo best --export model.keras
+      hpo best --test
+      hpo best --study digits --trial 0 --export baseline.keras
+    """
+    from hpo.results.export import check_target, export
+    from hpo.results.findings import Findings
+    from hpo.results.ranking import rank
+    from hpo.results.sealed_test import earlier_looks, look
+    from hpo.search.open_study import find_study
+
+    if target is not None:
+        check_target(target, overwrite=overwrite)
+    opened = find_study(paths(storage), study)
+    ranking = rank(opened)
+    chosen = ranking.find(trial)
+    frozen = opened.storage.get_trial(chosen.trial_id)
+    findings = Findings(
+        study=opened.study.study_name,
+        ranking=ranking,
+        chosen=chosen,
+        shown=ranking.best[:top] if trial is None else [chosen],
+        earlier=earlier_looks(opened),
+        exported=export(opened, frozen, target) if target is not None else None,
+        taken=look(opened, frozen, len(ranking.best)) if test else None,
+    )
+    if as_json:
+        click.echo(json.dumps(findings.as_json(), indent=2))
+    else:
+        _print(findings)
+
+
+def _print(findings: Findings) -> None:
+    ranking, metric = findings.ranking, findings.ranking.metric
+    endings = ", ".join(f"{count} {ending}" for ending, count in ranking.endings.items())
+    click.echo(f"Study {printable(findings.study)} by validation {metric.label}: {endings}.\n")
+    _print_trials(findings)
+    click.echo("\nSettings that are not at their default:\n")
+    _print_settings(findings)
+    if findings.exported:
+        _print_exported(findings.exported, metric)
+    if findings.taken:
+        _print_look(findings.taken, metric)
+    if findings.earlier:
+        _print_earlier(findings.earlier)
+    click.echo("\nNext:\n" + "\n".join(f"  {line}" for line in findings.next_commands()))
+
+
+def _print_trials(findings: Findings) -> None:
+    metric = findings.ranking.metric
+    others = [row for row in METRICS.values() if row is not metric]
+    columns = [
+        Column(""),
+        Column("trial", "d"),
+        Column(metric.label, ".4f"),
+        Column("behind by", ".4f"),
+        *(Column(row.label, ".4f") for row in others),
+        Column("best epoch", "d"),
+        Column("seconds", ".1f"),
+        Column("parameters", ",d"),
+    ]
+    named = [
+        *((f"{place}.", row) for place, row in enumerate(findings.shown, start=1)),
+        *((row.label or "first trial", row) for row in findings.ranking.baselines),
+    ]
+    cells: list[list[Cell]] = [
+        [
+            name,
+            row.number,
+            row.value,
+            None if row is findings.chosen else findings.behind(row),
+            *(row.attributes.get(f"best_val_{other.name}") for other in others),
+            *(row.attributes.get(key) for key in ("best_epoch", "seconds", "parameters")),
+        ]
+        for name, row in named
+    ]
+    show(columns, cells)
+
+
+def _print_settings(findings: Findings) -> None:
+    from hpo.results.ranking import changed_settings
+
+    beside = [row for row in findings.ranking.baselines if row is not findings.chosen]
+    rows = [findings.chosen, *beside]
+    columns = [Column("setting"), *(Column(row.label or f"trial {row.number}") for row in rows)]
+    cells = [
+        [name, *(_setting(row.settings.get(name)) for row in rows)]
+        for name in changed_settings(rows)
+    ]
+    show(columns, cells)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
+
+
+def _print_exported(exported: Exported, metric: Metric) -> None:
+    report = exported.report
+    click.echo(
+        f"\nExported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB. "
+        f"Loaded again in a fresh process, its validation {metric.label} is "
+        f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f}), and "
+        f"{report.agreeing} of {report.files} files are given the class of their decoded image."
+    )
+
+
+def _print_look(look: Look, metric: Metric) -> None:
+    click.echo(f"\nTrial {look.trial} on the {look.images} sealed test images:\n")
+    columns = [Column("test"), Column("value", ".4f"), Column("95 % interval")]
+    show(
+        columns,
+        [[METRICS[name].label, look.figures[name], _interval(look, name)] for name in METRICS],
+    )
+    click.echo(
+        f"\nIt was chosen from {look.chosen_from} complete trials by its validation "
+        f"{metric.label}, which is therefore too good; the test images were no part of that."
+    )
+
+
+def _interval(look: Look, name: str) -> str | None:
+    low, high = look.intervals.get(name, (None, None))
+    return None if low is None else f"{low:.4f} to {high:.4f}"
+
+
+def _print_earlier(looks: Sequence[Look]) -> None:
+    click.echo(f"\nThe test images had been looked at before, {len(looks)} times:\n")
+    columns = [Column("when (UTC)"), Column("trial", "d")]
+    columns += [Column(row.label, ".4f") for row in METRICS.values()]
+    show(
+        columns,
+        [[look.when, look.trial, *(look.figures[name] for name in METRICS)] for look in looks],
+    )

@@ -1,0 +1,177 @@
+"""Writes a trial's model to a file, and takes it back unless it proves to be the same model."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from data_pipeline.errors import DataError
+from data_pipeline.manifest import Manifest
+from hpo.results.rebuild import read_manifest, rebuild
+from hpo.results.verify import Job, Report
+from hpo.search.open_study import OpenStudy
+from models.errors import ModelError
+from studies.errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+SUFFIX = ".keras"
+MOST_DISAGREEING = 0.03
+"""Share of the files that may be given another class than their decoded images. Those were rounded
+to whole grey levels after resizing, which the model's own resizing is not, so that pixels differ by
+up to one level."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was checked.
+
+    Attributes:
+        path: The file.
+        size_bytes: Its size.
+        recorded: The trial's objective as the study has it.
+        report: What a fresh process found.
+    """
+
+    path: Path
+    size_bytes: int
+    recorded: float
+    report: Report
+
+    def as_json(self) -> dict[str, Any]:
+        """Returns it as JSON."""
+        return {
+            "path": str(self.path),
+            "size_bytes": self.size_bytes,
+            "recorded": self.recorded,
+            **self.report.model_dump(exclude={"problem"}),
+        }
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Refuses a place that nothing can be exported to, before anything is computed.
+
+    Raises:
+        StudyError: The name does not end in .keras, something is there already, or its folder is
+            missing or cannot be written.
+    """
+    if path.suffix != SUFFIX:
+        raise StudyError(
+            f"An exported model's name ends in {SUFFIX}. Received: {path}. "
+            f"Write --export {path.with_suffix(SUFFIX) if path.name else 'model.keras'}."
+        )
+    if path.is_dir():
+        raise StudyError(
+            f"--export names a file. Received: {path}, which is a folder. Choose another name."
+        )
+    if path.exists() and not overwrite:
+        raise StudyError(
+            f"--export never replaces a file unasked. Received: {path}, which exists. "
+            "Choose another name or add --overwrite."
+        )
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise StudyError(
+            f"The folder of an exported model must be there and writable. Received: {path.parent} "
+            f"({error.strerror}). Create it, or choose another."
+        ) from error
+
+
+def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
+    """Writes the model of a trial; a file of that name is replaced.
+
+    The file appears under its name only when a fresh process has loaded it with plain Keras and
+    reproduced the trial's objective.
+
+    Raises:
+        StudyError: The trial's weights are gone, or there is no space for the file.
+        ModelError: What was written is not the trial's model; it is not kept.
+        DataError: The validation images are not what they were.
+    """
+    manifest = read_manifest(opened)
+    model = rebuild(opened, trial, manifest)
+    size_px = opened.record.facts["image_size_px"]
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
+    try:
+        _save(model, temporary)
+        report = _verify(Job(model=temporary.resolve(), manifest=manifest, image_size_px=size_px))
+        assert trial.value is not None
+        _refuse_another(report, opened.record.settings["metric"], trial.value, manifest)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Exported(target, target.stat().st_size, trial.value, report)
+
+
+def _save(model: object, path: Path) -> None:
+    try:
+        model.save(path)  # type: ignore[attr-defined]
+    except OSError as error:
+        raise StudyError(
+            f"An exported model must fit on its disk. Received: {path.parent} ({error}). "
+            "Free space or choose another folder."
+        ) from error
+
+
+def _verify(job: Job) -> Report:
+    """Has a fresh process check a file."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hpo.results.verify"],
+        input=job.model_dump_json().encode(),
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines()
+        raise ModelError(
+            "An exported model must load in a fresh process. Received: "
+            f"{words[-1] if words else f'exit status {done.returncode}'}. No file was kept."
+        )
+    report = Report.model_validate_json(done.stdout.splitlines()[-1])
+    if report.problem:
+        raise DataError(f"{report.problem} No file was kept.")
+    return report
+
+
+def _refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
+    """Raises ModelError unless the file is the model that the trial ended with."""
+    found = report.figures[metric]
+    if abs(found - recorded) > tolerance(metric, recorded, manifest):
+        raise ModelError(
+            f"An exported model must reproduce its trial's validation {metric}. "
+            f"Received: {found:.6f} from the file, {recorded:.6f} in the study. No file was kept. "
+            "Were the pretrained weights or the packages changed since? `hpo studies --json` "
+            "shows the versions."
+        )
+    if report.files - report.agreeing > max(1, math.ceil(MOST_DISAGREEING * report.files)):
+        raise ModelError(
+            "An exported model must see in a file what it sees in its decoded image. "
+            f"Received: one class for both in {report.agreeing} of {report.files} files. "
+            "No file was kept."
+        )
+
+
+def tolerance(metric: str, recorded: float, manifest: Manifest) -> float:
+    """Returns by how much a reloaded model's figure may differ from the recorded one.
+
+    Both were computed in float32, in batches of other sizes, whose sums round differently in the
+    last digits. That can turn over the class of an image that stands on a boundary, and more than
+    one such image is beyond what has been seen. One image changes the accuracy by 1 / n. It changes
+    2 TP / (2 TP + FP + FN) of two classes, each by at most 2 over the class's number of images.
+    """
+    labels = Counter(item.label for item in manifest.items if item.split == "validation")
+    slack = 1e-6
+    return {
+        "accuracy": 1 / labels.total() + slack,
+        "macro_f1": 4 / min(labels.values()) / len(manifest.classes) + slack,
+        "loss": 1e-3 * max(1.0, abs(recorded)),
+    }[metric]

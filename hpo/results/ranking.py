@@ -1,0 +1,97 @@
+"""Which trial of a study is best, and what it is compared with."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.results.trial_rows import TrialRow, read_trials
+from hpo.search.open_study import OpenStudy
+from models.config import ModelConfig
+from studies.errors import StudyError
+from studies.metrics import METRICS, Metric
+from studies.trial_config import TrialConfig
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """A study's trials in the order of their worth.
+
+    Attributes:
+        metric: What decides.
+        trials: All trials, in the order of their numbers.
+        best: Complete trials, best first; of equals the earlier.
+        baselines: Complete baselines, or the first complete trial where there are none.
+    """
+
+    metric: Metric
+    trials: Sequence[TrialRow]
+    best: Sequence[TrialRow]
+    baselines: Sequence[TrialRow]
+
+    @property
+    def endings(self) -> Mapping[str, int]:
+        """Why trials ended, to how many did so."""
+        return Counter(row.ending for row in self.trials)
+
+    def find(self, number: int | None) -> TrialRow:
+        """Returns the complete trial of a number, or the best.
+
+        Raises:
+            StudyError: That trial is not complete or does not exist.
+        """
+        if number is None:
+            return self.best[0]
+        for row in self.best:
+            if row.number == number:
+                return row
+        found = next((row.ending for row in self.trials if row.number == number), "no such trial")
+        raise StudyError(
+            f"--trial takes a trial that was trained to its end. Received: {number} ({found}). "
+            "See `hpo trials`."
+        )
+
+
+def rank(opened: OpenStudy) -> Ranking:
+    """Ranks a study's trials.
+
+    Raises:
+        StudyError: No trial is complete yet.
+    """
+    metric = METRICS[opened.record.settings["metric"]]
+    keys = [f"best_val_{name}" for name in METRICS]
+    trials = read_trials(opened.storage, opened.study._study_id, keys)
+    complete = [row for row in trials if row.complete]
+    if not complete:
+        states = Counter(row.ending for row in trials)
+        counts = ", ".join(f"{count} {ending}" for ending, count in states.items())
+        raise StudyError(
+            f"The study {opened.study.study_name!r} has no complete trial yet. "
+            f"Received: {counts or 'no trials'}. Type the `hpo run` command again to continue it"
+            + ("; `hpo trials --failed` says what failed." if _failed(trials) else ".")
+        )
+    sign = -1.0 if metric.maximize else 1.0
+    best = sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
+    baselines = [row for row in complete if row.label] or complete[:1]
+    return Ranking(metric, trials, best, baselines)
+
+
+def _failed(trials: Sequence[TrialRow]) -> bool:
+    return any(row.failed for row in trials)
+
+
+def changed_settings(rows: Sequence[TrialRow]) -> list[str]:
+    """Returns the settings, by their dotted names, that are not at their default in every row."""
+    plain = TrialConfig(model=ModelConfig(backbone="", image_size_px=4, classes=2))
+    defaults: dict[str, Any] = {
+        f"{part}.{name}": value
+        for part, table in plain.model_dump(mode="json").items()
+        for name, value in table.items()
+    }
+    return [
+        name
+        for name, default in defaults.items()
+        if any(row.settings.get(name, default) != default for row in rows)
+    ]

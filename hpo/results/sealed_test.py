@@ -1,0 +1,122 @@
+"""The one look at the test images: figures, their uncertainty, and a note that it was taken."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from hpo.results.rebuild import read_manifest, rebuild
+from hpo.search.open_study import OpenStudy
+from studies.errors import StudyError
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+LOOKS_KEY = "test_looks"
+Z_95 = 1.959964
+"""97.5 % quantile of the normal distribution."""
+RESAMPLES = 2000
+
+
+class Look(BaseModel):
+    """One evaluation on the test images.
+
+    Attributes:
+        trial: The trial evaluated.
+        when: Time (UTC, ISO 8601).
+        images: Number of test images.
+        figures: Metric name to its value.
+        intervals: Metric name to the ends of its 95 % interval.
+        chosen_from: Complete trials that the study had then.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    trial: int
+    when: str
+    images: int
+    figures: dict[str, float]
+    intervals: dict[str, tuple[float, float]]
+    chosen_from: int
+
+
+def earlier_looks(opened: OpenStudy) -> list[Look]:
+    """Returns the evaluations so far, the oldest first."""
+    return [Look.model_validate(look) for look in opened.study.user_attrs.get(LOOKS_KEY, [])]
+
+
+def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
+    """Evaluates a trial on the test images, once, and records that in the study.
+
+    Args:
+        opened: The study.
+        trial: A complete trial whose weights are kept.
+        chosen_from: Number of trials it was chosen from.
+
+    Raises:
+        StudyError: The study has no test images, or the trial's weights are gone.
+        DataError: The images are not what they were.
+    """
+    manifest = read_manifest(opened)
+    if not any(item.split == "test" for item in manifest.items):
+        raise StudyError(
+            "--test needs images that were set aside. Received: a study without test images. "
+            "Create one with `test_fraction` above 0, or with a folder that has a test part."
+        )
+    model = rebuild(opened, trial, manifest)
+
+    from data_pipeline.cache import Cache
+    from data_pipeline.store import open_store
+    from hpo.results.predictions import Classifier
+    from hpo.training.metrics import evaluate_probabilities
+
+    split = open_store(manifest, opened.record.facts["image_size_px"], Cache()).splits["test"]
+    shares, classes = Classifier(model).split(split), len(manifest.classes)
+    figures = evaluate_probabilities(shares, split.labels, classes)
+    taken = Look(
+        trial=trial.number,
+        when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        images=len(split),
+        figures=figures,
+        intervals={
+            "accuracy": wilson(round(figures["accuracy"] * len(split)), len(split)),
+            "macro_f1": bootstrap_macro_f1(shares.argmax(axis=1), split.labels, classes),
+        },
+        chosen_from=chosen_from,
+    )
+    looks = [*earlier_looks(opened), taken]
+    opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])
+    return taken
+
+
+def wilson(hits: int, total: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a share (Wilson 1927, Journal of the ASA 22:209-212)."""
+    share, z2 = hits / total, Z_95**2
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    spread = Z_95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
+    return max(0.0, middle - spread), min(1.0, middle + spread)
+
+
+def bootstrap_macro_f1(
+    guesses: np.ndarray, labels: np.ndarray, classes: int
+) -> tuple[float, float]:
+    """Returns the 95 % percentile interval of macro F1 over resampled images (Efron 1979).
+
+    Args:
+        guesses: Classes given, int (n,).
+        labels: Classes, int (n,).
+        classes: How many there are.
+    """
+    from hpo.training.metrics import macro_f1
+
+    generator = np.random.Generator(np.random.Philox(0))  # the same interval each time
+    values = []
+    for _ in range(RESAMPLES):
+        rows = generator.integers(len(labels), size=len(labels))
+        values.append(macro_f1(guesses[rows], labels[rows], classes))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

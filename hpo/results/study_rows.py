@@ -1,0 +1,114 @@
+"""The studies of a storage with what listings say about each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+
+from hpo.results.trial_rows import TRIALS, VALUES
+from studies.metrics import METRICS, Metric
+from studies.record import STUDY_KEY
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """What the trials of one study add up to."""
+
+    states: dict[str, int] = field(default_factory=dict)
+    started: datetime | None = None
+    lowest: float | None = None
+    highest: float | None = None
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """One study.
+
+    Attributes:
+        name: Its name.
+        latest: Whether it is the one that commands take where none is named.
+        states: Optuna's name of a state to the number of trials in it.
+        best_value: Best value of a complete trial, or None.
+        started: When its first trial began (UTC), or None.
+        record: What `hpo run` stored with it; empty for another program's study.
+    """
+
+    name: str
+    latest: bool
+    states: Mapping[str, int]
+    best_value: float | None
+    started: datetime | None
+    record: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was created with."""
+        settings: Mapping[str, Any] = self.record.get("settings", {})
+        return settings
+
+    @property
+    def metric(self) -> Metric | None:
+        """What its trials are compared by."""
+        return METRICS.get(self.settings.get("metric", ""))
+
+    @property
+    def finished(self) -> int:
+        """Trials that have ended, in whatever way."""
+        return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
+
+
+def read_studies(storage: RDBStorage) -> list[StudyRow]:
+    """Returns the studies of a storage, the latest last."""
+    studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
+    tallies = _tallies(storage)
+    rows = []
+    for study in studies:
+        tally = tallies.get(study._study_id, _Tally())
+        maximize = study.directions[0].name == "MAXIMIZE"
+        rows.append(
+            StudyRow(
+                name=study.study_name,
+                latest=study is studies[-1],
+                states=tally.states,
+                best_value=tally.highest if maximize else tally.lowest,
+                started=tally.started,
+                record=study.user_attrs.get(STUDY_KEY, {}),
+            )
+        )
+    return rows
+
+
+def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
+    """Counts trials and finds the extremes of their values; only complete ones have values."""
+    groups = (TRIALS.c.study_id, TRIALS.c.state)
+    query = (
+        sa.select(
+            *groups,
+            sa.func.count().label("trials"),
+            sa.func.min(TRIALS.c.datetime_start).label("started"),
+            sa.func.min(VALUES.c.value).label("lowest"),
+            sa.func.max(VALUES.c.value).label("highest"),
+        )
+        .select_from(TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id))
+        .group_by(*groups)
+    )
+    with storage.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    of_study = defaultdict(list)
+    for row in rows:
+        of_study[row.study_id].append(row)
+    return {
+        study_id: _Tally(
+            states={row.state: row.trials for row in group},
+            started=min((row.started for row in group if row.started), default=None),
+            lowest=min((row.lowest for row in group if row.lowest is not None), default=None),
+            highest=max((row.highest for row in group if row.highest is not None), default=None),
+        )
+        for study_id, group in of_study.items()
+    }

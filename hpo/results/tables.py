@@ -1,0 +1,79 @@
+"""Tables for people: drawn by rich on a terminal, aligned text elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import click
+
+Cell = str | int | float | None
+
+MOST_DRAWN = 500
+"""Longer tables are printed as text even on a terminal: rich needs 6 s for 10,000 rows."""
+NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Attributes:
+        title: Its heading.
+        number: Format of its numbers, such as `.4f`, or `+.4f`; None where it holds text.
+    """
+
+    title: str
+    number: str | None = None
+
+    def text(self, cell: Cell) -> str:
+        """Returns a cell as one line of text."""
+        if cell is None:
+            return NOTHING
+        if isinstance(cell, str):
+            return printable(cell)
+        return format(cell, self.number or "")
+
+
+def printable(line: str) -> str:
+    """Returns `line` without control characters, which could steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def show(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
+    """Prints a table without its empty columns; nothing where it has no rows."""
+    texts = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in rows]
+    used = [i for i in range(len(columns)) if any(row[i] != NOTHING for row in texts)]
+    columns, texts = [columns[i] for i in used], [[row[i] for i in used] for row in texts]
+    if not texts:
+        return
+    if sys.stdout.isatty() and len(texts) <= MOST_DRAWN:
+        _draw(columns, texts)
+    else:
+        click.echo("\n".join(_lines(columns, texts)))
+
+
+def _draw(columns: Sequence[Column], texts: Iterable[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.number else "left")
+    for row in texts:
+        table.add_row(*map(Text, row))
+    Console().print(table)
+
+
+def _lines(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Iterable[str]:
+    heading = [column.title for column in columns]
+    widths = [max(map(len, cells)) for cells in zip(heading, *texts, strict=True)]
+    for row in (heading, *texts):
+        cells = zip(row, widths, columns, strict=True)
+        yield "  ".join(
+            cell.rjust(width) if column.number else cell.ljust(width)
+            for cell, width, column in cells
+        ).rstrip()

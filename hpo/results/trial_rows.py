@@ -1,0 +1,139 @@
+"""A study's trials as listings need them, read without building Optuna's objects.
+
+`Study.get_trials` takes 14 s for 10,000 trials with their learning curves; these queries take half
+a second. They rely on the tables that Optuna's own migrations keep.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+
+from studies.record import CONFIG_KEY, LABEL_KEY
+
+KEYS = (CONFIG_KEY, LABEL_KEY, "reason", "best_epoch", "epochs_done", "seconds", "parameters")
+"""The user attributes every listing shows."""
+
+TRIALS = sa.table(
+    "trials",
+    *map(sa.column, ("trial_id", "number", "study_id", "state")),
+    sa.column("datetime_start", sa.DateTime()),
+)
+VALUES = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value")))
+_ATTRIBUTES = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
+_EPOCHS = sa.table(
+    "trial_intermediate_values", *map(sa.column, ("trial_id", "step", "intermediate_value"))
+)
+_STATES = {
+    "RUNNING": "running",
+    "WAITING": "waiting",
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+}
+
+
+@dataclass(frozen=True)
+class TrialRow:
+    """One trial.
+
+    Attributes:
+        number: Its number in its study.
+        trial_id: Its id in its storage.
+        state: Optuna's name of its state.
+        value: Its objective; None unless it is complete.
+        attributes: The user attributes that were asked for, as far as it has them.
+        reported: Objective of each epoch so far, by epoch; of running trials only.
+    """
+
+    number: int
+    trial_id: int
+    state: str
+    value: float | None
+    attributes: Mapping[str, Any]
+    reported: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has a value that it was trained for."""
+        trained = self.attributes.get("reason") not in ("duplicate", "imported")
+        return self.state == "COMPLETE" and self.value is not None and trained
+
+    @property
+    def label(self) -> str | None:
+        """Name of the baseline it is, or None."""
+        return self.attributes.get(LABEL_KEY)
+
+    @property
+    def ending(self) -> str:
+        """Why it ended, or that it has not."""
+        reason: str = self.attributes.get("reason") or _STATES[self.state]
+        return reason
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in a way that nobody wanted."""
+        return self.ending in ("failed", "hung", "diverged", "out of memory")
+
+    @property
+    def epochs_done(self) -> int | None:
+        """Epochs it has finished."""
+        recorded: int | None = self.attributes.get("epochs_done")
+        return max(self.reported, default=None) if recorded is None else recorded
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Its settings by their dotted names, such as `optimizer.learning_rate`."""
+        parts: dict[str, dict[str, Any]] = self.attributes.get(CONFIG_KEY, {})
+        return {f"{part}.{name}": v for part, table in parts.items() for name, v in table.items()}
+
+
+def read_trials(
+    storage: RDBStorage, study_id: int, more_keys: Sequence[str] = ()
+) -> list[TrialRow]:
+    """Returns a study's trials in the order of their numbers.
+
+    Args:
+        storage: Where the study is.
+        study_id: Its id there.
+        more_keys: User attributes to read beside `KEYS`.
+    """
+    of_study = TRIALS.c.study_id == study_id
+    columns = (TRIALS.c.trial_id, TRIALS.c.number, TRIALS.c.state, VALUES.c.value)
+    values = TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id)
+    attributes = TRIALS.join(_ATTRIBUTES, TRIALS.c.trial_id == _ATTRIBUTES.c.trial_id)
+    wanted = sa.and_(of_study, _ATTRIBUTES.c.key.in_([*KEYS, *more_keys]))
+    with storage.engine.connect() as connection:
+        query = sa.select(*columns).select_from(values).where(of_study).order_by(TRIALS.c.number)
+        rows = connection.execute(query).all()
+        texts = connection.execute(
+            sa.select(_ATTRIBUTES.c.trial_id, _ATTRIBUTES.c.key, _ATTRIBUTES.c.value_json)
+            .select_from(attributes)
+            .where(wanted)
+        ).all()
+        running = [row.trial_id for row in rows if row.state == "RUNNING"]
+        epochs = connection.execute(sa.select(_EPOCHS).where(_EPOCHS.c.trial_id.in_(running))).all()
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    for trial_id, key, text in texts:
+        found[trial_id][key] = json.loads(text)
+    reported: dict[int, dict[int, float]] = defaultdict(dict)
+    for trial_id, step, value in epochs:
+        reported[trial_id][step] = value
+    return [
+        TrialRow(
+            row.number,
+            row.trial_id,
+            row.state,
+            row.value,
+            found[row.trial_id],
+            reported.get(row.trial_id, {}),
+        )
+        for row in rows
+    ]

@@ -1,0 +1,117 @@
+"""Checks an exported file in a process of its own, as whoever receives it would load it.
+
+`python -m hpo.results.verify` reads a `Job` from its standard input and prints a `Report`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from data_pipeline.cache import Cache
+from data_pipeline.datasets import load_arrays
+from data_pipeline.errors import DataError
+from data_pipeline.images import read_image
+from data_pipeline.manifest import Manifest
+from data_pipeline.store import Split, open_store
+
+MOST_FILES = 200
+NEAR_TIE = 0.1
+"""Where two classes' probabilities differ by less, either is as good a guess."""
+
+
+class Job(BaseModel):
+    """What to check.
+
+    Attributes:
+        model: The exported file.
+        manifest: The study's images.
+        image_size_px: Size they are decoded at.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: Path
+    manifest: Manifest
+    image_size_px: int
+
+
+class Report(BaseModel):
+    """What was found.
+
+    Attributes:
+        figures: Metric name to its value on the decoded validation images.
+        files: Validation files that were read as they lie on the disk.
+        agreeing: Of these, those that were given the class of their decoded image.
+        problem: Why nothing could be checked, for the user.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    figures: dict[str, float] = {}
+    files: int = 0
+    agreeing: int = 0
+    problem: str | None = None
+
+
+def check(job: Job) -> Report:
+    """Loads the file with plain Keras and classifies the validation images both ways.
+
+    Raises:
+        DataError: The images are not there any more, or are others.
+    """
+    import keras
+
+    from hpo.results.predictions import Classifier
+    from hpo.training.metrics import evaluate_probabilities
+
+    classifier = Classifier(keras.saving.load_model(job.model))
+    split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
+    decoded = classifier.split(split)
+    figures = evaluate_probabilities(decoded, split.labels, len(job.manifest.classes))
+    chosen = np.unique(np.linspace(0, len(split) - 1, min(MOST_FILES, len(split))).astype(int))
+    raw = np.stack([classifier.image(i) for i in _raw_images(job.manifest, split, chosen)])
+    agreeing = agree(decoded[chosen], raw)
+    return Report(figures=figures, files=len(chosen), agreeing=int(agreeing.sum()))
+
+
+def agree(decoded: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Returns for each image whether both ways give it one class, (n,) bool.
+
+    Args:
+        decoded: Probabilities (n, classes) for its decoded image.
+        raw: The same for its file.
+    """
+    rows = np.arange(len(raw))
+    lead = raw.max(axis=1) - raw[rows, decoded.argmax(axis=1)]
+    return np.asarray(lead < NEAR_TIE)
+
+
+def _raw_images(manifest: Manifest, split: Split, chosen: np.ndarray) -> Iterator[np.ndarray]:
+    """Yields images as `hpo predict` reads them, of their own sizes (hwc, uint8)."""
+    if manifest.kind == "builtin":
+        images_bhwc = load_arrays(manifest.source)[0]
+        yield from (images_bhwc[int(split.paths[row])] for row in chosen)
+    else:
+        root = Path(manifest.source)
+        yield from (np.asarray(read_image(root / split.paths[row])) for row in chosen)
+
+
+def main() -> None:
+    """Checks what standard input asks for."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    job = Job.model_validate_json(sys.stdin.buffer.read())
+    try:
+        report = check(job)
+    except DataError as error:
+        report = Report(problem=str(error))
+    print(report.model_dump_json())
+
+
+if __name__ == "__main__":
+    main()
