@@ -23,6 +23,11 @@ class Metric:
     label: str
 
     @property
+    def perfect(self) -> float:
+        """The best value it can have."""
+        return 1.0 if self.maximize else 0.0
+
+    @property
     def maximize(self) -> bool:
         """Whether more of it is better."""
         return self.direction == "maximize"

@@ -1,4 +1,4 @@
-"""Where studies live: SQLite in one folder by default, PostgreSQL where many machines share them."""
+"""Where studies live: SQLite in one folder, or PostgreSQL where many machines share them."""
 
 from __future__ import annotations
 

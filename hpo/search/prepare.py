@@ -11,7 +11,6 @@ from typing import Any
 import optuna
 
 from data_pipeline.datasets import DATASETS
-from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest, create_manifest
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
@@ -24,7 +23,7 @@ from studies.metrics import METRICS
 from studies.parameters import PRETRAINED_BACKBONES
 from studies.record import LABEL_KEY, STUDY_KEY, StudyRecord, read_study
 from studies.settings import StudySettings, differences
-from studies.space import DataFacts, Space, default_space
+from studies.space import DataFacts, Space, default_space, fit
 from studies.storage import open_storage
 from studies.suggest import configure, default_trial, params_of
 
@@ -132,41 +131,32 @@ def _manifest(settings: StudySettings, say: Say) -> Manifest:
         test=settings.test_fraction,
         class_pattern=settings.class_pattern,
     )
+    audit.require_sound()
     for finding in audit.findings:
         if finding.severity == "warning":
             say(f"{finding.message} ({finding.count})")
-    if audit.errors:
-        listed = " ".join(finding.message for finding in audit.errors)
-        raise DataError(
-            f"Training on this data set would be wrong. Received: {settings.data}. {listed} "
-            f"See all of it with: hpo doctor {settings.data}"
-        )
     return manifest
 
 
 def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:
     """Returns the space without the backbones that cannot be had here, and those."""
-    asked = settings.space.get("backbone")
-    named = list(asked) if isinstance(asked, list | tuple) else [asked] if asked else None
-    left_out = unavailable(named or PRETRAINED_BACKBONES, facts.image_size_px)
+    wanted = _named(settings) or list(PRETRAINED_BACKBONES)
+    left_out = unavailable(wanted, facts.image_size_px)
     for name, reason in left_out.items():
         say(f"Backbone {name} is left out: {reason}")
-    usable = [name for name in BACKBONES if name not in left_out and _here(name, named)]
-    space = default_space(facts, usable)
-    changes = dict(settings.space)
-    if named:
-        remaining = [name for name in named if name not in left_out]
-        if not remaining:
-            raise StudyError(
-                "None of the backbones of the space can be used on this machine. "
-                f"Received: {', '.join(named)}. {' '.join(left_out.values())}"
-            )
-        changes["backbone"] = remaining if len(remaining) > 1 else remaining[0]
-    return space.with_changes(changes), left_out
+    usable = [
+        name
+        for name, row in BACKBONES.items()
+        if row.family == "scratch" or (name in wanted and name not in left_out)
+    ]
+    space = default_space(facts, usable).with_changes(settings.space)
+    return fit(space, facts, usable), left_out
 
 
-def _here(name: str, named: list[str] | None) -> bool:
-    return BACKBONES[name].family == "scratch" or name in (named or PRETRAINED_BACKBONES)
+def _named(settings: StudySettings) -> list[str]:
+    """Returns the backbones that the user's space names."""
+    named = settings.space.get("backbone", [])
+    return list(named) if isinstance(named, list | tuple) else [named]
 
 
 def _enqueue(study: optuna.Study, settings: StudySettings, space: Space, facts: DataFacts) -> None:

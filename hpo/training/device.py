@@ -37,12 +37,13 @@ class Device:
         return self.fast_precision if image_size_px >= SMALL_IMAGE_PX else "float32"
 
 
-def set_up(device: str, threads: int) -> Device:
+def set_up(device: str, threads: int, image_size_px: int) -> Device:
     """Prepares TensorFlow in this process and says what it will compute on.
 
     Args:
         device: `auto`, `cpu` or `gpu`.
         threads: CPU threads this worker may use.
+        image_size_px: Size of the images it will train on.
 
     Raises:
         ValueError: `gpu` was asked for and TensorFlow sees none.
@@ -55,6 +56,9 @@ def set_up(device: str, threads: int) -> Device:
             "--device gpu needs a GPU that TensorFlow sees. Received: none. "
             "Install the CUDA packages with: pip install 'hpo[gpu]'; or use --device cpu."
         )
+    if image_size_px < SMALL_IMAGE_PX:
+        # Rewriting a graph of small tensors takes longer than it saves in a whole trial.
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     tf.config.set_visible_devices(gpus, "GPU")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)

@@ -64,6 +64,11 @@ class Features:
         self._opened: dict[tuple[str, ...], Floats] = {}
         self.shape: tuple[int, ...] = tuple(self._base(precision).output_shape[1:])
 
+    @property
+    def parameters(self) -> int:
+        """Number of weights it holds."""
+        return sum(int(base.count_params()) for base in self._bases.values())
+
     def train_view(self, augment: AugmentConfig, view: int) -> Floats:
         """Returns the activations (n, *shape), float16, of one view of the training images."""
         split = self._data.split("train")

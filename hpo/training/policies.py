@@ -72,12 +72,18 @@ def _schedule(
     }
 
 
-def is_over(state: PolicyState, epochs_done: int, training: TrainingConfig) -> bool:
+def is_over(state: PolicyState, epochs_done: int, training: TrainingConfig, perfect: float) -> bool:
     """Whether no further epoch follows."""
-    return epochs_done >= training.epochs or stopped_early(state, training)
+    return epochs_done >= training.epochs or stopped_early(state, training, perfect)
 
 
-def stopped_early(state: PolicyState, training: TrainingConfig) -> bool:
-    """Whether the objective has not improved for as long as the trial's patience."""
+def stopped_early(state: PolicyState, training: TrainingConfig, perfect: float) -> bool:
+    """Whether the objective has not improved for the trial's patience, or cannot improve.
+
+    Args:
+        state: Where the trial stands.
+        training: Its settings; without patience it never stops early.
+        perfect: The best value the objective can have.
+    """
     patience = training.early_stopping_patience
-    return 0 < patience <= state.stalled
+    return patience > 0 and (state.stalled >= patience or state.best_value == perfect)

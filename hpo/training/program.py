@@ -31,7 +31,8 @@ class EpochSums:
     Attributes:
         loss: Mean cross-entropy over the images, without the L2 penalty.
         accuracy: Share of images classified as their label while training, in [0, 1].
-        finite: Whether every step's loss was finite; training stopped at the first that was not.
+        finite: Whether every step's loss was finite; training ended with the call that had one
+            that was not.
         complete: Whether all steps were run.
     """
 
@@ -59,7 +60,7 @@ class Predictor:
     def __init__(self, model: ModelConfig, *, precision: str, on_features: bool) -> None:
         self.network = build_network(model, seed=0, precision=precision)
         self.on_features = on_features
-        self._logits = tf.function(self._forward, reduce_retracing=True)
+        self._logits = tf.function(self._forward, [self._inputs])
 
     @property
     def parameters(self) -> int:
@@ -69,12 +70,23 @@ class Predictor:
 
     def logits(self, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
         """Returns float32 logits (n, units) and int32 labels (n,) of a data set, in its order."""
-        pairs = [(self._logits(inputs).numpy(), labels.numpy()) for inputs, labels in batches]
+        pairs = [
+            (self._logits(tf.cast(inputs, tf.float32)).numpy(), labels.numpy())
+            for inputs, labels in batches
+        ]
         logits, labels = zip(*pairs, strict=True)
         return np.concatenate(logits), np.concatenate(labels)
 
+    @property
+    def _inputs(self) -> tf.TensorSpec:
+        """A batch of any number of inputs, so that each function is traced once."""
+        size_px = self.network.config.image_size_px
+        if self.on_features and self.network.base is not None:
+            return tf.TensorSpec(self.network.base.output_shape)
+        return tf.TensorSpec((None, size_px, size_px, 3))
+
     def _forward(self, inputs: Any) -> Any:
-        return self.network.head(self._base(tf.cast(inputs, tf.float32)), training=False)
+        return self.network.head(self._base(inputs), training=False)
 
     def _base(self, inputs: Any) -> Any:
         base = self.network.base
@@ -108,8 +120,8 @@ class Program(Predictor):
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
         self.optimizer.build(self.network.head.trainable_variables)
         self._fresh_optimizer = [np.array(v) for v in self.optimizer.variables]
-        self._step = tf.function(self._train_step, jit_compile=jit_compile, reduce_retracing=True)
-        self._run = tf.function(self._train_steps, reduce_retracing=True)
+        signature = [self._inputs, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None])]
+        self._step = tf.function(self._train_step, signature, jit_compile=jit_compile)
 
     def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
         """Makes this the program of a new trial: fresh weights, optimizer and rates."""
@@ -147,33 +159,20 @@ class Program(Predictor):
             steps: How many batches to take.
             on_call: Called with the steps done after every call of about `CALL_S`; False stops.
         """
-        done, sums = 0, np.zeros(3)
+        done, loss, correct, images, finite = 0, 0.0, 0.0, 0, True
         for count in _call_sizes(steps):
-            *values, finite = self._run(batches, tf.constant(count))
-            sums += [float(value) for value in values]
-            done += count
-            if not (bool(finite) and (on_call(done) or done == steps)):
+            sums = [self._step(*next(batches)) for _ in range(count)]
+            called = [float(tf.add_n(column)) for column in zip(*sums, strict=True)]
+            loss, correct, images = loss + called[0], correct + called[1], images + int(called[2])
+            done, finite = done + count, bool(np.isfinite(called[3]))
+            if not (finite and (on_call(done) or done == steps)):
                 break
-        loss, correct, images = map(float, sums)
-        return EpochSums(loss / images, correct / images, bool(finite), done == steps)
+        return EpochSums(loss / images, correct / images, finite, done == steps)
 
     def _variables(self) -> list[Any]:
         return [*self.network.head.variables, *self.optimizer.variables]
 
-    def _train_steps(self, iterator: Iterator[Any], count: Any) -> Any:
-        loss = correct = images = tf.constant(0.0)
-        finite = tf.constant(True)
-        for _ in tf.range(count):
-            if finite:
-                inputs, labels, mix_b = next(iterator)
-                step_loss, step_correct, finite = self._step(inputs, labels, mix_b)
-                loss += step_loss
-                correct += step_correct
-                images += tf.cast(tf.shape(labels)[0], tf.float32)
-        return loss, correct, images, finite
-
     def _train_step(self, inputs: Any, labels: Any, mix_b: Any) -> Any:
-        inputs = tf.cast(inputs, tf.float32)
         partners = tf.roll(labels, 1, axis=0)
         if self._mixup:
             share = tf.reshape(mix_b, [-1] + [1] * (len(inputs.shape) - 1))
@@ -189,7 +188,7 @@ class Program(Predictor):
             scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
         correct = tf.reduce_sum(tf.cast(tf.equal(predicted(logits), labels), tf.float32))
-        return tf.reduce_sum(losses), correct, tf.math.is_finite(loss)
+        return tf.reduce_sum(losses), correct, tf.cast(tf.size(labels), tf.float32), loss
 
     def _penalty(self) -> Any:
         squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(k))) for k in self._kernels]

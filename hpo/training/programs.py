@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from hpo.training.device import Device
 from hpo.training.features import FeatureInputs, Features, features_fit
@@ -14,20 +14,26 @@ from models.config import ModelConfig
 from models.network import shape_key
 from studies.trial_config import TrialConfig
 
-KEPT = 4
-"""Networks of each kind that a worker holds at once; each costs memory."""
+KEPT_PARAMETERS = 50_000_000
+"""Networks with this many parameters together are held at once; each costs memory."""
 
-T = TypeVar("T")
+
+class _Sized(Protocol):
+    @property
+    def parameters(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Sized)
 
 
 class _Recent(OrderedDict[Hashable, T]):
-    """The `KEPT` most recently used values."""
+    """The most recently used values, as many as `KEPT_PARAMETERS` allows, but at least one."""
 
     def get_or_make(self, key: Hashable, make: Callable[[], T]) -> T:
         """Returns the value of `key`, made where there is none."""
         value = self.pop(key) if key in self else make()
         self[key] = value
-        if len(self) > KEPT:
+        while len(self) > 1 and sum(v.parameters for v in self.values()) > KEPT_PARAMETERS:
             self.popitem(last=False)
         return value
 

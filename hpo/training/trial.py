@@ -122,13 +122,13 @@ class _Run:
         while True:
             if self.state.epoch and self._verdict() == "prune":
                 return self.outcome("pruned")
-            if policies.is_over(self.state.policy, self.state.epoch, training):
+            if policies.is_over(self.state.policy, self.state.epoch, training, self.metric.perfect):
                 break
             if (phase := phase_at(self.config, self.state.epoch)) != leg.phase:
                 leg = self._change(leg, phase)
             if not self._epoch(leg):
                 return self.outcome("diverged", message="The loss was not finite.")
-        early = policies.stopped_early(self.state.policy, training)
+        early = policies.stopped_early(self.state.policy, training, self.metric.perfect)
         done = self.state.epoch >= training.epochs
         return self.outcome("stopped early" if early and not done else "complete", self._confirm())
 

@@ -77,7 +77,7 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
     threading.Thread(target=link.listen, args=(sys.stdin.buffer,), daemon=True).start()
     from hpo.training.device import set_up
 
-    ready = set_up(device, threads)
+    ready = set_up(device, threads, image_size)
     import psutil
 
     from hpo.training.inputs import TrialData
