@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import optuna
@@ -72,25 +72,38 @@ class Artifacts:
         return {int(match[1]): meta for match, meta in matches if match}
 
     def keep(self, wanted: Iterable[int], files: Mapping[int, Path]) -> None:
-        """Makes the kept weights those of the trials `wanted`, as far as their files are there.
+        """Keeps the weights of the trials `wanted`, in place of those of other trials.
 
         Args:
             wanted: Numbers of the trials whose weights are to be kept.
             files: Weights that are not kept yet, by their trial's number.
         """
         kept, wanted = self.weights(), set(wanted)
-        for number in wanted & files.keys():
-            if not self._is_whole(kept.get(number), files[number]):
-                self._add_weights(number, files[number])
-        for number, meta in kept.items():
-            if number not in wanted or not self.path(meta.artifact_id).exists():
-                self._remove(meta.artifact_id)
+        free = [meta.artifact_id for number, meta in kept.items() if number not in wanted]
+        for number in sorted(wanted & files.keys()):
+            meta = kept.get(number)
+            if not self._is_whole(meta, files[number]):
+                place = meta.artifact_id if meta else free.pop() if free else None
+                self._put(_WEIGHTS.format(number=number), files[number], place)
 
-    def _add_weights(self, number: int, file: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=self.folder.parent) as scratch:
-            named = Path(scratch) / _WEIGHTS.format(number=number)
-            shutil.copyfile(file, named)
-            self._upload(named, self.study)
+    def _put(self, name: str, file: Path, place: str | None) -> None:
+        """Keeps a file, in place of the artifact `place` where one is given.
+
+        An artifact is overwritten, not removed: Optuna cannot list a study's artifacts once one
+        of them is gone.
+        """
+        if place is None:
+            with tempfile.TemporaryDirectory(dir=self.folder.parent) as scratch:
+                named = Path(scratch) / name
+                shutil.copyfile(file, named)
+                self._upload(named, self.study)
+            return
+        with file.open("rb") as content:
+            self.store.write(place, content)
+        meta = ArtifactMeta(place, name, "application/octet-stream", None)
+        self.storage.set_study_system_attr(
+            self.study._study_id, f"artifacts:{place}", json.dumps(asdict(meta))
+        )
 
     def _is_whole(self, meta: ArtifactMeta | None, original: Path) -> bool:
         """Whether an artifact was written to its end; its entry is there before its content."""
@@ -109,10 +122,3 @@ class Artifacts:
 
     def _all(self, owner: optuna.Trial | optuna.Study) -> list[ArtifactMeta]:
         return get_all_artifact_meta(owner, storage=self.storage)
-
-    def _remove(self, artifact_id: str) -> None:
-        """Forgets an artifact the way the dashboard does, then deletes its file."""
-        self.storage.set_study_system_attr(
-            self.study._study_id, f"artifacts:{artifact_id}", json.dumps(None)
-        )
-        self.path(artifact_id).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import tensorflow as tf
 
 from data_pipeline.batches import augmented_view, eval_batches, generator, prefetched
 from data_pipeline.config import AugmentConfig
-from hpo.training.inputs import EVAL_BATCH, TrialData
+from hpo.training.inputs import EVAL_BATCH, Batch, TrialData
 from hpo.training.protocol import Train
 from models.config import ModelConfig
 from models.network import build_network
@@ -166,7 +166,7 @@ class FeatureInputs:
     def __len__(self) -> int:
         return len(self._data.split("train"))
 
-    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
         count, size = len(self), self._config.training.batch_size
         types, shapes = (tf.int64, tf.int64, tf.int32, tf.float32), [[None]] * 4
@@ -180,7 +180,7 @@ class FeatureInputs:
         batches = batches.map(
             lambda rows, views, labels, mix: (self._look_up(self._read, rows, views), labels, mix)
         )
-        return prefetched(batches), math.ceil(count / size)
+        return iter(prefetched(batches)), math.ceil(count / size)
 
     def validation(self) -> tf.data.Dataset:
         """Returns batches of activations and labels, always the same."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import tensorflow as tf
 
-from data_pipeline.batches import eval_batches, train_batches
+from data_pipeline.augment import warp
+from data_pipeline.batches import drawn_batches, eval_batches, train_batches
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import ImageStore, Split, open_store
@@ -18,6 +19,9 @@ from hpo.training.protocol import Train
 from studies.trial_config import TrialConfig
 
 EVAL_BATCH = 256
+
+Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
+"""Inputs (b, ...), float32; labels (b,), int32; weight of each input beside its mixup partner."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Inputs(Protocol):
     def __len__(self) -> int:
         """Returns the number of training examples."""
 
-    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
 
     def validation(self) -> tf.data.Dataset:
@@ -72,29 +76,43 @@ class Inputs(Protocol):
 
 
 class ImageInputs:
-    """Decoded images, augmented anew in every epoch."""
+    """Decoded images, augmented anew in every epoch.
+
+    Attributes:
+        warp_on_device: Whether images are augmented where the network is trained, rather than
+            beforehand on the CPU.
+    """
 
     on_features = False
 
-    def __init__(self, data: TrialData, config: TrialConfig) -> None:
+    def __init__(self, data: TrialData, config: TrialConfig, *, warp_on_device: bool) -> None:
         self._data, self._config = data, config
+        self.warp_on_device = warp_on_device
 
     def __len__(self) -> int:
         return len(self._data.split("train"))
 
-    def train(self, job: Train, epochs: Sequence[int]) -> tuple[tf.data.Dataset, int]:
+    def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
+        make = self._warped_on_device if self.warp_on_device else self._warped_before
         size = self._config.training.batch_size
-        batches = train_batches(
-            self._data.split("train"),
-            batch_size=size,
-            augment=self._config.augment,
-            seed=job.seed,
-            trial=job.number,
-            epochs=epochs,
-        )
-        return batches, math.ceil(len(self) / size)
+        drawn = {
+            "batch_size": size,
+            "augment": self._config.augment,
+            "seed": job.seed,
+            "trial": job.number,
+            "epochs": epochs,
+        }
+        return make(drawn), math.ceil(len(self) / size)
 
     def validation(self) -> tf.data.Dataset:
         """Returns batches of images and labels, always the same."""
         return eval_batches(self._data.split("validation"), EVAL_BATCH)
+
+    def _warped_before(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
+        return iter(train_batches(self._data.split("train"), **drawn))
+
+    def _warped_on_device(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
+        batches = drawn_batches(self._data.split("train"), **drawn)
+        for images, transforms, brightness, labels, mix in batches:
+            yield warp(images, transforms, brightness, self._config.augment.fill), labels, mix

@@ -84,10 +84,10 @@ class Programs:
         """
         model = config.model
         if not model.pretrained or model.trainable_stages >= 5:
-            return ImageInputs(data, config)
+            return ImageInputs(data, config, warp_on_device=self.device.is_gpu)
         features = self.features(model, data, precision)
         if not features_fit(features, config, len(data.split("train"))):
-            return ImageInputs(data, config)
+            return ImageInputs(data, config, warp_on_device=self.device.is_gpu)
         return FeatureInputs(data, config, features)
 
     def features(self, model: ModelConfig, data: TrialData, precision: str) -> Features:

@@ -92,8 +92,7 @@ class Leg:
     def batches(self, job: Train, epochs: range) -> tuple[Iterator[Any], int]:
         """Returns the batches from the first of `epochs` on, and how many make an epoch."""
         if self._batches is None:
-            dataset, steps = self.inputs.train(job, epochs)
-            self._batches = iter(dataset), steps
+            self._batches = self.inputs.train(job, epochs)
         return self._batches
 
 

@@ -1,0 +1,43 @@
+# What a newcomer types: `make run`, `make test`. Everything else builds on the same .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test lint test-slow soak bench docs clean
+
+run: $(STAMP)
+	$(BIN)/hpo run --trials 50
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+soak: $(STAMP)
+	$(BIN)/pytest -m soak -s
+
+bench: $(STAMP)
+	$(BIN)/pytest -m bench -s
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "hpo needs Python 3.11 or newer: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --group dev --editable '.[heic,postgresql]'
+	@touch $@
