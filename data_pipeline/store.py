@@ -150,8 +150,7 @@ def _decode_all(
 
         def decode(row: int) -> None:
             pixels = resize(read(items[row]), image_size_px).tobytes()
-            # Written, not mapped: a full disk is then an error instead of a killed process.
-            os.pwrite(stream.fileno(), pixels, row * image_bytes)
+            _write_at(stream.fileno(), pixels, row * image_bytes)
 
         futures = [pool.submit(decode, row) for row in range(len(items))]
         try:
@@ -162,6 +161,13 @@ def _decode_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _write_at(descriptor: int, pixels: bytes, offset: int) -> None:
+    """Writes all of `pixels`; in a mapped file, a full disk would kill the process instead."""
+    while pixels:
+        count = os.pwrite(descriptor, pixels, offset)
+        pixels, offset = pixels[count:], offset + count
 
 
 def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:

@@ -59,7 +59,7 @@ def _print(usage: CacheUsage, cleared: bool) -> None:
     from hpo.results.tables import Column, show
 
     click.echo(f"Folder: {usage.root}")
-    click.echo(f"In use: {_size(usage.size_bytes)} of at most {_size(usage.limit_bytes)}")
+    click.echo(f"Size:   {_size(usage.size_bytes)} of at most {_size(usage.limit_bytes)}")
     if usage.entries:
         columns = [Column("kind"), Column("entry"), Column("size"), Column("last used (UTC)")]
         show(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +143,33 @@ def test_a_data_set_changed_since_its_manifest_is_refused(
         open_store(manifest, 6, cache)
     assert f"Received: {str(path)!r}" in str(caught.value)
     assert stores(cache) == 0
+
+
+def test_short_writes_are_continued(
+    manifest: Manifest, cache: Cache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system that takes a few bytes at a time still gets every pixel."""
+    expected = open_store(manifest, 6, cache).splits["train"].images_bhwc
+    write = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: write(file, data[:50], at))
+    found = open_store(manifest, 6, Cache(tmp_path / "other")).splits["train"].images_bhwc
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_full_disk_leaves_no_store(
+    manifest: Manifest, cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that fills up while decoding is explained, and the next try starts anew."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        with pytest.raises(DataError, match="HPO_CACHE_DIR"):
+            open_store(manifest, 6, cache)
+    assert stores(cache) == 0
+    assert len(open_store(manifest, 6, cache).splits["train"]) == 14
 
 
 def test_built_in_data(cache: Cache) -> None:
