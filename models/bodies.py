@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from models import networks
 from models.backbone import Backbone
@@ -30,10 +31,11 @@ def build_body(
     Raises:
         ModelError: If the file does not hold this network's weights.
     """
+    source = keras.utils.get_source_inputs(images_bhwc)[0]
     x = preprocess(images_bhwc, row.preprocessing)
     if row.family == "scratch":
         features = getattr(networks, row.constructor)(x, **row.kwargs)
-        return keras.Model(keras.utils.get_source_inputs(x), features)
+        return keras.Model(source, features)
     constructor = getattr(keras.applications, row.constructor)
     body = constructor(
         include_top=False,
@@ -44,7 +46,7 @@ def build_body(
     )
     if weights is not None:
         _load(body, weights)
-    return body
+    return keras.Model(source, body.output)
 
 
 def _load(body: keras.Model, weights: Path) -> None:
@@ -65,7 +67,7 @@ def _load(body: keras.Model, weights: Path) -> None:
             # EfficientNet's file holds ImageNet's mean and variance, and Keras corrects the
             # variance in a layer that exists only while it downloads. The row's preprocessing
             # already does all of that, so this layer stays the identity.
-            layer.set_weights([[0.0] * 3, [1.0] * 3, 0])
+            layer.set_weights([np.zeros(3), np.ones(3), np.array(0)])
             layer.finalize_state()
 
 

@@ -18,7 +18,7 @@ class VariableDropout(layers.Layer):
     """
 
     def __init__(self, rate: keras.Variable) -> None:
-        """Takes the float32 scalar that holds the rate, in [0, 1)."""
+        """Takes the float32 scalar that holds the rate, in [0, 1); it must not be autocast."""
         super().__init__()
         # As an attribute it would count as one of the model's weights.
         self._read_rate: Callable[[], keras.Variable] = lambda: rate

@@ -66,7 +66,9 @@ def build_network(
         with _seeded(f"{seed} body"):
             images = keras.Input((size_px, size_px, 3), dtype="float32")
             body = build_body(row, images, path)
-        rate = keras.Variable(config.dropout, dtype="float32", trainable=False, name="dropout_rate")
+        rate = keras.Variable(
+            config.dropout, dtype="float32", trainable=False, autocast=False, name="dropout_rate"
+        )
         base, head = _split(config, body, rate, seed)
     return Network(config, precision, base, head, rate, weights)
 
@@ -96,7 +98,7 @@ def _split(
     config: ModelConfig, body: keras.Model, rate: keras.Variable, seed: int
 ) -> tuple[keras.Model | None, keras.Model]:
     """Base and head of a body, which is cut where training begins."""
-    images, features = body.inputs[0], body.output
+    images, features = body.input, body.output
     if config.pretrained and config.trainable_stages == 0:
         pooled = features if config.pooling == "flatten" else pool(features, config.pooling)
         base = keras.Model(images, pooled)
@@ -203,7 +205,7 @@ def l2_kernels(network: Network) -> list[keras.Variable]:
 def get_weights(network: Network) -> list[np.ndarray]:
     """Values of base and head, in the order of `models.export.whole_model`'s weights."""
     parts = [network.head] if network.base is None else [network.base, network.head]
-    return [np.asarray(variable) for part in parts for variable in part.weights]
+    return [value for part in parts for value in part.get_weights()]
 
 
 def count_parameters(network: Network) -> int:

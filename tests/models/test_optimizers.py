@@ -1,0 +1,101 @@
+"""The table of optimizers, and rates that can change after tracing."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models.config import OptimizerConfig
+from models.errors import ModelError
+from models.optimizers import OPTIMIZERS, build_optimizer
+
+START = np.array([1.0, -2.0, 3.0], "float32")
+DECOUPLED = [name for name, row in OPTIMIZERS.items() if row.decoupled_decay]
+
+
+def config(name: str, rate: float = 0.01, decay: float = 0.0) -> OptimizerConfig:
+    """Settings of one optimizer."""
+    return OptimizerConfig(name=name, learning_rate=rate, weight_decay=decay)
+
+
+class Trained:
+    """A variable with one traced step of an optimizer, against a fixed gradient."""
+
+    def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.variable = keras.Variable(START)
+        optimizer.build([self.variable])
+        self._step = tf.function(lambda g: optimizer.apply([g], [self.variable]))
+
+    def steps(self, count: int) -> np.ndarray:
+        """The variable after some more steps."""
+        for _ in range(count):
+            self._step(tf.constant([0.1, 0.2, -0.3]))
+        return np.asarray(self.variable).copy()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+class TestRow:
+    """What holds for every optimizer."""
+
+    def test_follows_the_gradient(self, name: str) -> None:
+        """Five steps lower the loss that the gradient belongs to."""
+        moved = Trained(build_optimizer(config(name))).steps(5) - START
+        assert (np.sign(moved) == [-1, -1, 1]).all()
+
+    def test_learning_rate_can_change_after_tracing(self, name: str) -> None:
+        """With a hundred times the rate a traced step goes much further."""
+        trained = Trained(build_optimizer(config(name)))
+        first = trained.steps(1)
+        trained.optimizer.learning_rate.assign(1.0)
+        second = trained.steps(1)
+        assert (np.abs(second - first) > 20 * np.abs(first - START)).all()
+
+    def test_rates_are_saved_with_the_state(self, name: str) -> None:
+        """Rate and decay are among the variables that a checkpoint holds."""
+        optimizer = build_optimizer(config(name))
+        names = [variable.name for variable in optimizer.variables]
+        assert "learning_rate" in names
+        assert ("weight_decay" in names) == OPTIMIZERS[name].decoupled_decay
+
+
+@pytest.mark.parametrize("name", DECOUPLED)
+def test_weight_decay_can_change_after_tracing(name: str) -> None:
+    """A traced step with a new decay does exactly what Keras's own optimizer does with it."""
+    trained = Trained(build_optimizer(config(name)))
+    trained.steps(1)
+    trained.optimizer.weight_decay.assign(0.25)
+    constructor = getattr(keras.optimizers, OPTIMIZERS[name].constructor)
+    own = Trained(constructor(0.01, weight_decay=0.0))
+    own.steps(1)
+    other = Trained(constructor(0.01, weight_decay=0.25))
+    other.variable.assign(own.variable)
+    for ours, theirs in zip(other.optimizer.variables, own.optimizer.variables, strict=True):
+        ours.assign(theirs)
+    assert not np.array_equal(other.steps(3), own.steps(3))
+    np.testing.assert_array_equal(trained.steps(3), other.steps(0))
+
+
+def test_adamw_equals_keras() -> None:
+    """From the first step on, the variable decay is Keras's constant one."""
+    ours = Trained(build_optimizer(config("adamw", decay=0.1)))
+    keras_own = Trained(keras.optimizers.AdamW(0.01, weight_decay=0.1))
+    np.testing.assert_array_equal(ours.steps(5), keras_own.steps(5))
+
+
+def test_sgd_has_nesterov_momentum() -> None:
+    """SGD is used as in the literature, not bare."""
+    optimizer = build_optimizer(config("sgd"))
+    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
+
+
+def test_decay_is_refused_where_it_is_not_decoupled() -> None:
+    """Adam with weight decay would be another optimizer under its name."""
+    with pytest.raises(ModelError, match=r"adamw, lion\. Received: 0\.1 for adam"):
+        build_optimizer(config("adam", decay=0.1))
+
+
+def test_unknown_name() -> None:
+    """The error lists what there is."""
+    with pytest.raises(ModelError, match=r"adam, adamw, .*Received: 'adamm'"):
+        build_optimizer(config("adamm"))
