@@ -1,0 +1,94 @@
+"""Writes the generated parts of README.md: `make docs`. A test checks that they are up to date."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from data_pipeline.augmentations import AUGMENTATIONS
+from hpo.cli import COMMANDS, main
+from models.backbones import BACKBONES
+from studies.parameters import PRETRAINED_BACKBONES, SCRATCH_BACKBONES
+from studies.reference import settings_reference, space_table
+from studies.space import DataFacts, default_space
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def commands() -> str:
+    """Returns the help of every command."""
+    runner = CliRunner()
+    parts = []
+    for name in COMMANDS:
+        result = runner.invoke(main, [name, "--help"], prog_name="hpo", terminal_width=80)
+        parts.append(f"### `hpo {name}`\n\n```text\n{result.output.strip()}\n```")
+    return "\n\n".join(parts)
+
+
+def space() -> str:
+    """Returns the default space of a folder of 1,000 photos with weights for every backbone."""
+    facts = DataFacts(classes=5, image_size_px=96, train_images=700)
+    usable = [*SCRATCH_BACKBONES, *PRETRAINED_BACKBONES]
+    rows = space_table(default_space(facts, usable))
+    return _table(("name", "range", "when", "help"), rows)
+
+
+def settings() -> str:
+    """Returns the keys of the TOML file."""
+    return _table(("key", "type", "default", "help"), settings_reference())
+
+
+def augmentations() -> str:
+    """Returns the named levels of augmentation."""
+    rows = [{"name": f"`{row.name}`", "what": row.description} for row in AUGMENTATIONS.values()]
+    return _table(("name", "what"), rows)
+
+
+def backbones() -> str:
+    """Returns the table of backbones."""
+    rows = [
+        {
+            "name": f"`{row.name}`",
+            "parameters": f"{row.parameters:,}",
+            "min. size": f"{row.min_size_px} px",
+            "preprocessing": row.preprocessing,
+            "weights": "ImageNet" if row.family == "imagenet" else "-",
+        }
+        for row in BACKBONES.values()
+    ]
+    return _table(("name", "parameters", "min. size", "preprocessing", "weights"), rows)
+
+
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "space": space,
+    "settings": settings,
+    "augmentations": augmentations,
+    "backbones": backbones,
+}
+
+
+def rendered(text: str) -> str:
+    """Returns a document with all its generated parts made anew.
+
+    They stand between `<!-- generated: NAME -->` and `<!-- end -->`.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        return f"{match[1]}\n\n{SECTIONS[match[2]]()}\n\n{match[3]}"
+
+    pattern = r"(<!-- generated: (\w+) -->).*?(<!-- end -->)"
+    return re.sub(pattern, fill, text, flags=re.DOTALL)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[row[name].replace("|", "\\|").strip() for name in columns] for row in rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
