@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpo.results.export import Exported
     from hpo.results.findings import Findings
     from hpo.results.sealed_test import Look
+    from hpo.results.trial_rows import TrialRow
 
 
 @click.command()
@@ -91,7 +92,7 @@ def _print(findings: Findings) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in ranking.endings.items())
     click.echo(f"Study {printable(findings.study)} by validation {metric.label}: {endings}.\n")
     _print_trials(findings)
-    click.echo("\nSettings that are not at their default:\n")
+    click.echo("\nSettings (plain ones left out, --json has all):\n")
     _print_settings(findings)
     if findings.exported:
         _print_exported(findings.exported, metric)
@@ -138,12 +139,16 @@ def _print_settings(findings: Findings) -> None:
 
     beside = [row for row in findings.ranking.baselines if row is not findings.chosen]
     rows = [findings.chosen, *beside]
-    columns = [Column("setting"), *(Column(row.label or f"trial {row.number}") for row in rows)]
+    columns = [Column("setting"), *(Column(_name(row)) for row in rows)]
     cells = [
         [name, *(_setting(row.settings.get(name)) for row in rows)]
         for name in changed_settings(rows)
     ]
     show(columns, cells)
+
+
+def _name(row: TrialRow) -> str:
+    return f"trial {row.number}" + (f" ({row.label})" if row.label else "")
 
 
 def _setting(value: Any) -> str:
@@ -171,7 +176,7 @@ def _print_look(look: Look, metric: Metric) -> None:
     )
     click.echo(
         f"\nIt was chosen from {look.chosen_from} complete trials by its validation "
-        f"{metric.label}, which is therefore too good; the test images were no part of that."
+        f"{metric.label}, which flatters it; the test images played no part in the choice."
     )
 
 
@@ -181,10 +186,14 @@ def _interval(look: Look, name: str) -> str | None:
 
 
 def _print_earlier(looks: Sequence[Look]) -> None:
-    click.echo(f"\nThe test images had been looked at before, {len(looks)} times:\n")
+    click.echo(f"\nThe test images had been looked at before, {_times(len(looks))}:\n")
     columns = [Column("when (UTC)"), Column("trial", "d")]
     columns += [Column(row.label, ".4f") for row in METRICS.values()]
     show(
         columns,
         [[look.when, look.trial, *(look.figures[name] for name in METRICS)] for look in looks],
     )
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"

@@ -65,6 +65,10 @@ def predict(model: Path, images: tuple[Path, ...], layout: str, top: int) -> Non
 
 def _classified(model: Path, files: Sequence[Path], top: int, problems: list[str]) -> Iterator[Row]:
     """Yields the files that can be read, one image in memory at a time; notes the others."""
+    from hpo.results.quiet import load_tensorflow
+
+    load_tensorflow()
+
     import numpy as np
 
     from data_pipeline.errors import DataError

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 SUFFIX = ".keras"
+VERIFIER = [sys.executable, "-m", "hpo.results.verify"]
 MOST_DISAGREEING = 0.03
 """Share of the files that may be given another class than their decoded images. Those were rounded
 to whole grey levels after resizing, which the model's own resizing is not, so that pixels differ by
@@ -105,7 +106,7 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
         _save(model, temporary)
         report = _verify(Job(model=temporary.resolve(), manifest=manifest, image_size_px=size_px))
         assert trial.value is not None
-        _refuse_another(report, opened.record.settings["metric"], trial.value, manifest)
+        refuse_another(report, opened.record.settings["metric"], trial.value, manifest)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
@@ -125,7 +126,7 @@ def _save(model: object, path: Path) -> None:
 def _verify(job: Job) -> Report:
     """Has a fresh process check a file."""
     done = subprocess.run(
-        [sys.executable, "-m", "hpo.results.verify"],
+        VERIFIER,
         input=job.model_dump_json().encode(),
         capture_output=True,
         check=False,
@@ -142,7 +143,7 @@ def _verify(job: Job) -> Report:
     return report
 
 
-def _refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
+def refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
     """Raises ModelError unless the file is the model that the trial ended with."""
     found = report.figures[metric]
     if abs(found - recorded) > tolerance(metric, recorded, manifest):

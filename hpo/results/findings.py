@@ -48,10 +48,10 @@ class Findings:
     def next_commands(self) -> list[str]:
         """Returns what to type next."""
         study = f"--study {shlex.quote(self.study)}"
+        test = [] if self.taken else [f"hpo best {study} --test"]
         if self.exported:
-            return [f"hpo predict {shlex.quote(str(self.exported.path))} IMAGE_OR_FOLDER"]
-        export, test = f"hpo best {study} --export model.keras", f"hpo best {study} --test"
-        return [export, "hpo dashboard"] if self.taken else [export, test, "hpo dashboard"]
+            return [f"hpo predict {shlex.quote(str(self.exported.path))} IMAGE_OR_FOLDER", *test]
+        return [f"hpo best {study} --export model.keras", *test, "hpo dashboard"]
 
     def as_json(self) -> dict[str, Any]:
         """Returns everything as JSON."""

@@ -6,6 +6,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
+from hpo.results.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
 from studies.errors import StudyError
 from studies.record import read_config
@@ -66,6 +67,7 @@ def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.
         ModelError: The pretrained weights below them are not on this machine.
     """
     weights, stages = read_weights(opened, trial.number)
+    load_tensorflow()
 
     from models.export import whole_model
     from models.network import build_network, get_weights

@@ -1,7 +1,7 @@
 """A study's trials as listings need them, read without building Optuna's objects.
 
-`Study.get_trials` takes 14 s for 10,000 trials with their learning curves; these queries take half
-a second. They rely on the tables that Optuna's own migrations keep.
+`Study.get_trials` takes 14 s for 10,000 trials with their learning curves; these queries take less
+than one. They rely on the tables that Optuna's own migrations keep.
 """
 
 from __future__ import annotations

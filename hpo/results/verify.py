@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Split, open_store
+from hpo.results.quiet import load_tensorflow
 
 MOST_FILES = 200
 NEAR_TIE = 0.1
@@ -65,6 +65,8 @@ def check(job: Job) -> Report:
     Raises:
         DataError: The images are not there any more, or are others.
     """
+    load_tensorflow()
+
     import keras
 
     from hpo.results.predictions import Classifier
@@ -104,7 +106,6 @@ def _raw_images(manifest: Manifest, split: Split, chosen: np.ndarray) -> Iterato
 
 def main() -> None:
     """Checks what standard input asks for."""
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     job = Job.model_validate_json(sys.stdin.buffer.read())
     try:
         report = check(job)

@@ -1,0 +1,197 @@
+"""A study as a search leaves it, made in seconds without searching."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+from optuna.trial import create_trial
+from PIL import Image
+
+from data_pipeline.cache import Cache
+from data_pipeline.manifest import Manifest, create_manifest
+from data_pipeline.store import open_store
+from hpo.cli import main
+from hpo.paths import Paths
+from hpo.search.artifacts import Artifacts
+from hpo.search.recorder import STATES
+from hpo.training.checkpoint import save_weights
+from hpo.training.metrics import evaluate
+from models.config import ModelConfig, OptimizerConfig
+from studies.record import CONFIG_KEY, LABEL_KEY, Outcome, StudyRecord
+from studies.settings import StudySettings
+from studies.storage import default_url, open_storage
+from studies.trial_config import TrainingConfig, TrialConfig
+
+CLASSES = ("blue", "green", "red")
+IMAGE_SIZE_PX = 8
+BEST, BASELINE, SECOND, PRUNED, FAILED = 2, 0, 1, 3, 4
+TRACEBACK = "Traceback (most recent call last):\n  File x\nRuntimeError: no luck\n"
+CONFIG = TrialConfig(
+    model=ModelConfig(backbone="cnn", image_size_px=IMAGE_SIZE_PX, classes=len(CLASSES)),
+    training=TrainingConfig(batch_size=16, epochs=3),
+)
+
+
+@dataclass(frozen=True)
+class FinishedStudy:
+    """A folder in which `hpo run` might have been typed.
+
+    Attributes:
+        folder: Holds `hpo_runs`; commands are to be typed in it.
+        images: Folder with a folder of image files for each of `CLASSES`.
+        name: Name of the study.
+    """
+
+    folder: Path
+    images: Path
+    name: str
+
+    def type(self, *words: str) -> Result:
+        """Types a command in the folder."""
+        before = Path.cwd()
+        os.chdir(self.folder)
+        try:
+            return CliRunner().invoke(main, list(words), prog_name="hpo")
+        finally:
+            os.chdir(before)
+
+
+def draw_images(root: Path, per_class: int) -> None:
+    """Writes noisy images of many sizes, each of the colour its class is named after."""
+    random = np.random.default_rng(0)
+    for channel, name in enumerate(reversed(CLASSES)):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number in range(per_class):
+            height, width = random.integers(12, 40, size=2)
+            image_hwc = random.integers(0, 150, size=(height, width, 3))
+            image_hwc[..., channel] += 80
+            suffix = ("png", "jpg")[number % 2]
+            Image.fromarray(image_hwc.astype(np.uint8)).save(folder / f"{number:03d}.{suffix}")
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedStudy]:
+    """A study of five trials on 90 images: a baseline, two complete, one pruned, one failed."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPO_CACHE_DIR", str(folder / "cache"))
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+        patch.delenv("HPO_STORAGE", raising=False)
+        draw_images(folder / "images", per_class=30)
+        _make_study(folder)
+        yield FinishedStudy(folder, folder / "images", "colours")
+
+
+@pytest.fixture
+def own_study(finished_study: FinishedStudy, tmp_path: Path) -> FinishedStudy:
+    """A copy of the finished study that a test may change; the images are shared."""
+    folder = tmp_path / "own"
+    shutil.copytree(finished_study.folder / "hpo_runs", folder / "hpo_runs")
+    return FinishedStudy(folder, finished_study.images, finished_study.name)
+
+
+@pytest.fixture(scope="session")
+def export_report(finished_study: FinishedStudy) -> dict[str, Any]:
+    """What `hpo best --export model.keras --json` prints."""
+    result = finished_study.type("best", "--export", "model.keras", "--json")
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.output)
+    return report
+
+
+@pytest.fixture(scope="session")
+def exported(finished_study: FinishedStudy, export_report: dict[str, Any]) -> Path:
+    """The best trial's model, exported by the command."""
+    return finished_study.folder / str(export_report["exported"]["path"])
+
+
+def _make_study(folder: Path) -> None:
+    where = Paths(default_url(folder / "hpo_runs"), folder / "hpo_runs")
+    manifest, _ = create_manifest(str(folder / "images"), seed=0)
+    storage = open_storage(where.storage)
+    study = optuna.create_study(study_name="colours", storage=storage, direction="maximize")
+    artifacts = Artifacts(study, storage, where.artifacts)
+    settings = StudySettings(data=manifest.source, image_size_px=IMAGE_SIZE_PX, trials=5)
+    StudyRecord(
+        settings=settings.model_dump(mode="json"),
+        space={},
+        facts={"classes": 3, "image_size_px": IMAGE_SIZE_PX, "train_images": 62},
+        manifest_digest=manifest.digest,
+        manifest_artifact=artifacts.add_text("manifest.json", manifest.model_dump_json()),
+    ).save(study)
+    _add_trials(study, artifacts, manifest, folder / "scratch")
+
+
+def _add_trials(
+    study: optuna.Study, artifacts: Artifacts, manifest: Manifest, scratch: Path
+) -> None:
+    """Adds a trial of each ending; the weights of the baseline and of the best are kept."""
+    scratch.mkdir()
+    plain, trained = scratch / "plain.npz", scratch / "trained.npz"
+    low, high = _train(manifest, plain, trained)
+    assert high > low + 0.2
+    complete = {BASELINE: low, SECOND: (low + high) / 2, BEST: high}
+    for number, rate in enumerate((1e-3, 2e-3, 3e-3, 4e-3, 5e-3)):
+        value = complete.get(number)
+        outcome = Outcome(
+            reason={PRUNED: "pruned", FAILED: "failed"}.get(number, "complete"),
+            value=value,
+            best_epoch=2 if value else None,
+            history=_history(value) if value else {},
+            seconds={"total": 2.5 + number, "training": 1.5, "data": 0.25} if value else {},
+            facts={"images_per_s": 1234.5, "parameters": 93635} if value else {},
+            message=TRACEBACK if number == FAILED else None,
+        )
+        settings = CONFIG.model_copy(update={"optimizer": OptimizerConfig(learning_rate=rate)})
+        label = {LABEL_KEY: "by hand"} if number == BASELINE else {}
+        study.add_trial(
+            create_trial(
+                state=STATES[outcome.reason],
+                value=value,
+                user_attrs={
+                    CONFIG_KEY: settings.model_dump(mode="json"),
+                    **label,
+                    **outcome.attributes(),
+                },
+            )
+        )
+    artifacts.keep([BASELINE, BEST], {BASELINE: plain, BEST: trained})
+
+
+def _history(value: float) -> dict[str, list[float]]:
+    names = ("val_accuracy", "val_macro_f1", "val_loss")
+    return {name: [value / 2, value, value / 3] for name in names}
+
+
+def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float]:
+    """Writes weights before and after training; returns both validation accuracies."""
+    import keras  # here, so that tests without this study start at once
+
+    from models.network import build_network
+
+    splits = open_store(manifest, IMAGE_SIZE_PX, Cache()).splits
+    head = build_network(CONFIG.model, seed=0).head
+
+    def accuracy() -> float:
+        split = splits["validation"]
+        logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
+        return evaluate(np.asarray(logits), split.labels, len(CLASSES))["accuracy"]
+
+    save_weights(plain, head.get_weights(), 0)
+    before, train = accuracy(), splits["train"]
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    head.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
+    head.fit(train.images_bhwc[train.rows], train.labels, batch_size=16, epochs=20, verbose=0)
+    save_weights(trained, head.get_weights(), 0)
+    return before, accuracy()

@@ -1,0 +1,103 @@
+"""Tests of `hpo trials`."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from tests.hpo.conftest import (
+    BASELINE,
+    BEST,
+    FAILED,
+    PRUNED,
+    TRACEBACK,
+    FinishedStudy,
+)
+
+
+def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> None:
+    """Baselines carry their label, failures the last line of their traceback."""
+    result = finished_study.type("trials")
+    head, *lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert re.split(r"  +", head.strip()) == [
+        "trial",
+        "baseline",
+        "state",
+        "accuracy",
+        "best epoch",
+        "epochs",
+        "backbone",
+        "batch",
+        "learning rate",
+        "optimizer",
+        "seconds",
+        "failure",
+    ]
+    cells = [re.split(r"  +", line.strip()) for line in lines]
+    assert [row[0] for row in cells] == ["0", "1", "2", "3", "4"]
+    assert cells[BASELINE][1:3] == ["by hand", "complete"]
+    assert cells[BEST][4:] == ["2", "3 of 3", "cnn", "16", "3.00e-03", "adam", "4.5", "-"]
+    assert cells[PRUNED][2] == "pruned"
+    assert cells[FAILED][2:4] + cells[FAILED][-1:] == ["failed", "-", "RuntimeError: no luck"]
+
+
+def test_json_holds_all_settings(finished_study: FinishedStudy) -> None:
+    """Each trial has its whole configuration, its value and its seconds by phase."""
+    rows = json.loads(finished_study.type("trials", "--json").output)
+    assert [row["trial"] for row in rows] == [0, 1, 2, 3, 4]
+    assert rows[BEST]["settings"]["optimizer"]["learning_rate"] == 3e-3
+    assert rows[BEST]["timing"] == {"total": 4.5, "training": 1.5, "data": 0.25}
+    assert rows[BEST]["label"] is None
+    assert rows[FAILED]["message"] == TRACEBACK
+    assert rows[FAILED]["value"] is None
+
+
+def test_failed_shows_whole_tracebacks_of_failures_only(finished_study: FinishedStudy) -> None:
+    """Only the trial that failed is shown, every line of its traceback indented."""
+    result = finished_study.type("trials", "--failed")
+    assert result.output == (
+        "Trial 4: failed\n"
+        "  Traceback (most recent call last):\n"
+        "    File x\n"
+        "  RuntimeError: no luck\n"
+    )
+
+
+def test_timing_shows_seconds_by_phase_and_their_sum(finished_study: FinishedStudy) -> None:
+    """Phases come in the order of the work; a trial without times shows dashes."""
+    result = finished_study.type("trials", "--timing")
+    head, *lines = result.output.splitlines()
+    assert re.split(r"  +", head.strip()) == [
+        "trial",
+        "state",
+        "total s",
+        "data s",
+        "training s",
+        "images/s",
+    ]
+    assert lines[BEST].split() == ["2", "complete", "4.5", "0.25", "1.50", "1,234"]
+    assert lines[PRUNED].split() == ["3", "pruned", "-", "-", "-", "-"]
+    assert lines[-1].split() == ["-", "all", "10.5", "0.75", "4.50", "-"]
+
+
+def test_names_a_study_like_the_unknown_one(finished_study: FinishedStudy) -> None:
+    """A misspelt study is answered with its likely name and with those there are."""
+    result = finished_study.type("trials", "--study", "color")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: There is no study of that name. Received: color. Did you mean colours? "
+        "There are: colours.\n"
+    )
+
+
+def test_a_storage_that_is_none_is_refused_without_its_password(
+    finished_study: FinishedStudy,
+) -> None:
+    """Of a storage that does not answer the URL is shown, but not the password in it."""
+    url = "postgresql://ann:secret@127.0.0.1:1/none"
+    result = finished_study.type("trials", "--storage", url)
+    assert result.exit_code == 1
+    assert "postgresql" in result.output
+    assert "***" in result.output
+    assert "secret" not in result.output

@@ -1,0 +1,246 @@
+"""Tests of exporting models."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from data_pipeline.errors import DataError
+from data_pipeline.manifest import Item, Manifest
+from hpo.paths import Paths
+from hpo.results import export as exporting
+from hpo.results.export import check_target, export, tolerance
+from hpo.results.rebuild import read_manifest
+from hpo.results.verify import Job, Report, agree, check
+from hpo.search.open_study import OpenStudy, find_study
+from models.errors import ModelError
+from studies.errors import StudyError
+from tests.hpo.conftest import BASELINE, BEST, CLASSES, SECOND, FinishedStudy
+
+# Keras saves its variables through an interface that NumPy 2 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+OUTSIDE = """
+import sys, json, keras, numpy as np
+from PIL import Image
+model = keras.saving.load_model(sys.argv[1])
+shares = [model.predict(np.asarray(Image.open(p))[None], verbose=0)[0] for p in sys.argv[2:]]
+ours = {"hpo", "models", "studies", "data_pipeline"} & set(sys.modules)
+print(json.dumps({"classes": [int(s.argmax()) for s in shares], "ours": sorted(ours)}))
+"""
+
+
+def opened(study: FinishedStudy) -> OpenStudy:
+    """Opens the study."""
+    runs = study.folder / "hpo_runs"
+    return find_study(Paths(f"sqlite:///{runs / 'studies.db'}", runs), None)
+
+
+def test_an_exported_model_needs_plain_keras_only(
+    finished_study: FinishedStudy, exported: Path, tmp_path: Path
+) -> None:
+    """Outside the project, without its code, the file classifies image files of any size."""
+    files = [finished_study.images / name / f"{i:03d}.png" for name in CLASSES for i in (0, 2)]
+    for size, file in zip(((7, 5), (64, 48)), files[:2], strict=True):
+        Image.open(file).resize(size).save(tmp_path / file.name)
+    seen = [*(tmp_path / file.name for file in files[:2]), *files[2:]]
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", OUTSIDE, str(exported), *map(str, seen)],
+        cwd=tmp_path,
+        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout.splitlines()[-1]) == {"classes": [0, 0, 1, 1, 2, 2], "ours": []}
+
+
+def test_the_report_says_what_the_fresh_process_found(
+    finished_study: FinishedStudy, export_report: dict[str, Any], exported: Path
+) -> None:
+    """The recorded figure is reproduced, and each of these few images was read both ways."""
+    study = opened(finished_study)
+    images = sum(item.split == "validation" for item in read_manifest(study).items)
+    found = export_report["exported"]
+    assert found["recorded"] == study.study.trials[BEST].value
+    assert found["figures"]["accuracy"] == pytest.approx(found["recorded"], abs=1e-6)
+    assert (found["files"], found["agreeing"]) == (images, images)
+    assert found["size_bytes"] == exported.stat().st_size
+    assert list(finished_study.folder.glob(".*.keras")) == []
+
+
+def test_a_model_that_is_another_is_not_kept(own_study: FinishedStudy) -> None:
+    """Weights that do not give the recorded figure fail the export, and no file is left."""
+    study = opened(own_study)
+    kept = study.artifacts.weights()
+    plain, trained = (study.artifacts.path(kept[n].artifact_id) for n in (BASELINE, BEST))
+    trained.write_bytes(plain.read_bytes())
+    target = own_study.folder / "model.keras"
+    with pytest.raises(ModelError, match="must reproduce its trial's validation accuracy"):
+        export(study, study.study.trials[BEST], target)
+    assert list(own_study.folder.glob("*.keras")) == []
+    assert list(own_study.folder.glob(".*.keras")) == []
+
+
+def test_weights_that_were_not_kept_are_named(finished_study: FinishedStudy) -> None:
+    """The message says which trials have weights and how to choose one."""
+    study = opened(finished_study)
+    with pytest.raises(StudyError) as caught:
+        export(study, study.study.trials[SECOND], finished_study.folder / "second.keras")
+    assert str(caught.value) == (
+        "The weights of trial 1 are needed. Received: they were not kept. Trials with weights: "
+        "0, 2; choose one with --trial. A study keeps those of its `keep_top` best trials and of "
+        "its baselines, in the folder where `hpo run` was typed."
+    )
+
+
+# NumPy leaves a file open that is no whole archive.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", ["missing", "torn"])
+def test_damaged_weights_are_said_to_be(own_study: FinishedStudy, damage: str) -> None:
+    """A deleted or cut-off weights file is a message, not a traceback."""
+    study = opened(own_study)
+    file = study.artifacts.path(study.artifacts.weights()[BEST].artifact_id)
+    file.unlink() if damage == "missing" else os.truncate(file, 1000)
+    with pytest.raises(StudyError, match="Received: their file is gone or damaged"):
+        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+
+
+def test_a_verifier_that_crashes_leaves_no_file(
+    own_study: FinishedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever ends the fresh process, its last words are shown and the file is removed."""
+    monkeypatch.setattr(exporting, "VERIFIER", [sys.executable, "-c", "raise SystemExit('boom')"])
+    study = opened(own_study)
+    with pytest.raises(ModelError, match=r"Received: boom\. No file was kept\."):
+        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+    assert list(own_study.folder.glob("*.keras")) == []
+    assert list(own_study.folder.glob(".*.keras")) == []
+
+
+def test_changed_images_are_found(
+    finished_study: FinishedStudy, exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image that was replaced since the study was created is not evaluated on."""
+    monkeypatch.setenv("HPO_CACHE_DIR", str(tmp_path))
+    manifest = read_manifest(opened(finished_study))
+    items = [item.model_copy(update={"sha256": "0" * 64}) for item in manifest.items[:1]]
+    other = manifest.model_copy(update={"items": (*items, *manifest.items[1:])})
+    with pytest.raises(DataError, match="must stay as it was"):
+        check(Job(model=exported, manifest=other, image_size_px=8))
+
+
+def test_near_ties_agree_and_clear_contradictions_do_not() -> None:
+    """A class that is nearly as likely as the other is no contradiction."""
+    decoded = np.array([[0.9, 0.1], [0.52, 0.48], [0.9, 0.1]])
+    raw = np.array([[0.8, 0.2], [0.48, 0.52], [0.2, 0.8]])
+    assert agree(decoded, raw).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(("agreeing", "fine"), [(200, True), (194, True), (193, False)])
+def test_three_in_a_hundred_files_may_differ(agreeing: int, fine: bool) -> None:
+    """200 files may contain 6 that are seen otherwise than their decoded images."""
+    report = Report(figures={"accuracy": 0.5}, files=200, agreeing=agreeing)
+    if fine:
+        exporting.refuse_another(report, "accuracy", 0.5, _manifest(100))
+        return
+    with pytest.raises(ModelError, match="one class for both in 193 of 200 files"):
+        exporting.refuse_another(report, "accuracy", 0.5, _manifest(100))
+
+
+@pytest.mark.parametrize(("found", "fine"), [(0.49, True), (0.51, True), (0.52, False)])
+def test_one_image_may_tip_over(found: float, fine: bool) -> None:
+    """With 100 validation images the accuracy may differ by 0.01."""
+    report = Report(figures={"accuracy": found}, files=1, agreeing=1)
+    if fine:
+        exporting.refuse_another(report, "accuracy", 0.5, _manifest(100))
+        return
+    with pytest.raises(ModelError, match=r"0\.520000 from the file, 0\.500000 in the study"):
+        exporting.refuse_another(report, "accuracy", 0.5, _manifest(100))
+
+
+def test_one_image_never_changes_macro_f1_beyond_its_tolerance() -> None:
+    """Turning over any one prediction stays within what is allowed."""
+    from hpo.training.metrics import macro_f1
+
+    random = np.random.default_rng(0)
+    labels = np.array([item.label for item in _manifest(30).items])
+    guesses = random.integers(2, size=len(labels))
+    before = macro_f1(guesses, labels, 2)
+    allowed = tolerance("macro_f1", before, _manifest(30))
+    for row in range(len(labels)):
+        tipped = guesses.copy()
+        tipped[row] = 1 - tipped[row]
+        assert abs(macro_f1(tipped, labels, 2) - before) <= allowed
+
+
+def _manifest(images: int) -> Manifest:
+    """A manifest of validation images of two classes in turn."""
+    items = tuple(
+        Item(path=str(i), sha256=str(i), label=i % 2, split="validation") for i in range(images)
+    )
+    return Manifest(
+        source="/nowhere", kind="folder", layout="x", classes=("a", "b"), items=items, seed=0
+    )
+
+
+def test_refuses_another_suffix(tmp_path: Path) -> None:
+    """Keras tells its format by the suffix, so no other is taken."""
+    with pytest.raises(StudyError) as caught:
+        check_target(tmp_path / "model.h5", overwrite=False)
+    assert str(caught.value) == (
+        f"An exported model's name ends in .keras. Received: {tmp_path}/model.h5. "
+        f"Write --export {tmp_path}/model.keras."
+    )
+
+
+def test_refuses_a_file_that_exists_unless_told(tmp_path: Path) -> None:
+    """What is there already is replaced with --overwrite only."""
+    target = tmp_path / "model.keras"
+    target.write_text("precious")
+    with pytest.raises(StudyError) as caught:
+        check_target(target, overwrite=False)
+    assert str(caught.value) == (
+        f"--export never replaces a file unasked. Received: {target}, which exists. "
+        "Choose another name or add --overwrite."
+    )
+    check_target(target, overwrite=True)
+    assert target.read_text() == "precious"
+
+
+def test_refuses_a_folder_of_that_name(tmp_path: Path) -> None:
+    """A folder is never replaced, --overwrite or not."""
+    (tmp_path / "model.keras").mkdir()
+    with pytest.raises(StudyError, match="which is a folder"):
+        check_target(tmp_path / "model.keras", overwrite=True)
+
+
+def test_refuses_a_missing_folder(tmp_path: Path) -> None:
+    """A folder that is not there is named with what the system says."""
+    with pytest.raises(StudyError) as caught:
+        check_target(tmp_path / "none" / "model.keras", overwrite=False)
+    assert str(caught.value) == (
+        "The folder of an exported model must be there and writable. Received: "
+        f"{tmp_path}/none (No such file or directory). Create it, or choose another."
+    )
+
+
+def test_refuses_a_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read-only file system is noticed before anything is computed."""
+
+    def refuse(**_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(StudyError, match=r"\(Read-only file system\)"):
+        check_target(tmp_path / "model.keras", overwrite=False)

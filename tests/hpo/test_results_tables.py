@@ -1,0 +1,56 @@
+"""Tests of tables."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from hpo.results.tables import Column, printable, show
+
+COLUMNS = (Column("name"), Column("value", ".2f"), Column("empty"))
+
+
+def test_text_is_aligned_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Numbers stand right, text left, empty columns are left out, nothing is cut."""
+    long = "x" * 200
+    show(COLUMNS, [["a", 1.0, None], [long, 12.345, None], [None, None, None]])
+    assert capsys.readouterr().out == (
+        f"name{' ' * 196}  value\na{' ' * 199}   1.00\n{long}  12.35\n-{' ' * 199}      -\n"
+    )
+
+
+def test_no_rows_print_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A heading without rows would say nothing."""
+    show(COLUMNS, [])
+    assert capsys.readouterr().out == ""
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and line breaks in names are shown as question marks."""
+    show(COLUMNS, [["a\x1b[2Jb\nc\u202e", 1.0, None]])
+    assert capsys.readouterr().out.splitlines()[1] == "a?[2Jb?c?   1.00"
+    assert printable("Grün\t") == "Grün?"
+
+
+def test_a_terminal_gets_a_drawn_table() -> None:
+    """On a terminal rich draws the table; names in brackets are no markup."""
+    code = (
+        "from hpo.results.tables import *;"
+        "show([Column('name'), Column('value', 'd')], [['[red]x', 3]])"
+    )
+    parent, child = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-c", code],
+        stdout=child,
+        check=True,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
+    )
+    os.close(child)
+    drawn = os.read(parent, 10_000).decode()
+    os.close(parent)
+    assert "[red]x" in drawn
+    assert "──" in drawn

@@ -1,0 +1,117 @@
+"""Tests of reading trials for listings."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
+
+from hpo.results.trial_rows import read_trials
+from studies.record import CONFIG_KEY, Outcome
+from studies.storage import open_storage
+from tests.hpo.conftest import CONFIG, FinishedStudy
+
+MANY = 10_000
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> RDBStorage:
+    """A fresh SQLite storage."""
+    return open_storage(f"sqlite:///{tmp_path / 'studies.db'}")
+
+
+def test_reads_what_optuna_reads(finished_study: FinishedStudy) -> None:
+    """Numbers, states, values and attributes are those of `Study.get_trials`."""
+    storage = open_storage(f"sqlite:///{finished_study.folder / 'hpo_runs' / 'studies.db'}")
+    study = optuna.load_study(study_name=finished_study.name, storage=storage)
+    rows = read_trials(storage, study._study_id, ["message", "timing"])
+    trials = study.get_trials()
+    assert [(r.number, r.trial_id, r.state, r.value) for r in rows] == [
+        (t.number, t._trial_id, t.state.name, t.value) for t in trials
+    ]
+    for row, trial in zip(rows, trials, strict=True):
+        assert row.attributes.items() <= trial.user_attrs.items()
+        assert "history" not in row.attributes
+
+
+def test_running_trials_show_the_epochs_they_reported(storage: RDBStorage) -> None:
+    """What is reported of a trial under way is read; settings by dotted names are too."""
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    trial.set_user_attr(CONFIG_KEY, CONFIG.model_dump(mode="json"))
+    for epoch, value in enumerate((0.5, 0.75), start=1):
+        trial.report(value, epoch)
+    study.enqueue_trial({})
+    running, waiting = read_trials(storage, study._study_id)
+    assert (running.ending, running.epochs_done, dict(running.reported)) == (
+        "running",
+        2,
+        {1: 0.5, 2: 0.75},
+    )
+    assert running.settings["model.backbone"] == "cnn"
+    assert (waiting.ending, waiting.epochs_done, waiting.settings) == ("waiting", None, {})
+
+
+def test_trials_of_other_studies_are_not_read(storage: RDBStorage) -> None:
+    """Two studies in one storage keep their trials apart."""
+    first, second = (optuna.create_study(storage=storage) for _ in range(2))
+    first.add_trial(create_trial(value=1.0))
+    second.add_trial(create_trial(value=2.0))
+    assert [row.value for row in read_trials(storage, second._study_id)] == [2.0]
+
+
+@pytest.mark.parametrize("reason", ["duplicate", "imported"])
+def test_only_trained_trials_count_as_complete(storage: RDBStorage, reason: str) -> None:
+    """A value that was copied or brought along makes no trial a candidate."""
+    study = optuna.create_study(storage=storage)
+    study.add_trial(create_trial(value=1.0, user_attrs={"reason": reason}))
+    study.add_trial(create_trial(value=0.5, user_attrs={"reason": "complete"}))
+    study.add_trial(create_trial(state=TrialState.PRUNED))
+    assert [row.complete for row in read_trials(storage, study._study_id)] == [False, True, False]
+
+
+def test_ten_thousand_trials_are_read_in_time(storage: RDBStorage) -> None:
+    """10,000 trials with their curves take under 2 s; Optuna's own reading takes 14 s here."""
+    study = optuna.create_study(storage=storage)
+    curve = {"val_accuracy": [0.5] * 20}
+    attributes = Outcome(
+        reason="complete", value=0.5, best_epoch=3, history=curve, seconds={"total": 1.0}
+    ).attributes()
+    trial = create_trial(
+        value=0.5, user_attrs={CONFIG_KEY: CONFIG.model_dump(mode="json"), **attributes}
+    )
+    study.add_trial(trial)
+    _multiply(storage.engine, MANY)
+    began = time.perf_counter()
+    rows = read_trials(storage, study._study_id)
+    assert time.perf_counter() - began < 2.0
+    assert [row.number for row in rows] == list(range(MANY))
+    assert {row.value for row in rows} == {0.5}
+    assert rows[-1].settings["training.epochs"] == CONFIG.training.epochs
+
+
+def _multiply(engine: sa.Engine, count: int) -> None:
+    """Copies a storage's only trial until there are `count`."""
+    numbers = (
+        f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count - 1})"
+    )
+    copies = {
+        "trials(trial_id, number, study_id, state, datetime_start, datetime_complete)": (
+            "trial_id + i, number + i, study_id, state, datetime_start, datetime_complete"
+        ),
+        "trial_values(trial_id, objective, value, value_type)": (
+            "trial_id + i, objective, value, value_type"
+        ),
+        "trial_user_attributes(trial_id, key, value_json)": "trial_id + i, key, value_json",
+    }
+    with engine.begin() as connection:
+        for target, columns in copies.items():
+            table = target.partition("(")[0]
+            connection.exec_driver_sql(
+                f"INSERT INTO {target} {numbers} SELECT {columns} FROM {table}, n"
+            )
