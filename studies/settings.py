@@ -54,6 +54,9 @@ class Baseline(BaseModel):
     published: dict[str, float] = Field(
         default_factory=dict, description="figures its author reports, by name"
     )
+    optional: bool = Field(
+        default=False, description="left out where its backbone is not in the space"
+    )
 
     @field_validator("settings")
     @classmethod

@@ -25,6 +25,7 @@ from hpo.search.crew import Crew, WorkerSettings
 from hpo.search.open_study import OpenStudy
 from hpo.search.recorder import Recorder
 from hpo.search.views import LineView, TableView
+from studies.grid import combinations
 from studies.leases import Leases
 from studies.pruners import make_pruner
 from studies.settings import CHANGEABLE, StudySettings
@@ -60,14 +61,17 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     manifest_file = opened.artifacts.path(opened.record.manifest_artifact)
     _decode(Manifest.model_validate_json(manifest_file.read_bytes()), settings, console)
     recorder = _recorder(opened, settings)
+    space, total = Space.model_validate(opened.record.space), settings.trials
+    if settings.sampler.name == "exhaustive":
+        total = min(total, combinations(space))
     claims = Claims(
         study=opened.study,
-        space=Space.model_validate(opened.record.space),
+        space=space,
         facts=DataFacts.model_validate(opened.record.facts),
         leases=recorder.leases,
-        total=settings.trials,
+        total=total,
     )
-    board = new_board(opened.study.study_name, settings.metric, settings.trials)
+    board = new_board(opened.study.study_name, settings.metric, total)
     board.resume(opened.study)
     if claims.finished():
         return Ending(False, False, None)

@@ -1,0 +1,116 @@
+"""Everything a new study is searched with, found out and checked before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from data_pipeline.datasets import DATASETS
+from data_pipeline.manifest import Manifest, create_manifest
+from hpo.search.image_size import suitable_image_size
+from hpo.search.weights import unavailable
+from models.backbones import BACKBONES
+from studies.baselines import place
+from studies.domains import Value
+from studies.grid import combinations
+from studies.parameters import PRETRAINED_BACKBONES
+from studies.settings import StudySettings
+from studies.space import DataFacts, Space, default_space, fit
+from studies.suggest import default_trial
+
+DEFAULT_LABEL = "default"
+"""Label of the hand-chosen settings that come first where the user names no baseline."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that can be created.
+
+    Attributes:
+        settings: What was asked for, with the image size and the source of the data filled in.
+        manifest: The data.
+        facts: What the space and the trials need to know of them.
+        space: What is searched.
+        unavailable: Backbone to the reason why it is not in the space.
+        first: Label to the Optuna parameters of the trials that come first.
+    """
+
+    settings: StudySettings
+    manifest: Manifest
+    facts: DataFacts
+    space: Space
+    unavailable: Mapping[str, str]
+    first: Mapping[str, Mapping[str, Value]]
+
+
+def make_plan(settings: StudySettings, say: Say) -> Plan:
+    """Reads the data and fits the settings to them.
+
+    Args:
+        settings: All settings, defaults included.
+        say: Tells the user what is found.
+
+    Raises:
+        DataError: The data set cannot be trained on.
+        StudyError: The settings do not suit the data or this machine; says what differs.
+    """
+    manifest = _manifest(settings, say)
+    size_px = settings.image_size_px or suitable_image_size(manifest)
+    facts = DataFacts(
+        classes=len(manifest.classes),
+        image_size_px=size_px,
+        train_images=sum(item.split == "train" for item in manifest.items),
+        mirror_safe=manifest.kind == "folder" or DATASETS[manifest.source].mirror_safe,
+    )
+    space, left_out = _space(settings, facts, say)
+    if settings.sampler.name == "exhaustive":
+        combinations(space)  # refuses what has no end
+    baselines = place(settings.baseline, space, facts, left_out)
+    for label, reason in baselines.left_out.items():
+        say(f"Baseline {label!r} is left out: {reason}")
+    return Plan(
+        settings=settings.model_copy(update={"image_size_px": size_px, "data": manifest.source}),
+        manifest=manifest,
+        facts=facts,
+        space=space,
+        unavailable=left_out,
+        first=baselines.params or {DEFAULT_LABEL: default_trial(space, facts)},
+    )
+
+
+def _manifest(settings: StudySettings, say: Say) -> Manifest:
+    manifest, audit = create_manifest(
+        settings.data,
+        seed=settings.seed,
+        validation=settings.validation_fraction,
+        test=settings.test_fraction,
+        class_pattern=settings.class_pattern,
+    )
+    audit.require_sound()
+    for finding in audit.findings:
+        if finding.severity == "warning":
+            say(f"{finding.message} ({finding.count})")
+    return manifest
+
+
+def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:
+    """Returns the space without the backbones that cannot be had here, and those."""
+    wanted = _named(settings) or list(PRETRAINED_BACKBONES)
+    left_out = unavailable(wanted, facts.image_size_px)
+    for name, reason in left_out.items():
+        say(f"Backbone {name} is left out: {reason}")
+    usable = [
+        name
+        for name, row in BACKBONES.items()
+        if row.family == "scratch" or (name in wanted and name not in left_out)
+    ]
+    space = default_space(facts, usable).with_changes(settings.space)
+    return fit(space, facts, usable), left_out
+
+
+def _named(settings: StudySettings) -> list[str]:
+    """Returns the backbones that the user's space names."""
+    named = settings.space.get("backbone", [])
+    return list(named) if isinstance(named, list | tuple) else [named]
