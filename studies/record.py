@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from studies.errors import StudyError
+from studies.hits import Hits
 from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ STUDY_KEY = "hpo"
 CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
+HITS_KEY = "validation_hits"
 
 
 class Outcome(BaseModel):
@@ -46,6 +48,8 @@ class Outcome(BaseModel):
         best_epoch: The epoch, from 1, whose weights are kept.
         history: Metric name to one value an epoch, of equal lengths.
         seconds: Phase to wall-clock seconds, `total` among them.
+        hits: Validation images that the best epoch's weights get right; None where it was not
+            trained to its end.
         facts: Parameters, image size, device, precision and the like, for people to read.
         message: The traceback of a failure, or one line about the end.
     """
@@ -57,6 +61,7 @@ class Outcome(BaseModel):
     best_epoch: int | None = None
     history: dict[str, list[float]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
+    hits: Hits | None = None
     facts: dict[str, str | int | float] = Field(default_factory=dict)
     message: str | None = None
 
@@ -78,6 +83,7 @@ class Outcome(BaseModel):
             **self._best_and_last(),
             "timing": {phase: round(value, 3) for phase, value in self.seconds.items()},
             HISTORY_KEY: self.history,
+            HITS_KEY: self.hits and self.hits.model_dump(),
             "message": self.message,
         }
         return {key: value for key, value in named.items() if value is not None}
@@ -87,6 +93,11 @@ class Outcome(BaseModel):
             return {}
         best = {f"best_{name}": curve[self.best_epoch - 1] for name, curve in self.history.items()}
         return best | {f"last_{name}": curve[-1] for name, curve in self.history.items()}
+
+
+def was_trained(trial: FrozenTrial) -> bool:
+    """Returns whether a trial was trained in this study, rather than imported into it."""
+    return trial.user_attrs.get("reason") != "imported"
 
 
 def read_outcome(trial: FrozenTrial) -> Outcome | None:
@@ -100,6 +111,7 @@ def read_outcome(trial: FrozenTrial) -> Outcome | None:
         best_epoch=attributes.get("best_epoch"),
         history=attributes.get(HISTORY_KEY, {}),
         seconds=attributes.get("timing", {}),
+        hits=attributes.get(HITS_KEY),
         message=attributes.get("message"),
     )
 

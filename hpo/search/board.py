@@ -12,7 +12,7 @@ from hpo.search.claims import Claim
 from hpo.search.crew import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
 from studies.metrics import METRICS, Metric
-from studies.record import Outcome
+from studies.record import Outcome, was_trained
 
 RECENT = 8
 
@@ -88,7 +88,7 @@ class Board:
 
     def resume(self, study: optuna.Study) -> None:
         """Takes over what earlier runs have finished."""
-        for trial in study.get_trials(deepcopy=False):
+        for trial in filter(was_trained, study.get_trials(deepcopy=False)):
             self.finished += trial.state.is_finished()
             if trial.state.name == "COMPLETE" and trial.value is not None:
                 self._compare(trial.number, trial.value)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from studies.leases import Leases
-from studies.record import CONFIG_KEY, LABEL_KEY
+from studies.record import CONFIG_KEY, LABEL_KEY, was_trained
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
@@ -52,7 +52,7 @@ class Claims:
         space: What its trials are drawn from.
         facts: The facts of its data.
         leases: The leases of its storage.
-        total: The study's total number of trials; never more are created.
+        total: The study's total number of trials, those imported aside; never more are created.
     """
 
     study: optuna.Study
@@ -84,8 +84,7 @@ class Claims:
 
     def finished(self) -> bool:
         """Whether all the study's trials are, by whatever process."""
-        trials = self.study.get_trials(deepcopy=False)
-        return sum(trial.state.is_finished() for trial in trials) >= self.total
+        return sum(trial.state.is_finished() for trial in self._trained()) >= self.total
 
     def _left_behind(self) -> Claim | None:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -95,12 +94,15 @@ class Claims:
         return None
 
     def _new(self) -> Claim | None:
-        states = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-        if len(self.study.get_trials(deepcopy=False, states=states)) >= self.total:
+        begun = [trial for trial in self._trained() if trial.state is not TrialState.WAITING]
+        if len(begun) >= self.total:
             return None
         trial = self.study.ask()
         self.leases.take(trial._trial_id)
         return self._claim(trial, fresh=True)
+
+    def _trained(self) -> list[FrozenTrial]:
+        return [trial for trial in self.study.get_trials(deepcopy=False) if was_trained(trial)]
 
     def _claim(self, trial: optuna.Trial, *, fresh: bool) -> Claim:
         """Draws the trial's settings, which is repeatable where a kill came in between."""

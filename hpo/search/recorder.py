@@ -16,7 +16,7 @@ from hpo.search.curve import learning_curve
 from hpo.training.checkpoint import best_path
 from studies.leases import Leases
 from studies.metrics import METRICS
-from studies.record import LABEL_KEY, Outcome, Reason, read_config
+from studies.record import LABEL_KEY, Outcome, Reason, read_config, was_trained
 
 STATES: Mapping[Reason, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -54,7 +54,8 @@ class Recorder:
 
     def __post_init__(self) -> None:
         for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-            self._remember(trial)
+            if was_trained(trial):
+                self._remember(trial)
         self.collect()
 
     def folder(self, number: int) -> Path:
@@ -92,7 +93,7 @@ class Recorder:
     def collect(self) -> None:
         """Keeps the weights of the best trials and the baselines, and deletes all other files."""
         finished = self.study.get_trials(deepcopy=False, states=tuple(set(STATES.values())))
-        complete = [trial for trial in finished if trial.state is TrialState.COMPLETE]
+        complete = [t for t in finished if t.state is TrialState.COMPLETE and was_trained(t)]
         best = sorted(complete, key=self._rank)[: self.keep_top]
         baselines = [trial for trial in complete if LABEL_KEY in trial.user_attrs]
         folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}

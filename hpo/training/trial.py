@@ -22,6 +22,7 @@ from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import EpochEnd, Finished, Progress, Started, Train
 from models.network import set_top_weights, top_weights
+from studies.hits import Hits
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason
 
@@ -129,7 +130,7 @@ class _Run:
                 return self.outcome("diverged", message="The loss was not finite.")
         early = policies.stopped_early(self.state.policy, training, self.metric.perfect)
         done = self.state.epoch >= training.epochs
-        return self.outcome("stopped early" if early and not done else "complete", self._confirm())
+        return self._confirm("stopped early" if early and not done else "complete")
 
     def outcome(
         self, reason: Reason, value: float | None = None, message: str | None = None
@@ -282,8 +283,8 @@ class _Run:
             raise _LaidAside
         return verdict
 
-    def _confirm(self) -> float:
-        """Returns the objective of the best epoch, evaluated in float32 as an export would be."""
+    def _confirm(self, reason: Reason) -> Outcome:
+        """Evaluates the best epoch's weights in float32, as an export would be."""
         best = self.best_weights()
         if best is None:
             raise RuntimeError(f"The best epoch's weights are missing in {self.folder}.")
@@ -295,7 +296,9 @@ class _Run:
             predictor = self.programs.predictor(config, inputs)
             predictor.network.head.set_weights(weights)
             logits, labels = predictor.logits(inputs.validation())
-        return metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
+        value = metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
+        guesses = metrics.probabilities(logits).argmax(axis=1)
+        return self.outcome(reason, value).model_copy(update={"hits": Hits.of(guesses == labels)})
 
     def _seconds(self) -> dict[str, float]:
         now = self._spent | {"total": time.monotonic() - self._began}
