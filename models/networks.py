@@ -1,4 +1,8 @@
-"""Convolutional bodies that are trained from random weights, as functions of their input."""
+"""Convolutional bodies that are trained from random weights, as functions of their input.
+
+Every layer has a name of its own, as Keras's automatic ones count on through the whole process:
+TensorFlow would keep a little memory for each new name, and a body is built once a trial.
+"""
 
 from __future__ import annotations
 
@@ -42,29 +46,41 @@ def conv_stack(
     convolutions = sum(len(stage) for stage in widths)
     paddings = [padding] * (convolutions - 1) + [last_padding or padding]
     kernels_px = [first_kernel_px] + [3] * (convolutions - 1)
-    for stage, filters in enumerate(widths):
-        for width in filters:
-            x = _conv(x, width, kernels_px.pop(0), paddings.pop(0), batch_norm)
-        if last_pool or stage < len(widths) - 1:
-            x = layers.MaxPooling2D()(x)
+    for stage, filters in enumerate(widths, start=1):
+        for number, width in enumerate(filters, start=1):
+            name = f"stage{stage}_{number}"
+            x = _conv(x, width, kernels_px.pop(0), paddings.pop(0), batch_norm, name)
+        if last_pool or stage < len(widths):
+            x = layers.MaxPooling2D(name=f"stage{stage}_pool")(x)
             if dropout:
-                x = layers.Dropout(dropout)(x)
+                x = layers.Dropout(dropout, name=f"stage{stage}_dropout")(x)
     return x
 
 
 def _conv(
-    x: keras.KerasTensor, width: int, kernel_px: int, padding: str, batch_norm: str
+    x: keras.KerasTensor, width: int, kernel_px: int, padding: str, batch_norm: str, name: str
 ) -> keras.KerasTensor:
     """One convolution with its ReLU and normalisation."""
     if batch_norm == "before_relu":
-        x = layers.Conv2D(width, kernel_px, padding=padding, use_bias=False)(x)
-        return layers.ReLU()(layers.BatchNormalization(momentum=_BN_MOMENTUM)(x))
-    x = layers.Conv2D(width, kernel_px, padding=padding, activation="relu")(x)
-    return layers.BatchNormalization()(x) if batch_norm == "after_relu" else x
+        return layers.ReLU(name=f"{name}_relu")(_conv_bn(x, width, kernel_px, padding, name))
+    conv = layers.Conv2D(width, kernel_px, padding=padding, activation="relu", name=f"{name}_conv")
+    x = conv(x)
+    return layers.BatchNormalization(name=f"{name}_bn")(x) if batch_norm == "after_relu" else x
+
+
+def _conv_bn(
+    x: keras.KerasTensor, width: int, kernel_px: int, padding: str, name: str, strides: int = 1
+) -> keras.KerasTensor:
+    """One normalised convolution, without a bias as the normalisation has one."""
+    conv = layers.Conv2D(width, kernel_px, strides, padding, use_bias=False, name=f"{name}_conv")
+    return layers.BatchNormalization(momentum=_BN_MOMENTUM, name=f"{name}_bn")(conv(x))
 
 
 def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> keras.KerasTensor:
     """The CIFAR residual network (He et al. 2016, section 4.2) with projection shortcuts.
+
+    Images of 64 px and more are first brought below that by pooling, as the same paper's ImageNet
+    networks do: the blocks see the sizes they were made for, at a cost that does not explode.
 
     Args:
         x: Symbolic images, (b, h, w, c).
@@ -74,20 +90,19 @@ def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> ker
     Returns:
         Symbolic feature map, (b, h', w', widths[-1]).
     """
-    x = _conv(x, widths[0], 3, "same", "before_relu")
-    for stage, width in enumerate(widths):
-        for block in range(blocks):
-            x = _residual_block(x, width, strides=2 if stage > 0 and block == 0 else 1)
+    x = _conv(x, widths[0], 3, "same", "before_relu", "stem")
+    for stage, width in enumerate(widths, start=1):
+        for block in range(1, blocks + 1):
+            strides = 2 if stage > 1 and block == 1 else 1
+            x = _residual_block(x, width, strides, f"stage{stage}_block{block}")
     return x
 
 
-def _residual_block(x: keras.KerasTensor, width: int, strides: int) -> keras.KerasTensor:
+def _residual_block(x: keras.KerasTensor, width: int, strides: int, name: str) -> keras.KerasTensor:
     """Two convolutions beside a shortcut, which is projected where the shape changes."""
-    y = layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False)(x)
-    y = layers.ReLU()(layers.BatchNormalization(momentum=_BN_MOMENTUM)(y))
-    y = layers.Conv2D(width, 3, padding="same", use_bias=False)(y)
-    y = layers.BatchNormalization(momentum=_BN_MOMENTUM)(y)
+    y = _conv_bn(x, width, 3, "same", f"{name}_1", strides)
+    y = layers.ReLU(name=f"{name}_1_relu")(y)
+    y = _conv_bn(y, width, 3, "same", f"{name}_2")
     if strides > 1 or x.shape[-1] != width:
-        x = layers.Conv2D(width, 1, strides=strides, use_bias=False)(x)
-        x = layers.BatchNormalization(momentum=_BN_MOMENTUM)(x)
-    return layers.ReLU()(layers.Add()([x, y]))
+        x = _conv_bn(x, width, 1, "same", f"{name}_shortcut", strides)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))
