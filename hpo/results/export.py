@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 SUFFIX = ".keras"
 VERIFIER = [sys.executable, "-m", "hpo.results.verify"]
-MOST_DISAGREEING = 0.03
-"""Share of the files that may be given another class than their decoded images. Those were rounded
-to whole grey levels after resizing, which the model's own resizing is not, so that pixels differ by
-up to one level."""
+MOST_CONTRADICTING = 0.03
+"""Share of the files that may clearly be given another class than their decoded images. Those were
+rounded to whole grey levels after resizing, which the model's own resizing is not, so that pixels
+differ by up to one level."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,10 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
             "Were the pretrained weights or the packages changed since? `hpo studies --json` "
             "shows the versions."
         )
-    if report.files - report.agreeing > max(1, math.ceil(MOST_DISAGREEING * report.files)):
+    if report.contradicting > max(1, math.ceil(MOST_CONTRADICTING * report.files)):
         raise ModelError(
             "An exported model must see in a file what it sees in its decoded image. "
-            f"Received: one class for both in {report.agreeing} of {report.files} files. "
+            f"Received: clearly another class for {report.contradicting} of {report.files} files. "
             "No file was kept."
         )
 

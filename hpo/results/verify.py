@@ -48,6 +48,7 @@ class Report(BaseModel):
         figures: Metric name to its value on the decoded validation images.
         files: Validation files that were read as they lie on the disk.
         agreeing: Of these, those that were given the class of their decoded image.
+        contradicting: Those that were given another, and clearly.
         problem: Why nothing could be checked, for the user.
     """
 
@@ -56,6 +57,7 @@ class Report(BaseModel):
     figures: dict[str, float] = {}
     files: int = 0
     agreeing: int = 0
+    contradicting: int = 0
     problem: str | None = None
 
 
@@ -78,20 +80,23 @@ def check(job: Job) -> Report:
     figures = evaluate_probabilities(decoded, split.labels, len(job.manifest.classes))
     chosen = np.unique(np.linspace(0, len(split) - 1, min(MOST_FILES, len(split))).astype(int))
     raw = np.stack([classifier.image(i) for i in _raw_images(job.manifest, split, chosen)])
-    agreeing = agree(decoded[chosen], raw)
-    return Report(figures=figures, files=len(chosen), agreeing=int(agreeing.sum()))
+    lead = lead_over(decoded[chosen], raw)
+    return Report(
+        figures=figures,
+        files=len(chosen),
+        agreeing=int((lead == 0).sum()),
+        contradicting=int((lead > NEAR_TIE).sum()),
+    )
 
 
-def agree(decoded: np.ndarray, raw: np.ndarray) -> np.ndarray:
-    """Returns for each image whether both ways give it one class, (n,) bool.
+def lead_over(decoded: np.ndarray, raw: np.ndarray) -> np.ndarray:
+    """Returns by how much a file's class is likelier than its decoded image's, (n,).
 
     Args:
-        decoded: Probabilities (n, classes) for its decoded image.
-        raw: The same for its file.
+        decoded: Probabilities (n, classes) for the decoded images.
+        raw: The same for their files.
     """
-    rows = np.arange(len(raw))
-    lead = raw.max(axis=1) - raw[rows, decoded.argmax(axis=1)]
-    return np.asarray(lead < NEAR_TIE)
+    return np.asarray(raw.max(axis=1) - raw[np.arange(len(raw)), decoded.argmax(axis=1)])
 
 
 def _raw_images(manifest: Manifest, split: Split, chosen: np.ndarray) -> Iterator[np.ndarray]:

@@ -53,7 +53,9 @@ def test_a_table_names_the_likeliest_classes(exported: Path, photos: Path) -> No
 
 def test_csv_has_a_row_for_each_guess(exported: Path, photos: Path) -> None:
     """--top limits the guesses of each file; the likeliest has rank 1."""
-    result = _predict(exported, photos / "blue.png", photos / "deep", "--format", "csv", "--top", 2)
+    result = _predict(
+        exported, photos / "blue.png", photos / "deep", "--format", "csv", "--top", "2"
+    )
     rows = list(csv.DictReader(io.StringIO(result.output)))
     assert result.exit_code == 0
     assert [(Path(row["file"]).name, row["rank"]) for row in rows] == [
