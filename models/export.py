@@ -44,12 +44,16 @@ def whole_model(config: ModelConfig, *, class_names: Sequence[str]) -> keras.Mod
     size_px = config.image_size_px
     with dtype_policy("float32"):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
-        resize = layers.Resizing(size_px, size_px, interpolation="bilinear", antialias=True)
+        resize = layers.Resizing(
+            size_px, size_px, interpolation="bilinear", antialias=True, name="resizing"
+        )
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
         features = build_body(row, resize(images, training=False)).output
         logits = classify(
-            pool(features, config.pooling), config, lambda: layers.Dropout(config.dropout)
+            pool(features, config.pooling),
+            config,
+            lambda name: layers.Dropout(config.dropout, name=name),
         )
         name = "-".join([_CLASSES, *map(_encode, class_names)])
         probabilities = layers.Activation(config.output, name=name)(logits)

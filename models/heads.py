@@ -17,12 +17,12 @@ class VariableDropout(layers.Layer):
     exported model.
     """
 
-    def __init__(self, rate: keras.Variable) -> None:
+    def __init__(self, rate: keras.Variable, name: str) -> None:
         """Takes the float32 scalar that holds the rate, in [0, 1); it must not be autocast."""
-        super().__init__()
+        super().__init__(name=name)
         # As an attribute it would count as one of the model's weights.
         self._read_rate: Callable[[], keras.Variable] = lambda: rate
-        self.seed_generator = keras.random.SeedGenerator()
+        self.seed_generator = keras.random.SeedGenerator(name=f"{name}_seed")
 
     def call(self, inputs: keras.KerasTensor, training: bool = False) -> keras.KerasTensor:
         """Zeroes a share of the inputs while training and scales up the others."""
@@ -70,26 +70,27 @@ def pool(features_bhwc: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
         "max": layers.GlobalMaxPooling2D,
         "flatten": layers.Flatten,
     }
-    return rows[pooling]()(features_bhwc)
+    return rows[pooling](name="head_pooling")(features_bhwc)
 
 
 def classify(
-    vector_bc: keras.KerasTensor, config: ModelConfig, dropout: Callable[[], layers.Layer]
+    vector_bc: keras.KerasTensor, config: ModelConfig, dropout: Callable[[str], layers.Layer]
 ) -> keras.KerasTensor:
     """Dense layers with dropout, then the output layer.
 
     Args:
         vector_bc: Symbolic pooled features.
         config: Widths, classes and kind of output.
-        dropout: Makes one dropout layer.
+        dropout: Makes one dropout layer of a name.
 
     Returns:
         Symbolic logits, (b, classes) for softmax and (b, 1) for sigmoid, float32.
     """
     x = vector_bc
-    for width in config.head_widths:
-        x = dropout()(layers.Dense(width, activation="relu")(x))
+    for number, width in enumerate(config.head_widths, start=1):
+        x = layers.Dense(width, activation="relu", name=f"head_dense{number}")(x)
+        x = dropout(f"head_dropout{number}")(x)
     if not config.head_widths:
-        x = dropout()(x)
+        x = dropout("head_dropout")(x)
     units = 1 if config.output == "sigmoid" else config.classes
     return layers.Dense(units, dtype="float32", name="logits")(x)

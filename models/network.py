@@ -6,6 +6,7 @@ import random
 from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -123,7 +124,7 @@ def _top(
     with _seeded(f"{seed} top"):
         inputs = keras.Input(features.shape[1:], dtype=features.dtype)
         vector = inputs if len(inputs.shape) == 2 else pool(inputs, config.pooling)
-        return keras.Model(inputs, classify(vector, config, lambda: VariableDropout(rate)))
+        return keras.Model(inputs, classify(vector, config, partial(VariableDropout, rate)))
 
 
 @contextmanager

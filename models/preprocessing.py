@@ -68,5 +68,8 @@ def preprocess(images_bhwc: keras.KerasTensor, name: str) -> keras.KerasTensor:
     import keras
 
     row = PREPROCESSING[name]
-    x = keras.layers.Rescaling(list(row.scale), list(row.offset), dtype="float32")(images_bhwc)
+    rescale = keras.layers.Rescaling(
+        list(row.scale), list(row.offset), dtype="float32", name="preprocessing"
+    )
+    x = rescale(images_bhwc)
     return keras.ops.flip(x, axis=-1) if row.bgr else x

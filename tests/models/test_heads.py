@@ -21,7 +21,7 @@ class TestVariableDropout:
     def test_rate_can_change_after_tracing(self) -> None:
         """The share of zeros follows the variable, and the mean stays."""
         variable = rate(0.0)
-        drop = VariableDropout(variable)
+        drop = VariableDropout(variable, "drop")
         step = tf.function(lambda x: drop(x, training=True))
         ones = np.ones((400, 500), "float32")
         for value in (0.0, 0.25, 0.8):
@@ -35,22 +35,22 @@ class TestVariableDropout:
     def test_does_nothing_when_not_training(self) -> None:
         """Inference passes the inputs on."""
         ones = np.ones((3, 4), "float32")
-        np.testing.assert_array_equal(VariableDropout(rate(0.9))(ones), ones)
+        np.testing.assert_array_equal(VariableDropout(rate(0.9), "drop")(ones), ones)
 
     def test_each_call_draws_anew(self) -> None:
         """Two steps drop different units."""
-        drop = VariableDropout(rate(0.5))
+        drop = VariableDropout(rate(0.5), "drop")
         ones = np.ones((8, 64), "float32")
         assert not np.array_equal(drop(ones, training=True), drop(ones, training=True))
 
     def test_rate_is_no_weight(self) -> None:
         """Neither the rate nor the random state is among what gets exported."""
-        assert VariableDropout(rate(0.5)).weights == []
+        assert VariableDropout(rate(0.5), "drop").weights == []
 
     def test_keeps_bfloat16(self) -> None:
         """In bfloat16 a rate between two bfloat16 numbers is still met."""
         with dtype_policy("mixed_bfloat16"):
-            drop = VariableDropout(rate(0.0019))
+            drop = VariableDropout(rate(0.0019), "drop")
         kept = drop(tf.ones((1000, 1000), tf.bfloat16), training=True)
         assert kept.dtype == tf.bfloat16
         # A million draws: one deviation is 0.00004.
@@ -82,7 +82,9 @@ def test_layers_of_the_head(settings: dict[str, object], kinds: list[str], units
     """Dropout follows each dense layer, or the pooling where there is none."""
     config = ModelConfig(backbone="cnn", image_size_px=8, classes=2, **settings)
     vector = keras.Input((16,))
-    head = keras.Model(vector, classify(vector, config, lambda: keras.layers.Dropout(0.1)))
+    head = keras.Model(
+        vector, classify(vector, config, lambda name: keras.layers.Dropout(0.1, name=name))
+    )
     assert [type(layer).__name__ for layer in head.layers[1:]] == kinds
     assert head.output.shape == (None, units)
     assert head.layers[-1].activation is keras.activations.linear

@@ -107,6 +107,13 @@ class TestAnyNetwork:
         for ours, theirs in zip(network.head.variables, fresh.head.variables, strict=True):
             np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
 
+    def test_names_do_not_count_on(self, config: ModelConfig) -> None:
+        """Variables are named alike in every build: TensorFlow keeps memory for each new name."""
+        first, second = build(config), build(config)
+        names = [variable.path for variable in first.head.weights]
+        assert names == [variable.path for variable in second.head.weights]
+        assert len(names) == len(set(names))
+
     def test_parameters(self, config: ModelConfig) -> None:
         """Neither dropout rate nor random states count as weights."""
         network = build(config)
