@@ -33,6 +33,11 @@ _LEASES = sa.Table(
 )
 
 
+def create_table(engine: sa.Engine) -> None:
+    """Creates the table of leases where it is missing; one process at a time may."""
+    _METADATA.create_all(engine)
+
+
 def new_owner() -> str:
     """Returns a name for this process that no other process has had."""
     started = psutil.Process().create_time()
@@ -53,9 +58,6 @@ class Leases:
     owner: str = field(default_factory=new_owner)
     held: set[int] = field(default_factory=set)
     _seen: dict[int, tuple[str, int, float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _METADATA.create_all(self.engine)
 
     def take(self, trial_id: int) -> bool:
         """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +11,15 @@ import sqlalchemy as sa
 from filelock import FileLock
 
 from studies.errors import StudyError
+from studies.leases import create_table
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
 BUSY_TIMEOUT_S = 60
 """How long a SQLite connection waits for another's write before it gives up."""
+_SCHEMA_LOCK = 0x68706F
+"""PostgreSQL's advisory lock of whoever creates tables: a number nobody else uses, "hpo"."""
 
 
 def default_url(runs: Path) -> str:
@@ -25,9 +30,11 @@ def default_url(runs: Path) -> str:
 def masked(url: str) -> str:
     """Returns `url` fit for output, its password replaced by `***`."""
     try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
         return "(not a database URL)"
+    secret = {name: "***" for name in parsed.query if "pass" in name.lower()}
+    return parsed.update_query_dict(secret).render_as_string(hide_password=True)
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -42,20 +49,16 @@ def open_storage(url: str) -> RDBStorage:
     Raises:
         StudyError: The URL is malformed, its driver is not installed, or nothing answers there.
     """
-    from optuna.storages import RDBStorage
-
     try:
         parsed = _dialect(sa.make_url(url))
-        if parsed.get_backend_name() == "sqlite":
-            return _open_sqlite(parsed)
-        return RDBStorage(
-            parsed.render_as_string(hide_password=False), engine_kwargs={"pool_pre_ping": True}
-        )
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:  # the latter: a port that is no number
         raise StudyError(
             "--storage is a database URL. Received: something else. Write it as "
             "sqlite:///studies.db or postgresql://user:password@host/database."
         ) from error
+    try:
+        is_file = parsed.get_backend_name() == "sqlite"
+        return _open_sqlite(parsed) if is_file else _open_server(parsed)
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         raise StudyError(
             f"The driver for this storage is not installed. Received: {masked(url)}. "
@@ -73,17 +76,42 @@ def _dialect(url: sa.URL) -> sa.URL:
 
 
 def _open_sqlite(url: sa.URL) -> RDBStorage:
-    from optuna.storages import RDBStorage
-
-    file = Path(url.database or "studies.db")
+    if url.database in (None, "", ":memory:"):
+        raise StudyError(
+            "A storage outlives the command. Received: a SQLite database in memory. "
+            "Name a file: sqlite:///studies.db."
+        )
+    file = Path(str(url.database))
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
-        storage = RDBStorage(
-            url.render_as_string(hide_password=False),
-            engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}},
-        )
+        storage = _create(url, {"connect_args": {"timeout": BUSY_TIMEOUT_S}})
         with storage.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # readers never block the writer
+    return storage
+
+
+def _open_server(url: sa.URL) -> RDBStorage:
+    with _alone(url):
+        return _create(url, {"pool_pre_ping": True})
+
+
+@contextmanager
+def _alone(url: sa.URL) -> Iterator[None]:
+    """Lets one process at a time create tables on a PostgreSQL server."""
+    if url.get_backend_name() != "postgresql":
+        yield
+        return
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:  # closing it gives the lock back
+        connection.execute(sa.select(sa.func.pg_advisory_lock(_SCHEMA_LOCK)))
+        yield
+
+
+def _create(url: sa.URL, engine_kwargs: dict[str, Any]) -> RDBStorage:
+    from optuna.storages import RDBStorage
+
+    storage = RDBStorage(url.render_as_string(hide_password=False), engine_kwargs=engine_kwargs)
+    create_table(storage.engine)
     return storage
 
 

@@ -1,0 +1,51 @@
+"""Real processes and a real database server to test with."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pytest
+import sqlalchemy as sa
+
+SERVER = os.environ.get("HPO_TEST_POSTGRESQL", "postgresql://root@127.0.0.1/test")
+T = TypeVar("T")
+
+
+def at_once(task: Callable[..., T], count: int, *arguments: Any) -> list[T]:
+    """Returns what `task(barrier, *arguments)` returns in `count` processes that run together."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.studies.preload"])
+    with context.Manager() as manager:
+        barrier = manager.Barrier(count)
+        with ProcessPoolExecutor(count, mp_context=context) as pool:
+            futures = [pool.submit(task, barrier, *arguments) for _ in range(count)]
+            return [future.result(timeout=120) for future in futures]
+
+
+@contextmanager
+def new_database() -> Iterator[str]:
+    """Yields the URL of an empty PostgreSQL database that is dropped afterwards."""
+    url = sa.make_url(SERVER)
+    name = f"hpo_test_{uuid.uuid4().hex[:12]}"
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+        poolclass=sa.NullPool,
+        connect_args={"connect_timeout": 3},
+    )
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    except sa.exc.OperationalError as error:
+        pytest.skip(f"needs a PostgreSQL server, named in HPO_TEST_POSTGRESQL: {error.orig}")
+    try:
+        yield url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
