@@ -51,9 +51,11 @@ def place(
         if missing and baseline.optional:
             left_out[baseline.label] = missing
         elif missing:
+            why = unavailable.get(str(baseline.settings["backbone"]))
             problems.append(
-                f"The baseline {baseline.label!r} cannot be trained here. Received: {missing}. "
-                "Get the weights, add the backbone to [space], or give the baseline "
+                f"The baseline {baseline.label!r} must be trainable here. Received: {missing}"
+                + (f" ({why.rstrip('.')})" if why else "")
+                + ". Get the weights, add the backbone to [space], or give the baseline "
                 "`optional = true`."
             )
         else:
@@ -77,5 +79,5 @@ def _missing_backbone(
     if name is None or name in choices:
         return None
     if name in unavailable:
-        return f"backbone {name}, whose weights are not here: {unavailable[name]}"
+        return f"backbone {name}, whose weights are not on this machine"
     return f"backbone {name}, while the space holds {', '.join(map(str, choices))}"

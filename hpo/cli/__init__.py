@@ -20,11 +20,15 @@ COMMANDS = {
     "dashboard": "hpo.cli.dashboard",
     "studies": "hpo.cli.studies",
     "trials": "hpo.cli.trials",
+    "compare": "hpo.cli.compare",
+    "analyse": "hpo.cli.analyse",
+    "import": "hpo.cli.import_",
+    "presets": "hpo.cli.presets",
     "doctor": "hpo.cli.doctor",
     "backbones": "hpo.cli.backbones",
     "cache": "hpo.cli.cache",
 }
-"""Command name to the module that holds a click command of that name."""
+"""Command name to the module that holds a click command of the module's name."""
 
 USER_ERRORS = (DataError, ModelError, StudyError)
 """What a user can mend; anything else is a bug and keeps its traceback."""
@@ -50,7 +54,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(COMMANDS[cmd_name])
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, COMMANDS[cmd_name].rpartition(".")[2])
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

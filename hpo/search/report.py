@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from hpo.results.comparison import compare
+from hpo.results.comparison_formats import show_gains
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
 from studies.metrics import METRICS
-from studies.record import LABEL_KEY, read_config
+from studies.record import LABEL_KEY, read_config, was_trained
 
 TOP = 5
 
@@ -18,7 +20,7 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     from rich.table import Table
 
     study, metric = opened.study, METRICS[str(opened.record.settings["metric"])]
-    trials = study.get_trials(deepcopy=False)
+    trials = list(filter(was_trained, study.get_trials(deepcopy=False)))
     complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
     sign = -1.0 if metric.maximize else 1.0
     complete.sort(key=lambda t: (sign * (t.value or 0.0), t.number))
@@ -40,12 +42,9 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
         reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
         reasons[reason] = reasons.get(reason, 0) + 1
     console.print(", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
-    first = next((t for t in complete if LABEL_KEY in t.user_attrs), None)
-    if first and complete and complete[0] is not first:
-        console.print(
-            f"Gain over {first.user_attrs[LABEL_KEY]!r}: "
-            f"{complete[0].value - first.value:+.4f} {metric.label}"  # type: ignore[operator]
-        )
+    if any(LABEL_KEY in trial.user_attrs for trial in complete):
+        console.print("\nThe best trial beside the baselines:")
+        console.print(show_gains(compare(opened)), markup=False, highlight=False)
     _print_next(study.study_name, ending, bool(complete), console)
 
 
@@ -57,7 +56,9 @@ def _print_next(study: str, ending: Ending, anything: bool, console: Console) ->
         console.print("Nothing is lost: type the same command again to continue.")
     if anything:
         console.print(
-            f"Next: hpo best --study {study} --export model.keras   |   hpo dashboard",
+            f"Next: hpo best --study {study} --export model.keras   |   "
+            f"hpo compare --study {study} --test   |   hpo dashboard",
             markup=False,
             highlight=False,
+            soft_wrap=True,
         )

@@ -1,0 +1,91 @@
+"""`hpo analyse`: what a study's trials say about batch size, epochs and overfitting."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from hpo.paths import json_option, paths, storage_option, study_option
+
+if TYPE_CHECKING:
+    from hpo.analysis.questions import Answers
+
+
+@click.command()
+@storage_option
+@study_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Draw the answers into a folder.",
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print every epoch of every trial as CSV.")
+@json_option
+def analyse(
+    storage: str | None, study: str | None, out: Path | None, as_csv: bool, as_json: bool
+) -> None:
+    """Answers what hand-tuning leaves open, from the trials of a study.
+
+    Which settings matter; whether the best epoch depends on the batch size; whether the best or the
+    last epoch is to be kept; which trials overfit.
+
+    \b
+    Examples:
+      hpo analyse
+      hpo analyse --study cats-dogs --out pictures
+      hpo analyse --csv > curves.csv
+    """
+    from hpo.analysis.questions import answer
+    from hpo.analysis.texts import curves_csv
+    from hpo.results.trial_rows import read_trials
+    from hpo.search.open_study import find_study
+    from studies.errors import StudyError
+    from studies.record import HISTORY_KEY
+
+    opened = find_study(paths(storage), study)
+    rows = read_trials(opened.storage, opened.study._study_id, [HISTORY_KEY])
+    if as_csv:
+        click.echo(curves_csv(rows))
+        return
+    answers = answer(opened.study, rows)
+    if not answers.curves:
+        raise StudyError(
+            f"The study {opened.study.study_name!r} has no complete trial to analyse. "
+            "Received: none. Type the `hpo run` command again to continue it."
+        )
+    if as_json:
+        click.echo(json.dumps(asdict(answers), indent=2))
+    else:
+        _print(answers)
+    if out:
+        _draw(answers, out)
+
+
+def _print(answers: Answers) -> None:
+    from hpo.analysis.texts import SECTIONS
+
+    for number, (question, reply) in enumerate(SECTIONS):
+        click.secho("\n" * bool(number) + question + "\n", bold=True)
+        click.echo(reply(answers))
+
+
+def _draw(answers: Answers, out: Path) -> None:
+    from hpo.analysis.pictures import draw
+    from studies.errors import StudyError
+
+    try:
+        files, problem = draw(answers, out)
+    except OSError as error:
+        raise StudyError(
+            f"--out is a folder that can be written. Received: {out} ({error.strerror}). "
+            "Choose another."
+        ) from error
+    lines = [f"Drawn: {', '.join(map(str, files))}."]
+    if problem:
+        lines.append(f"No PNGs, which need the package kaleido and a Chrome browser: {problem}")
+    click.echo("\n" + "\n".join(lines), err=True)

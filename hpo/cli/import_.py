@@ -1,0 +1,45 @@
+"""`hpo import`: hand-tuned runs become trials of a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hpo.paths import paths, storage_option, study_option
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE.csv")
+@storage_option
+@study_option
+def import_(file: Path, storage: str | None, study: str | None) -> None:
+    """Makes hand-tuned runs trials of a study, for the sampler to learn from.
+
+    The first line names the columns: settings as in [space], `value` (the result, in the study's
+    metric) and, where wanted, `label`. An empty cell leaves a setting at what the study fixes, or
+    at its default. All rows are checked first; if one is wrong, none is imported.
+
+    Imported runs count for nothing in --trials, and `hpo best` never offers them, since they have
+    no weights. Typed again, the command adds nothing twice.
+
+    \b
+    Examples:
+      hpo import runs.csv --study cats-dogs
+      cat runs.csv
+        backbone,batch_size,learning_rate,epochs,value,label
+        cats_dogs_cnn,64,0.001,25,0.8039,the best one
+    """
+    from hpo.search.open_study import find_study
+    from studies.importing import add_runs, read_runs
+    from studies.metrics import METRICS
+    from studies.space import DataFacts, Space
+
+    opened = find_study(paths(storage), study)
+    space = Space.model_validate(opened.record.space)
+    facts = DataFacts.model_validate(opened.record.facts)
+    metric = METRICS[opened.record.settings["metric"]]
+    runs = read_runs(file, space, facts, metric)
+    added = add_runs(opened.study, runs, space, facts, file.name)
+    there = f", {len(runs) - added} were there already" if added < len(runs) else ""
+    click.echo(f"Imported {added} runs into {opened.study.study_name!r}{there}.")

@@ -1,0 +1,136 @@
+"""A comparison as a table for people, CSV, Markdown or JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from types import MappingProxyType
+
+from hpo.results.comparison import Comparison
+from hpo.results.tables import NOTHING, Cell, Column, show
+
+GAIN = "the best is ahead by"
+
+
+def show_table(comparison: Comparison) -> str:
+    """Prints the table; returns the notes to it."""
+    show(*_cells(comparison))
+    return "\n" + _notes(comparison)
+
+
+def show_gains(comparison: Comparison) -> str:
+    """Prints what the search gained over each baseline; returns the notes to it."""
+    columns, rows = _cells(comparison)
+    wanted = [
+        index
+        for index, column in enumerate(columns)
+        if column.title in ("run", "validation", GAIN, "95 % interval")
+        or column.title.startswith("published")
+    ]
+    show([columns[i] for i in wanted], [[row[i] for i in wanted] for row in rows])
+    return _notes(comparison)
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Returns one line a trial, numbers unrounded."""
+    figures = _names(comparison)
+    published = [f"published_{name}" for name in comparison.published]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    gains = ("gain", "gain_low", "gain_high")
+    writer.writerow(["run", "trial", "ending", *figures, *gains, *published, "published_by"])
+    for row in comparison.rows:
+        writer.writerow(
+            [
+                row.name,
+                row.trial,
+                row.ending,
+                *(row.figures.get(name) for name in figures),
+                *(row.gain or (None, None, None)),
+                *(row.published.get(name) for name in comparison.published),
+                comparison.published_by if row.published else None,
+            ]
+        )
+    return file.getvalue().rstrip("\n")
+
+
+def as_markdown(comparison: Comparison) -> str:
+    """Returns a pipe table and the notes to it."""
+    columns, rows = _cells(comparison)
+    texts = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in rows]
+    used = [i for i in range(len(columns)) if any(row[i] != NOTHING for row in texts)]
+    lines = [
+        [columns[i].title for i in used],
+        ["---:" if columns[i].number else "---" for i in used],
+        *([row[i].replace("|", "\\|") for i in used] for row in texts),
+    ]
+    body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{body}\n\n{_notes(comparison)}"
+
+
+def as_json(comparison: Comparison) -> str:
+    """Returns all of it."""
+    return json.dumps(asdict(comparison) | {"metric": comparison.metric.name}, indent=2)
+
+
+FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(
+    {"table": show_table, "csv": as_csv, "markdown": as_markdown, "json": as_json}
+)
+
+
+def _names(comparison: Comparison) -> list[str]:
+    """Returns the figures measured here, in the order of their columns."""
+    own = ["train", "validation", "test"]
+    metric = comparison.metric.name
+    return own + [metric] * (metric != "accuracy") + ["seconds", "parameters"]
+
+
+def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
+    """Returns a comparison as columns and rows of cells."""
+    names = _names(comparison)
+    columns = [
+        Column("run"),
+        Column("trial", "d"),
+        *(Column(name, _NUMBERS.get(name, ".4f")) for name in names),
+        Column(GAIN, "+.4f"),
+        Column("95 % interval"),
+        *(Column(f"published {name}", "g") for name in comparison.published),
+        Column("ending"),
+    ]
+    return columns, [
+        [
+            row.name,
+            row.trial,
+            *(_whole(row.figures.get(name), name) for name in names),
+            row.gain[0] if row.gain else None,
+            f"{row.gain[1]:+.4f} to {row.gain[2]:+.4f}" if row.gain else None,
+            *(row.published.get(name) for name in comparison.published),
+            row.ending,
+        ]
+        for row in comparison.rows
+    ]
+
+
+_NUMBERS: Mapping[str, str] = MappingProxyType({"seconds": ".0f", "parameters": ",d"})
+
+
+def _whole(value: float | None, name: str) -> Cell:
+    return int(value) if value is not None and name == "parameters" else value
+
+
+def _notes(comparison: Comparison) -> str:
+    lines = ["train, validation and test are accuracies at the best epoch."]
+    if any(row.gain for row in comparison.rows):
+        lines.append(
+            f"The lead is in validation accuracy, paired on the same {comparison.images} images; "
+            "its interval does not know that the best was chosen by them."
+        )
+    if comparison.published:
+        lines.append(
+            f"Published figures are those of {comparison.published_by}; all others were measured "
+            "here."
+        )
+    return "\n".join(lines)

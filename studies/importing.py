@@ -1,0 +1,188 @@
+"""Runs that somebody already has: settings and a result a row, as trials a sampler learns from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FixedTrial, TrialState, create_trial
+
+from studies.changes import unknown
+from studies.domains import Value
+from studies.errors import StudyError
+from studies.metrics import Metric
+from studies.parameter import Parameter
+from studies.parameters import PARAMETERS
+from studies.record import CONFIG_KEY
+from studies.space import DataFacts, Space
+from studies.suggest import configure, params_of, suggest
+from studies.trial_config import TrialConfig
+
+VALUE, LABEL = "value", "label"
+"""Columns beside those of the settings."""
+IMPORT_KEY = "import"
+"""User attribute that tells one imported run from another."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    Attributes:
+        line: Its line in the file, from 1.
+        label: What its author calls it, or an empty text.
+        value: Its result, in the study's metric.
+        config: Its settings.
+        params: They as Optuna parameters.
+    """
+
+    line: int
+    label: str
+    value: float
+    config: TrialConfig
+    params: Mapping[str, Value]
+
+
+def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> list[Run]:
+    """Reads a CSV file whose columns are settings, `value` and perhaps `label`.
+
+    An empty cell leaves a setting to the study, as a baseline that does not name it does.
+
+    Args:
+        path: The file, UTF-8.
+        space: The study's space, in which every run must lie.
+        facts: The study's data.
+        metric: What `value` is.
+
+    Raises:
+        StudyError: The file cannot be read, or a row is wrong; names every such row's line.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = [name.strip() for name in next(reader, [])]
+            rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise StudyError(f"The file must be CSV in UTF-8. Received: {path} ({error}).") from error
+    _check_header(path, header)
+    if not rows:
+        raise StudyError(f"{path} must hold a row for each run. Received: a heading alone.")
+    runs, problems = [], []
+    for line, cells in rows:
+        try:
+            runs.append(_read_run(line, header, cells, space, facts, metric))
+        except ValueError as error:
+            problems += [f"{path}, line {line}: {text}" for text in str(error).splitlines()]
+    if problems:
+        raise StudyError("\n".join([*problems, "Nothing was imported."]))
+    return runs
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    allowed = [*PARAMETERS, VALUE, LABEL]
+    problems = [unknown(name, allowed) for name in header if name not in allowed]
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
+    if twice:
+        problems.append(f"Each column may be there once. Received twice: {', '.join(twice)}.")
+    if VALUE not in header:
+        problems.append(f"There must be a column {VALUE!r}. Received: {', '.join(header)}.")
+    if problems:
+        raise StudyError("\n".join(f"{path}, line 1: {text}" for text in problems))
+
+
+def _read_run(
+    line: int,
+    header: Sequence[str],
+    cells: Sequence[str],
+    space: Space,
+    facts: DataFacts,
+    metric: Metric,
+) -> Run:
+    if len(cells) != len(header):
+        raise StudyError(
+            f"A row has as many cells as the heading, {len(header)}. Received: {len(cells)}."
+        )
+    named = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
+    label, value = named.pop(LABEL, ""), _result(named.pop(VALUE, ""), metric)
+    settings = {name: _typed(PARAMETERS[name], text) for name, text in named.items()}
+    config = configure(settings, space, facts)
+    return Run(line, label, value, config, params_of(config, space))
+
+
+def _result(text: str, metric: Metric) -> float:
+    """Reads a result; most wrong ones are percents."""
+    highest = metric.perfect if metric.maximize else math.inf
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and 0 <= value <= highest):
+        allowed = f"a number from 0 to {highest:g}" if metric.maximize else "a number from 0 on"
+        raise StudyError(f"{VALUE} is the {metric.label}, {allowed}. Received: {text!r}.")
+    return value
+
+
+def _typed(parameter: Parameter, text: str) -> Any:
+    """Returns a cell as TOML would hold it; what cannot be so is left to `configure` to refuse."""
+    if parameter.type is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if parameter.type in (int, float):
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        return int(number) if parameter.type is int and number.is_integer() else number
+    return text
+
+
+def add_runs(
+    study: optuna.Study, runs: Iterable[Run], space: Space, facts: DataFacts, source: str
+) -> int:
+    """Adds runs to a study as complete trials; returns how many were not there yet.
+
+    Each trial is written in one transaction, and one that is there already is passed over: after a
+    kill in the middle, the same import typed again adds the rest.
+
+    Args:
+        study: The study.
+        runs: What `read_runs` returned.
+        space: The study's space.
+        facts: The study's data.
+        source: Name of the file, for people.
+    """
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    there = {trial.user_attrs.get(IMPORT_KEY) for trial in trials}
+    added, seen = 0, Counter[str]()
+    for run in runs:
+        content = f"{run.config.identity} {run.value!r} {run.label}"
+        seen[content] += 1  # a run may have been done, and be listed, twice
+        key = hashlib.sha256(f"{content} {seen[content]}".encode()).hexdigest()[:16]
+        if key not in there:
+            study.add_trial(_trial(run, space, facts, {IMPORT_KEY: key, "imported_from": source}))
+            added += 1
+    return added
+
+
+def _trial(
+    run: Run, space: Space, facts: DataFacts, attributes: Mapping[str, str]
+) -> optuna.trial.FrozenTrial:
+    fixed = FixedTrial(dict(run.params))
+    suggest(fixed, space, facts)  # tells the distributions
+    return create_trial(
+        value=run.value,
+        params=dict(run.params),
+        distributions=fixed.distributions,
+        user_attrs={
+            CONFIG_KEY: run.config.model_dump(mode="json"),
+            "reason": "imported",
+            **attributes,
+            **({"imported_label": run.label} if run.label else {}),
+        },
+    )
