@@ -15,6 +15,7 @@ from keras import layers
 # Keras's 0.99 lags hundreds of steps behind: a trial of a few short epochs would be validated, and
 # pruned, on statistics of the initial weights. The hand-tuned networks keep Keras's default.
 _BN_MOMENTUM = 0.9
+_RESIDUAL_LIMIT_PX = 64
 
 
 def conv_stack(
@@ -79,8 +80,9 @@ def _conv_bn(
 def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> keras.KerasTensor:
     """The CIFAR residual network (He et al. 2016, section 4.2) with projection shortcuts.
 
-    Images of 64 px and more are first brought below that by pooling, as the same paper's ImageNet
-    networks do: the blocks see the sizes they were made for, at a cost that does not explode.
+    Feature maps of 64 px and more are first brought below that by pooling, as the same paper's
+    ImageNet networks do: the blocks see the sizes they were made for, at a cost that does not
+    explode.
 
     Args:
         x: Symbolic images, (b, h, w, c).
@@ -91,6 +93,8 @@ def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> ker
         Symbolic feature map, (b, h', w', widths[-1]).
     """
     x = _conv(x, widths[0], 3, "same", "before_relu", "stem")
+    while x.shape[1] >= _RESIDUAL_LIMIT_PX:
+        x = layers.MaxPooling2D(padding="same", name=f"stem_pool{x.shape[1]}")(x)
     for stage, width in enumerate(widths, start=1):
         for block in range(1, blocks + 1):
             strides = 2 if stage > 1 and block == 1 else 1

@@ -81,3 +81,10 @@ def test_residual_stages_halve_the_image() -> None:
     """Each stage but the first starts with a stride of 2 and has its own width."""
     x = keras.Input((16, 16, 3))
     assert residual(x, widths=(4, 8, 16), blocks=1).shape == (None, 4, 4, 16)
+
+
+@pytest.mark.parametrize(("size_px", "features_px"), [(32, 8), (63, 16), (64, 8), (180, 12)])
+def test_residual_blocks_see_small_maps(size_px: int, features_px: int) -> None:
+    """Large images are pooled below 64 px before the first block."""
+    x = keras.Input((size_px, size_px, 3))
+    assert residual(x, widths=(4, 8, 16), blocks=1).shape == (None, features_px, features_px, 16)
