@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint test-slow soak bench docs clean
+.PHONY: run test lint test-slow soak bench docs pictures clean
 
 run: $(STAMP)
 	$(BIN)/hpo run --trials 50
@@ -25,10 +25,13 @@ soak: $(STAMP)
 	$(BIN)/pytest -m soak -s
 
 bench: $(STAMP)
-	$(BIN)/pytest -m bench -s
+	$(BIN)/pytest -m bench -s tests/benchmarks
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate
+
+pictures: $(STAMP)
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
