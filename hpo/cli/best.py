@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpo.paths import json_option, paths, storage_option, study_option
-from hpo.results.tables import Cell, Column, printable, show
+from hpo.results.tables import Cell, Column, printable, show, working
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -72,14 +72,21 @@ def best(
     ranking = rank(opened)
     chosen = ranking.find(trial)
     frozen = opened.storage.get_trial(chosen.trial_id)
+    earlier, exported, taken = earlier_looks(opened), None, None
+    if target is not None:
+        with working("Building the model and checking its file in a fresh process …"):
+            exported = export(opened, frozen, target)
+    if test:
+        with working("Classifying the test images …"):
+            taken = look(opened, frozen, len(ranking.best))
     findings = Findings(
         study=opened.study.study_name,
         ranking=ranking,
         chosen=chosen,
         shown=ranking.best[:top] if trial is None else [chosen],
-        earlier=earlier_looks(opened),
-        exported=export(opened, frozen, target) if target is not None else None,
-        taken=look(opened, frozen, len(ranking.best)) if test else None,
+        earlier=earlier,
+        exported=exported,
+        taken=taken,
     )
     if as_json:
         click.echo(json.dumps(findings.as_json(), indent=2))
@@ -97,7 +104,7 @@ def _print(findings: Findings) -> None:
     if findings.exported:
         _print_exported(findings.exported, metric)
     if findings.taken:
-        _print_look(findings.taken, metric)
+        _print_look(findings.taken, metric, chosen=findings.chosen is ranking.best[0])
     if findings.earlier:
         _print_earlier(findings.earlier)
     click.echo("\nNext:\n" + "\n".join(f"  {line}" for line in findings.next_commands()))
@@ -167,7 +174,7 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
     )
 
 
-def _print_look(look: Look, metric: Metric) -> None:
+def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
     click.echo(f"\nTrial {look.trial} on the {look.images} sealed test images:\n")
     columns = [Column("test"), Column("value", ".4f"), Column("95 % interval")]
     show(
@@ -175,8 +182,11 @@ def _print_look(look: Look, metric: Metric) -> None:
         [[METRICS[name].label, look.figures[name], _interval(look, name)] for name in METRICS],
     )
     click.echo(
-        f"\nIt was chosen from {look.chosen_from} complete trials by its validation "
-        f"{metric.label}, which flatters it; the test images played no part in the choice."
+        f"\nIt was chosen as the best of {look.chosen_from} complete trials by validation "
+        f"{metric.label}, a figure that such a choice flatters. The test images had no part in it."
+        if chosen
+        else f"\nIt is one of {look.chosen_from} complete trials, and not the best by validation "
+        f"{metric.label}."
     )
 
 

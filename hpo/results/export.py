@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 SUFFIX = ".keras"
-VERIFIER = [sys.executable, "-m", "hpo.results.verify"]
+VERIFIER = [sys.executable, "-P", "-m", "hpo.results.verify"]
+"""`-P` keeps a `models.py` in the current folder from being taken for ours."""
 MOST_CONTRADICTING = 0.03
 """Share of the files that may clearly be given another class than their decoded images. Those were
 rounded to whole grey levels after resizing, which the model's own resizing is not, so that pixels

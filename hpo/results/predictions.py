@@ -45,4 +45,5 @@ class Classifier:
         shares = self._forward(images_bhwc.astype(np.float32)).numpy().astype(np.float64)
         if shares.shape[1] == 1:  # a sigmoid unit: the share of the second class
             shares = np.concatenate([1.0 - shares, shares], axis=1)
-        return np.asarray(shares)
+        # In float32 they may add up to a little more than 1, and a loss be negative.
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -1,9 +1,10 @@
-"""Tables for people: drawn by rich on a terminal, aligned text elsewhere."""
+"""What people see: tables, drawn by rich on a terminal and aligned text elsewhere."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -52,6 +53,15 @@ def show(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
         _draw(columns, texts)
     else:
         click.echo("\n".join(_lines(columns, texts)))
+
+
+@contextmanager
+def working(message: str) -> Iterator[None]:
+    """Shows on a terminal that something takes its time; nothing is left of it afterwards."""
+    from rich.console import Console
+
+    with Console(stderr=True).status(message):
+        yield
 
 
 def _draw(columns: Sequence[Column], texts: Iterable[Sequence[str]]) -> None:

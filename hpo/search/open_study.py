@@ -44,15 +44,22 @@ def open_existing(paths: Paths) -> RDBStorage:
     Raises:
         StudyError: It is a SQLite file that does not exist; nothing is created.
     """
-    url = sa.make_url(paths.storage) if "://" in paths.storage else None
-    if url is not None and url.get_backend_name() == "sqlite":
-        file = Path(url.database or "")
-        if not file.exists():
-            raise StudyError(
-                f"There is no study here yet. Received: {masked(paths.storage)}, which does not "
-                "exist. Type `hpo run` first, or go to the folder where it was typed."
-            )
+    file = _sqlite_file(paths.storage)
+    if file is not None and not file.exists():
+        raise StudyError(
+            f"There is no study here yet. Received: {masked(paths.storage)}, which does not "
+            "exist. Type `hpo run` first, or go to the folder where it was typed."
+        )
     return open_storage(paths.storage)
+
+
+def _sqlite_file(storage: str) -> Path | None:
+    """Returns the file of a SQLite storage; None for others, malformed URLs among them."""
+    try:
+        url = sa.make_url(storage)
+    except sa.exc.ArgumentError:
+        return None
+    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def names(storage: RDBStorage) -> list[str]:

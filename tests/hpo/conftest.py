@@ -89,6 +89,8 @@ def finished_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finishe
         patch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
         patch.delenv("HPO_STORAGE", raising=False)
         draw_images(folder / "images", per_class=30)
+        # Python puts the current folder first on its path, where people have files of such names.
+        (folder / "models.py").write_text("raise RuntimeError('not the package')\n")
         _make_study(folder)
         yield FinishedStudy(folder, folder / "images", "colours")
 
@@ -192,6 +194,15 @@ def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float
     before, train = accuracy(), splits["train"]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     head.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
-    head.fit(train.images_bhwc[train.rows], train.labels, batch_size=16, epochs=20, verbose=0)
+    images_bhwc = train.images_bhwc[train.rows]
+    shuffled = np.random.default_rng(0).permutation(len(train))  # Keras's own order is random
+    head.fit(
+        images_bhwc[shuffled],
+        train.labels[shuffled],
+        batch_size=16,
+        epochs=20,
+        shuffle=False,
+        verbose=0,
+    )
     save_weights(trained, head.get_weights(), 0)
     return before, accuracy()

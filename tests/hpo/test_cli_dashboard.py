@@ -28,7 +28,7 @@ NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 def _served(folder: Path, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Runs the command on a free port; yields its address."""
     server = subprocess.Popen(
-        [sys.executable, "-m", "hpo", "dashboard", "--port", "0"],
+        [sys.executable, "-P", "-m", "hpo", "dashboard", "--port", "0"],
         cwd=folder,
         env=os.environ | {"PYTHONUNBUFFERED": "1"} | environment,
         stdout=subprocess.PIPE,

@@ -38,7 +38,7 @@ def test_listings_never_import_tensorflow(
     )
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         cwd=finished_study.folder,
         capture_output=True,
         text=True,

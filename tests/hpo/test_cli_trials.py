@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from tests.hpo.conftest import (
     BASELINE,
@@ -91,13 +92,34 @@ def test_names_a_study_like_the_unknown_one(finished_study: FinishedStudy) -> No
     )
 
 
-def test_a_storage_that_is_none_is_refused_without_its_password(
+def test_a_storage_that_does_not_answer_is_named_without_its_password(
     finished_study: FinishedStudy,
 ) -> None:
-    """Of a storage that does not answer the URL is shown, but not the password in it."""
+    """Of a storage that cannot be reached the URL is shown, but not the password in it."""
     url = "postgresql://ann:secret@127.0.0.1:1/none"
     result = finished_study.type("trials", "--storage", url)
     assert result.exit_code == 1
-    assert "postgresql" in result.output
-    assert "***" in result.output
+    assert "Received: postgresql://ann:***@127.0.0.1:1/none" in result.output
     assert "secret" not in result.output
+
+
+def test_a_storage_that_is_no_url_is_refused(finished_study: FinishedStudy) -> None:
+    """The message shows how a URL is written."""
+    result = finished_study.type("trials", "--storage", "my studies")
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: --storage is a database URL. Received: something else. Write it as "
+        "sqlite:///studies.db or postgresql://user:password@host/database.\n"
+    )
+
+
+def test_a_file_that_is_no_database_is_refused(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
+    """A SQLite URL of another file is a message, and the file stays as it is."""
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database " * 100)
+    result = finished_study.type("trials", "--storage", f"sqlite:///{file}")
+    assert result.exit_code == 1
+    assert f"Received: sqlite:///{file} (file is not a database)" in result.output
+    assert file.read_text() == "not a database " * 100
