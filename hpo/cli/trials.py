@@ -78,8 +78,7 @@ def _show(rows: Sequence[TrialRow], metric: Metric) -> None:
         Column("baseline"),
         Column("state"),
         Column(metric.label, ".4f"),
-        Column("best epoch", "d"),
-        Column("epochs"),
+        Column("best epoch"),
         *SETTINGS.values(),
         Column("seconds", ".1f"),
         Column("failure"),
@@ -88,14 +87,13 @@ def _show(rows: Sequence[TrialRow], metric: Metric) -> None:
 
 
 def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
-    epochs, limit = row.epochs_done, row.settings.get("training.epochs")
+    epochs, best_epoch = row.epochs_done, row.attributes.get("best_epoch")
     return [
         row.number,
         row.label,
         row.ending,
         row.value if row.value is not None else _unfinished(row, metric),
-        row.attributes.get("best_epoch"),
-        f"{epochs} of {limit}" if epochs is not None and limit else None,
+        f"{best_epoch or '?'} of {epochs}" if epochs else None,
         *(row.settings.get(name) for name in SETTINGS),
         row.attributes.get("seconds"),
         _last_line(row.attributes.get("message")) if row.failed else None,

@@ -64,18 +64,23 @@ def working(message: str) -> Iterator[None]:
         yield
 
 
-def _draw(columns: Sequence[Column], texts: Iterable[Sequence[str]]) -> None:
-    from rich import box
+def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column.title, justify="right" if column.number else "left")
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for place, column in enumerate(columns):
+        width = max(len(row[place]) for row in texts) if column.number else None
+        table.add_column(
+            column.title,
+            justify="right" if column.number else "left",
+            overflow="fold",  # a name goes on in the next line, a number is never broken
+            min_width=width,
+        )
     for row in texts:
         table.add_row(*map(Text, row))
-    Console().print(table)
+    Console().print(table, crop=False)
 
 
 def _lines(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -27,7 +27,6 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
         "state",
         "accuracy",
         "best epoch",
-        "epochs",
         "backbone",
         "batch",
         "learning rate",
@@ -38,7 +37,7 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
     cells = [re.split(r"  +", line.strip()) for line in lines]
     assert [row[0] for row in cells] == ["0", "1", "2", "3", "4"]
     assert cells[BASELINE][1:3] == ["by hand", "complete"]
-    assert cells[BEST][4:] == ["2", "3 of 3", "cnn", "16", "3.00e-03", "adam", "4.5", "-"]
+    assert cells[BEST][4:] == ["2 of 3", "cnn", "16", "3.00e-03", "adam", "4.5", "-"]
     assert cells[PRUNED][2] == "pruned"
     assert cells[FAILED][2:4] + cells[FAILED][-1:] == ["failed", "-", "RuntimeError: no luck"]
 

@@ -37,20 +37,21 @@ def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_terminal_gets_a_drawn_table() -> None:
-    """On a terminal rich draws the table; names in brackets are no markup."""
+    """On a narrow terminal names are folded, numbers are not; names in brackets are no markup."""
     code = (
         "from hpo.results.tables import *;"
-        "show([Column('name'), Column('value', 'd')], [['[red]x', 3]])"
+        "show([Column('name'), Column('a long title', ',d')], [['[red]' + 'x' * 40, 1234567]])"
     )
     parent, child = pty.openpty()
     subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-P", "-c", code],
         stdout=child,
         check=True,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "30"},
     )
     os.close(child)
-    drawn = os.read(parent, 10_000).decode()
+    lines = os.read(parent, 10_000).decode().splitlines()
     os.close(parent)
-    assert "[red]x" in drawn
-    assert "──" in drawn
+    assert "1,234,567" in " ".join(lines)
+    assert "".join(line.split()[0] for line in lines if "x" in line) == "[red]" + "x" * 40
+    assert max(map(len, lines[1:])) <= 30
