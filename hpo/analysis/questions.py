@@ -139,7 +139,7 @@ def _ranks(values: Sequence[float]) -> np.ndarray:
 def _curve(row: TrialRow) -> Curve | None:
     history: dict[str, Any] = row.attributes.get(HISTORY_KEY, {})
     best_epoch = row.attributes.get("best_epoch")
-    if best_epoch is None or "val_accuracy" not in history:
+    if best_epoch is None or not {"accuracy", "val_accuracy"} <= history.keys():
         return None
     validation = history["val_accuracy"]
     return Curve(

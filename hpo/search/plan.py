@@ -99,8 +99,9 @@ def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, 
     """Returns the space without the backbones that cannot be had here, and those."""
     wanted = _named(settings) or list(PRETRAINED_BACKBONES)
     left_out = unavailable(wanted, facts.image_size_px)
-    for name, reason in left_out.items():
-        say(f"Backbone {name} is left out: {reason}")
+    if left_out:
+        first = next(iter(left_out.values()))
+        say(f"Left out of the backbones: {', '.join(left_out)}. The first because {first}")
     usable = [
         name
         for name, row in BACKBONES.items()
