@@ -1,0 +1,107 @@
+"""Tests of `hpo import`, and of what a search makes of imported trials."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+
+from hpo.cli import main
+from hpo.search.board import new_board
+from hpo.search.claims import Claims
+from hpo.search.recorder import Recorder
+from studies.leases import Leases
+from studies.space import DataFacts, Space
+from tests.hpo.hand_tuned import new_study
+
+CSV = "batch_size,epochs,value,label\n64,10,0.99,first\n32,10,0.5,\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a study that has a baseline waiting, and a file of two runs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    new_study(tmp_path)
+    (tmp_path / "runs.csv").write_text(CSV)
+    return tmp_path
+
+
+def typed(*words: str) -> Result:
+    """Types a command."""
+    return CliRunner().invoke(main, list(words), prog_name="hpo")
+
+
+@pytest.mark.usefixtures("folder")
+def test_runs_are_listed_as_imported_and_never_twice() -> None:
+    """The command can be typed again."""
+    assert typed("import", "runs.csv").output == "Imported 2 runs into 'hand'.\n"
+    assert (
+        "Imported 0 runs into 'hand', 2 were there already." in typed("import", "runs.csv").output
+    )
+    rows = json.loads(typed("trials", "--json").output)
+    assert [row["reason"] for row in rows] == ["waiting", "imported", "imported"]
+
+
+def test_a_bad_row_imports_nothing(folder: Path) -> None:
+    """Its line is named, with exit code 1."""
+    (folder / "runs.csv").write_text(CSV + "64,10,99,\n")
+    result = typed("import", "runs.csv", "--study", "hand")
+    assert result.exit_code == 1
+    assert "runs.csv, line 4: value is the accuracy, a number from 0 to 1" in result.output
+    assert len(json.loads(typed("trials", "--json").output)) == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_best_never_offers_them() -> None:
+    """They have no weights."""
+    typed("import", "runs.csv")
+    result = typed("best")
+    assert result.exit_code == 1
+    assert "no complete trial yet" in result.output
+
+
+def test_a_search_counts_and_copies_none_of_them(folder: Path) -> None:
+    """`--trials 1` still trains one, and the same settings are trained, not taken over."""
+    typed("import", "runs.csv")
+    opened = new_study(folder)
+    leases = Leases(opened.storage.engine)
+    space = Space.model_validate(opened.record.space)
+    facts = DataFacts.model_validate(opened.record.facts)
+    claims = Claims(opened.study, space, facts, leases, total=1)
+    assert not claims.finished()
+    claim = claims.next()
+    assert claim is not None
+    assert claim.label == "by hand"
+    assert claims.next() is None
+    recorder = Recorder(opened.study, opened.artifacts, leases, folder / "trials", "accuracy", 5)
+    (imported, _) = opened.study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+    claim.config = type(claim.config).model_validate(imported.user_attrs["config"])
+    assert recorder.twin(claim) is None
+    board = new_board("hand", "accuracy", 1)
+    board.resume(opened.study)
+    assert (board.finished, board.best) == (0, None)
+
+
+def test_a_baseline_is_never_pruned(folder: Path) -> None:
+    """Not even by a pruner that prunes everything."""
+
+    class Always(optuna.pruners.BasePruner):
+        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
+            return True
+
+    opened = new_study(folder)
+    opened.study.pruner = Always()
+    leases = Leases(opened.storage.engine)
+    space = Space.model_validate(opened.record.space)
+    facts = DataFacts.model_validate(opened.record.facts)
+    claims = Claims(opened.study, space, facts, leases, total=2)
+    recorder = Recorder(opened.study, opened.artifacts, leases, folder / "trials", "accuracy", 5)
+    baseline, searched = claims.next(), claims.next()
+    assert baseline is not None
+    assert searched is not None
+    assert not recorder.report(baseline, [0.1])
+    assert recorder.report(searched, [0.1])

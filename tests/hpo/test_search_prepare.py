@@ -1,0 +1,84 @@
+"""Tests of `hpo.search.prepare` and `hpo.search.plan`: what is refused leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from hpo.search import plan
+from hpo.search.open_study import names
+from hpo.search.prepare import prepare
+from studies.errors import StudyError
+from studies.record import LABEL_KEY, STUDY_KEY
+from studies.settings import StudySettings
+from studies.storage import open_storage
+from tests.hpo.hand_tuned import ASKED, new_study, where
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"space": {"backbone": "cnn", "output": "sigmoid"}}, ["two classes", "10 classes"]),
+        ({"space": {"backbone": "weather_2"}}, ["weather_2 needs", "96 px", "8 px"]),
+        (
+            {"baseline": [{"label": "wild", "settings": {"dropout": 0.9}}]},
+            ["'wild'", "dropout", "0.9", "0 to 0.6"],
+        ),
+        (
+            {"baseline": [{"label": "VGG", "settings": {"backbone": "vgg16"}}]},
+            ["'VGG'", "vgg16", "cnn"],
+        ),
+        ({"sampler": {"name": "exhaustive"}}, ["exhaustive", "dropout = 0 to 0.6"]),
+    ],
+)
+def test_what_does_not_fit_creates_no_study(
+    tmp_path: Path, asked: dict[str, Any], words: list[str]
+) -> None:
+    """The message names both sides; the same name is still free."""
+    with pytest.raises(StudyError) as error:
+        new_study(tmp_path, **asked)
+    for word in words:
+        assert word in str(error.value)
+    assert names(open_storage(where(tmp_path).storage)) == []
+
+
+def test_missing_weights_refuse_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backbone, baseline and the reason are named before a study exists."""
+    monkeypatch.setattr(plan, "unavailable", lambda names, size_px: {"vgg16": "no network"})
+    space = {"backbone": ["cnn", "vgg16"]}
+    baseline = [{"label": "VGG", "settings": {"backbone": "vgg16"}}]
+    with pytest.raises(StudyError, match=r"'VGG'.*vgg16.*\(no network\)"):
+        new_study(tmp_path, space=space, baseline=baseline, image_size_px=32)
+    assert names(open_storage(where(tmp_path).storage)) == []
+
+
+def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
+    """What cannot be trained here is said, and left out."""
+    said: list[str] = []
+    settings = StudySettings.model_validate(ASKED)
+    opened = prepare(where(tmp_path), "hand", settings, ASKED, said.append)
+    assert [trial.user_attrs[LABEL_KEY] for trial in opened.study.trials] == ["by hand"]
+    assert opened.study.trials[0].system_attrs["fixed_params"]["batch_size"] == 64
+    assert any("'frozen VGG' is left out" in line for line in said)
+
+
+def test_a_half_created_study_is_completed(tmp_path: Path) -> None:
+    """A kill between its baselines and its record leaves no second set of baselines."""
+    storage = open_storage(where(tmp_path).storage)
+    half = optuna.create_study(study_name="hand", storage=storage, direction="maximize")
+    half.enqueue_trial({"batch_size": 64}, user_attrs={LABEL_KEY: "by hand"})
+    again = new_study(tmp_path)
+    assert len(again.study.trials) == 1
+    assert STUDY_KEY in again.study.user_attrs
+
+
+def test_a_foreign_study_is_left_alone(tmp_path: Path) -> None:
+    """Its trials are not this program's."""
+    storage = open_storage(where(tmp_path).storage)
+    foreign = optuna.create_study(study_name="hand", storage=storage, direction="maximize")
+    foreign.enqueue_trial({"x": 1})
+    with pytest.raises(StudyError, match="was not created by `hpo run`"):
+        new_study(tmp_path)
