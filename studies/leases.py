@@ -13,6 +13,8 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -22,6 +24,8 @@ LEASE_S = 45.0
 """A holder that has not beaten for this long has lost its trial."""
 BEAT_S = 10.0
 """How often a holder beats."""
+CREATION = -1
+"""The lease of whoever creates a study; those of trials have the trials' ids, from 0."""
 
 _METADATA = sa.MetaData()
 _LEASES = sa.Table(
@@ -87,6 +91,16 @@ class Leases:
         rows = sa.and_(_LEASES.c.trial_id == trial_id, _LEASES.c.owner == self.owner)
         with self.engine.begin() as connection:
             connection.execute(sa.delete(_LEASES).where(rows))
+
+    @contextmanager
+    def alone(self, key: int) -> Iterator[None]:
+        """Waits for a lease, holds it for a while and gives it back."""
+        while not self.take(key):
+            time.sleep(0.1)
+        try:
+            yield
+        finally:
+            self.release(key)
 
     def _read(self, trial_id: int) -> tuple[str, int] | None:
         query = sa.select(_LEASES.c.owner, _LEASES.c.beat).where(_LEASES.c.trial_id == trial_id)

@@ -67,6 +67,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except USER_ERRORS as error:
             raise UserError(error) from error
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise SystemExit(130) from None
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -54,6 +54,7 @@ def run(
     """
     from rich.console import Console
 
+    from hpo.search.mishaps import explained
     from hpo.search.prepare import prepare, study_name
     from hpo.search.report import print_ending
     from hpo.search.session import run_study
@@ -69,8 +70,9 @@ def run(
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
-    with console.status("Reading the data set …"):
-        opened = prepare(where, name, settings, asked, console.print)
-    ending = run_study(opened, asked, console)
-    print_ending(opened, ending, console)
+    with explained():
+        with console.status("Reading the data set …"):
+            opened = prepare(where, name, settings, asked, console.print)
+        ending = run_study(opened, asked, console)
+        print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -22,14 +22,12 @@ class Claim:
         trial: The trial, running.
         config: Its settings.
         label: Name of the baseline it is, or None.
-        fresh: Whether it was created just now, rather than left behind by another process.
         deaths: Workers that ended over it since its last epoch.
     """
 
     trial: optuna.Trial
     config: TrialConfig
     label: str | None
-    fresh: bool
     deaths: int = 0
 
     @property
@@ -66,6 +64,10 @@ class Claims:
         """Takes back a claim whose worker died; it is the next to be handed out."""
         self._returned.append(claim)
 
+    def renew(self) -> None:
+        """Beats for the claims that wait for a worker, and forgets those that were lost."""
+        self._returned = [claim for claim in self._returned if self.leases.renew(claim.trial_id)]
+
     def next(self) -> Claim | None:
         """Claims a trial: one that its holder left behind, else a new one; None without either.
 
@@ -90,7 +92,7 @@ class Claims:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             ours = frozen._trial_id in self.leases.held
             if not ours and self.leases.take(frozen._trial_id):
-                return self._claim(optuna.Trial(self.study, frozen._trial_id), fresh=False)
+                return self._claim(optuna.Trial(self.study, frozen._trial_id))
         return None
 
     def _new(self) -> Claim | None:
@@ -99,16 +101,16 @@ class Claims:
             return None
         trial = self.study.ask()
         self.leases.take(trial._trial_id)
-        return self._claim(trial, fresh=True)
+        return self._claim(trial)
 
     def _trained(self) -> list[FrozenTrial]:
         return [trial for trial in self.study.get_trials(deepcopy=False) if was_trained(trial)]
 
-    def _claim(self, trial: optuna.Trial, *, fresh: bool) -> Claim:
+    def _claim(self, trial: optuna.Trial) -> Claim:
         """Draws the trial's settings, which is repeatable where a kill came in between."""
         if CONFIG_KEY in trial.user_attrs:
             config = TrialConfig.model_validate(trial.user_attrs[CONFIG_KEY])
         else:
             config = suggest(trial, self.space, self.facts)
             trial.set_user_attr(CONFIG_KEY, config.model_dump(mode="json"))
-        return Claim(trial, config, trial.user_attrs.get(LABEL_KEY), fresh)
+        return Claim(trial, config, trial.user_attrs.get(LABEL_KEY))

@@ -5,6 +5,7 @@ This process alone talks to the study; workers talk to it. It never imports Tens
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -33,7 +34,10 @@ HUNG_S = 600.0
 SAME_FAILURES = 3
 """After this many consecutive failures with one cause the search stops with that cause."""
 MAX_DEATHS = 3
-"""A trial whose worker ended this often without an epoch in between has failed."""
+"""A trial whose worker ended this often without an epoch in between has failed; so has a search
+whose workers were killed this often in a row before they could be used."""
+STOP_S = 10.0
+"""A worker that has not laid its trial aside this long after the deadline is killed."""
 RESIDENT_GROWTH = 1.5
 """A worker is renewed when it holds this many times the memory it held after its first trial."""
 RESIDENT_SLACK_BYTES = 1 << 30
@@ -99,15 +103,18 @@ class Search:
     _first_resident: dict[int, int] = field(default_factory=dict)
     _exhausted: bool = False
     _oom_kills: int = field(default_factory=oom_kills)
+    _failed_starts: int = 0
 
     def run(self) -> None:
         """Runs until all trials are finished, the deadline passes, or `pause` was called."""
         while not self._over():
             self._assign()
-            for worker, events, ended in self.crew.events(POLL_S):
+            heard = list(self.crew.events(POLL_S))
+            self._beat()  # before anything is written: after a long sleep another may train it
+            for worker, events, ended in heard:
                 for event in events:
                     self._handle(worker, event)
-                if ended:
+                if ended and worker in self.crew.workers:
                     self._died(worker)
             self._keep_time()
             self.view.tick()
@@ -154,7 +161,7 @@ class Search:
 
     def _handle(self, worker: Worker, event: Event) -> None:
         if isinstance(event, Ready):
-            worker.ready = True
+            worker.ready, self._failed_starts = True, 0
             self.view.ready(worker, event)
         claim = worker.claim
         if claim is None:
@@ -166,7 +173,8 @@ class Search:
         elif isinstance(event, EpochEnd):
             claim.deaths = 0
             prune = self.recorder.report(claim, event.values)
-            action = "pause" if self.pausing else "prune" if prune else "continue"
+            ending = self.pausing or self.failure
+            action = "pause" if ending else "prune" if prune else "continue"
             worker.send(Verdict(action=action))
             self.view.epoch(worker, claim, event)
         elif isinstance(event, Finished):
@@ -174,6 +182,7 @@ class Search:
 
     def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
         worker.claim = None
+        self.failure = self.failure or event.hindrance
         if event.outcome is None:
             self.recorder.leases.release(claim.trial_id)
             return
@@ -186,6 +195,9 @@ class Search:
         self.recorder.collect()
 
     def _finish(self, claim: Claim, outcome: Outcome) -> None:
+        if not self.recorder.leases.renew(claim.trial_id):
+            self.view.show(f"Trial {claim.number} was taken over by another process.")
+            return
         self.recorder.finish(claim, outcome)
         self.view.finished(claim, outcome)
         self._watch_failures(outcome)
@@ -208,11 +220,10 @@ class Search:
         status = self.crew.replace(worker)
         if claim is None:
             if not was_ready:
-                self.failure = f"A worker could not start. {_last_line(worker)}"
+                self._failed_to_start(worker, status)
             return
-        kills, self._oom_kills = self._oom_kills, oom_kills()
         claim.deaths += 1
-        if self._oom_kills > kills:
+        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
             message = "The kernel killed the worker for want of memory."
             self._finish(claim, Outcome(reason="out of memory", message=message))
         elif claim.deaths < MAX_DEATHS:
@@ -222,20 +233,39 @@ class Search:
             message = f"Its worker ended {claim.deaths} times, {status}. {_last_line(worker)}"
             self._finish(claim, Outcome(reason="failed", message=message))
 
+    def _failed_to_start(self, worker: Worker, status: int) -> None:
+        """A worker that ends by itself would do so again; one that was killed may not."""
+        self._failed_starts += 1
+        if status >= 0 or self._failed_starts >= MAX_DEATHS:
+            self.failure = f"A worker could not start. {_last_line(worker)}"
+
     def _keep_time(self) -> None:
+        self._beat()
         now = time.monotonic()
-        if now - self._beat_at >= BEAT_S:
-            self._beat_at = now
-            self._renew_leases()
-        if self.deadline and now >= self.deadline and not self.pausing:
-            self.pausing = True
-            for worker in self.crew.busy():
-                worker.send(Stop())
+        if self.deadline and now >= self.deadline:
+            self._end_in_time(now - self.deadline)
         for worker in self.crew.busy():
             if now - worker.heard_at > HUNG_S:
                 self._hung(worker)
 
-    def _renew_leases(self) -> None:
+    def _end_in_time(self, late_s: float) -> None:
+        """Lays trials aside within their epoch, and kills workers that cannot be told."""
+        for worker in self.crew.busy():
+            if worker.claim and late_s > STOP_S:
+                self.recorder.leases.release(worker.claim.trial_id)
+                worker.claim = None
+                self.crew.replace(worker, at_once=True)
+            elif not self.pausing:
+                worker.send(Stop())
+        self.pausing = True
+
+    def _beat(self) -> None:
+        """Keeps the leases of all trials in hand, and lets go of those that were lost."""
+        now = time.monotonic()
+        if now - self._beat_at < BEAT_S:
+            return
+        self._beat_at, self._oom_kills = now, oom_kills()
+        self.claims.renew()
         for worker in self.crew.busy():
             claim = worker.claim
             if claim and not self.recorder.leases.renew(claim.trial_id):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -122,7 +123,8 @@ class Worker:
         """Ends the process and returns its exit status, negative for a signal."""
         if at_once:
             self._process.kill()
-        self._stdin.close()
+        with suppress(BrokenPipeError):  # what it was sent last, it did not live to read
+            self._stdin.close()
         try:
             return self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -167,8 +169,6 @@ class Crew:
 
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers."""
-        for worker in self.workers:
-            if worker.stdout.fileno() in {key.fd for key in self._selector.get_map().values()}:
-                self._selector.unregister(worker.stdout)
-            worker.end(at_once=at_once)
         self._selector.close()
+        for worker in self.workers:
+            worker.end(at_once=at_once)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.storages import RDBStorage
 
 from data_pipeline.datasets import DATASETS
 from hpo.paths import Paths
@@ -16,6 +17,7 @@ from hpo.search.artifacts import Artifacts
 from hpo.search.open_study import OpenStudy, names
 from hpo.search.plan import Plan, Say, make_plan
 from studies.errors import StudyError
+from studies.leases import CREATION, Leases
 from studies.metrics import METRICS
 from studies.record import LABEL_KEY, STUDY_KEY, StudyRecord, read_study
 from studies.settings import StudySettings, differences
@@ -48,23 +50,35 @@ def prepare(
         DataError: The data set cannot be trained on. No study is created.
     """
     storage = open_storage(paths.storage)
-    if name in names(storage):
-        study = optuna.load_study(study_name=name, storage=storage)
-        artifacts = Artifacts(study, storage, paths.artifacts)
-        if STUDY_KEY in study.user_attrs:
-            record = read_study(study)
-            _refuse_differences(name, record, asked)
-            return OpenStudy(study, record, storage, artifacts, paths.study(name))
-        _refuse_foreign(study)  # else a kill came while it was created
+    if opened := _existing(paths, storage, name, asked):
+        return opened
     plan = make_plan(settings, say)
-    study = optuna.create_study(
-        storage=storage,
-        study_name=name,
-        load_if_exists=True,
-        direction=METRICS[settings.metric].direction,
-    )
+    with Leases(storage.engine).alone(CREATION):
+        if opened := _existing(paths, storage, name, asked):
+            return opened  # another process was faster
+        if name in names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        study = optuna.create_study(
+            storage=storage, study_name=name, direction=METRICS[plan.settings.metric].direction
+        )
+        artifacts = Artifacts(study, storage, paths.artifacts)
+        record = _create(study, artifacts, plan)
+    return OpenStudy(study, record, storage, artifacts, paths.study(name))
+
+
+def _existing(
+    paths: Paths, storage: RDBStorage, name: str, asked: Mapping[str, Any]
+) -> OpenStudy | None:
+    """Returns the study `name`; None where it is missing, or a kill came while it was created."""
+    if name not in names(storage):
+        return None
+    study = optuna.load_study(study_name=name, storage=storage)
+    if STUDY_KEY not in study.user_attrs:
+        _refuse_foreign(study)
+        return None
+    record = read_study(study)
+    _refuse_differences(name, record, asked)
     artifacts = Artifacts(study, storage, paths.artifacts)
-    record = _create(study, artifacts, plan)
     return OpenStudy(study, record, storage, artifacts, paths.study(name))
 
 
@@ -96,10 +110,8 @@ def _refuse_foreign(study: optuna.Study) -> None:
 
 def _create(study: optuna.Study, artifacts: Artifacts, plan: Plan) -> StudyRecord:
     """Stores everything the study is searched with; its record is written last."""
-    known = {trial.user_attrs.get(LABEL_KEY) for trial in study.get_trials(deepcopy=False)}
     for label, params in plan.first.items():
-        if label not in known:
-            study.enqueue_trial(dict(params), user_attrs={LABEL_KEY: label})
+        study.enqueue_trial(dict(params), user_attrs={LABEL_KEY: label})
     manifest = plan.manifest
     record = StudyRecord(
         settings=plan.settings.model_dump(mode="json"),

@@ -29,6 +29,8 @@ STATES: Mapping[Reason, TrialState] = {
     "hung": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
+_JUDGED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""States of trials that would end the same way if they were trained again."""
 
 
 @dataclass
@@ -50,10 +52,10 @@ class Recorder:
     trials_folder: Path
     metric: str
     keep_top: int
-    _twins: dict[str, float] = field(default_factory=dict)
+    _twins: dict[str, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        for trial in self.study.get_trials(deepcopy=False, states=_JUDGED):
             if was_trained(trial):
                 self._remember(trial)
         self.collect()
@@ -64,12 +66,7 @@ class Recorder:
 
     def twin(self, claim: Claim) -> Outcome | None:
         """Returns the outcome of a trial whose settings another has finished with, else None."""
-        value = self._twins.get(claim.config.identity)
-        if value is None:
-            return None
-        return Outcome(
-            reason="duplicate", value=value, message="Another trial had exactly these settings."
-        )
+        return self._twins.get(claim.config.identity)
 
     def report(self, claim: Claim, values: list[float]) -> bool:
         """Writes the objective of the epochs that are not written yet; whether to prune."""
@@ -94,7 +91,8 @@ class Recorder:
         """Keeps the weights of the best trials and the baselines, and deletes all other files."""
         finished = self.study.get_trials(deepcopy=False, states=tuple(set(STATES.values())))
         complete = [t for t in finished if t.state is TrialState.COMPLETE and was_trained(t)]
-        best = sorted(complete, key=self._rank)[: self.keep_top]
+        with_weights = [trial for trial in complete if "best_epoch" in trial.user_attrs]
+        best = sorted(with_weights, key=self._rank)[: self.keep_top]
         baselines = [trial for trial in complete if LABEL_KEY in trial.user_attrs]
         folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}
         weights = {
@@ -112,8 +110,14 @@ class Recorder:
         return (-value if METRICS[self.metric].maximize else value), trial.number
 
     def _remember(self, trial: FrozenTrial) -> None:
-        if trial.state is TrialState.COMPLETE and trial.value is not None:
-            self._twins[read_config(trial).identity] = trial.value
+        if trial.state not in _JUDGED:
+            return
+        complete = trial.state is TrialState.COMPLETE
+        self._twins[read_config(trial).identity] = Outcome(
+            reason="duplicate" if complete else trial.user_attrs["reason"],
+            value=trial.value if complete else None,
+            message=f"Trial {trial.number} had exactly these settings.",
+        )
 
     def _draw(self, claim: Claim, outcome: Outcome) -> None:
         if outcome.best_epoch is None:

@@ -58,8 +58,6 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     """
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     settings = StudySettings.model_validate(opened.record.settings | now)
-    manifest_file = opened.artifacts.path(opened.record.manifest_artifact)
-    _decode(Manifest.model_validate_json(manifest_file.read_bytes()), settings, console)
     recorder = _recorder(opened, settings)
     space, total = Space.model_validate(opened.record.space), settings.trials
     if settings.sampler.name == "exhaustive":
@@ -75,6 +73,8 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     board.resume(opened.study)
     if claims.finished():
         return Ending(False, False, None)
+    manifest_file = opened.artifacts.path(opened.record.manifest_artifact)
+    _decode(Manifest.model_validate_json(manifest_file.read_bytes()), settings, console)
     crew = Crew(_worker_settings(opened, settings), settings.workers)
     view = (TableView if console.is_terminal else LineView)(board, console)
     job = JobSettings(settings.seed, settings.metric, settings.precision)
@@ -84,7 +84,7 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
         try:
             search.run()
         finally:
-            crew.close(at_once=bool(search.failure))
+            crew.close(at_once=bool(search.failure) or len(signalled) > 1)
     return Ending(bool(signalled), search.pausing and not signalled, search.failure)
 
 
@@ -153,7 +153,7 @@ def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
         came.append(number)
         search.pause()
         if len(came) > 1:
-            search.crew.close(at_once=True)
+            view.show("Stopping at once. Nothing is lost: type the same command again.")
             raise KeyboardInterrupt
         view.show("Finishing the epoch and saving; once more to stop at once.")
 

@@ -27,7 +27,7 @@ class TrialState(BaseModel):
     """All of a trial's state but its arrays.
 
     Attributes:
-        identity: Identity of the settings it belongs to; another trial's is not continued.
+        identity: Of the trial it belongs to; another's is not continued.
         epoch: Finished epochs.
         policy: Where the schedule and stopping early stand.
         history: Metric name to one value an epoch.
@@ -62,16 +62,26 @@ def save(folder: Path, state: TrialState, arrays: Sequence[np.ndarray]) -> None:
 
 
 def load(folder: Path, identity: str) -> tuple[TrialState, list[np.ndarray]] | None:
-    """Returns the newest whole checkpoint of the settings `identity`, or None."""
+    """Returns the newest whole checkpoint of the trial `identity`, or None.
+
+    One that cannot be used is deleted, lest it become the next one's predecessor; without any,
+    so is everything else: it would be taken for this trial's.
+    """
     for name in (_CURRENT, _PREVIOUS):
         try:
             arrays, meta = _read(folder / name)
             state = TrialState.model_validate(meta)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, ValidationError):
-            continue  # missing, torn or of another version: the one before is used
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, ValidationError):
+            (folder / name).unlink()  # torn or of another version: the one before is used
+            continue
         best = best_path(folder, state.policy.best_epoch)
         if state.identity == identity and (best.exists() or not state.policy.best_epoch):
             return state, arrays
+        (folder / name).unlink()
+    for stale in folder.glob("*.npz"):
+        stale.unlink()
     return None
 
 
@@ -114,6 +124,6 @@ def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, Any]) -> No
 
 
 def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
-    with np.load(path, allow_pickle=False) as file:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         meta = json.loads(file["meta"].tobytes())
         return [file[name] for name in sorted(file.files) if name != "meta"], meta

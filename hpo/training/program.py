@@ -159,15 +159,15 @@ class Program(Predictor):
             steps: How many batches to take.
             on_call: Called with the steps done after every call of about `CALL_S`; False stops.
         """
-        done, loss, correct, images, finite = 0, 0.0, 0.0, 0, True
+        done, finite, called = 0, True, []
         for count in _call_sizes(steps):
-            sums = [self._step(*next(batches)) for _ in range(count)]
-            called = [float(tf.add_n(column)) for column in zip(*sums, strict=True)]
-            loss, correct, images = loss + called[0], correct + called[1], images + int(called[2])
-            done, finite = done + count, bool(np.isfinite(called[3]))
+            called.append(tf.stack([self._step(*next(batches)) for _ in range(count)]).numpy())
+            done, finite = done + count, bool(np.isfinite(called[-1][:, 3]).all())
             if not (finite and (on_call(done) or done == steps)):
                 break
-        return EpochSums(loss / images, correct / images, finite, done == steps)
+        # Added up at the end, lest rounding depend on how long the calls took.
+        loss, correct, images, _ = np.concatenate(called).sum(axis=0, dtype=np.float64)
+        return EpochSums(float(loss / images), float(correct / images), finite, done == steps)
 
     def _variables(self) -> list[Any]:
         return [*self.network.head.variables, *self.optimizer.variables]
@@ -188,7 +188,9 @@ class Program(Predictor):
             scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
         self.optimizer.apply(tape.gradient(scaled, variables), variables)
         correct = tf.reduce_sum(tf.cast(tf.equal(predicted(logits), labels), tf.float32))
-        return tf.reduce_sum(losses), correct, tf.cast(tf.size(labels), tf.float32), loss
+        return tf.stack(
+            [tf.reduce_sum(losses), correct, tf.cast(tf.size(labels), tf.float32), loss]
+        )
 
     def _penalty(self) -> Any:
         squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(k))) for k in self._kernels]

@@ -106,6 +106,7 @@ class Finished(_Message):
         outcome: How; None where it was laid aside.
         weights: File with the best epoch's weights, in the trial's folder.
         resident_bytes: Memory the worker holds now.
+        hindrance: What keeps this and every other trial from going on, such as a full disk.
     """
 
     kind: Literal["finished"] = "finished"
@@ -113,6 +114,7 @@ class Finished(_Message):
     outcome: Outcome | None
     weights: str | None = None
     resident_bytes: int = 0
+    hindrance: str | None = None
 
 
 Command = Annotated[Train | Verdict | Stop, Field(discriminator="kind")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -14,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.batches import generator
+from hpo.disk import disk_problem
 from hpo.training import checkpoint, metrics, policies
 from hpo.training.checkpoint import TrialState
 from hpo.training.inputs import Inputs, TrialData
@@ -59,19 +62,23 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         How it ended; its outcome is None where it was laid aside.
     """
     run = _Run(job, data, programs, link)
+    hindrance = None
     try:
         outcome = run.train()
     except _LaidAside:
         outcome = None
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         outcome = run.outcome("out of memory", message=str(error).splitlines()[0][:300])
-    except Exception:
-        outcome = run.outcome("failed", message=traceback.format_exc())
+    except Exception as error:
+        hindrance = disk_problem(error) if isinstance(error, OSError) else None
+        failed = run.outcome("failed", message=traceback.format_exc())
+        outcome = None if hindrance else failed
     weights = run.best_weights()
     return Finished(
         number=job.number,
         outcome=outcome,
         weights=str(weights) if weights else None,
+        hindrance=hindrance,
     )
 
 
@@ -112,7 +119,7 @@ class _Run:
         self.config = self.job.config
         self.folder = Path(self.job.folder)
         self.metric = METRICS[self.job.metric]
-        self.state = TrialState(identity=self.config.identity)
+        self.state = TrialState(identity=self._identity())
 
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended."""
@@ -152,7 +159,7 @@ class _Run:
         return path if path.exists() else None
 
     def _begin(self) -> Leg:
-        loaded = checkpoint.load(self.folder, self.config.identity)
+        loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
         leg = self._leg(phase_at(self.config, max(0, self.state.epoch - 1)))
@@ -172,6 +179,12 @@ class _Run:
             )
         )
         return leg
+
+    def _identity(self) -> str:
+        """Returns a hash of everything but the machine that the trial's result depends on."""
+        job = self.job
+        parts = [self.config.identity, job.number, job.seed, job.metric, self.data.manifest.digest]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def _precision(self) -> str:
         return self.programs.device.precision(self.job.precision, self.config.model.image_size_px)

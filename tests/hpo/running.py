@@ -1,0 +1,195 @@
+"""The real `hpo run` in a process of its own, to be watched and killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+
+from studies.storage import default_url, open_storage
+
+TIMING = {"seconds", "seconds_per_epoch", "timing", "images_per_s"}
+SETTINGS = """
+data = "digits"
+pruner = { name = "percentile", n_startup_trials = 2, n_warmup_epochs = 1, n_min_trials = 1 }
+[space]
+backbone = "cnn"
+batch_size = [64, 128]
+epochs = { low = 3, high = 6 }
+augmentation = ["none", "shift"]
+"""
+
+
+class Run:
+    """One `hpo run` under way.
+
+    Attributes:
+        lines: What it has printed so far.
+    """
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        environment = os.environ | {
+            "HPO_CACHE_DIR": str(folder / "cache"),
+            "PYTHONUNBUFFERED": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "COLUMNS": "200",
+        }
+        environment.pop("HPO_STORAGE", None)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hpo", "run", *words],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.lines.append(line.rstrip("\n"))
+
+    @property
+    def output(self) -> str:
+        """All it has printed so far."""
+        return "\n".join(self.lines)
+
+    def workers(self) -> list[psutil.Process]:
+        """Its worker processes."""
+        try:
+            return psutil.Process(self.process.pid).children()
+        except psutil.NoSuchProcess:
+            return []
+
+    def wait_for(self, condition: Callable[[], Any], timeout_s: float = 90.0) -> bool:
+        """Waits until something holds; False where the run has ended before it did."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            if self.process.poll() is not None:
+                return bool(condition())
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.005)
+        return True
+
+    def count(self, pattern: str) -> int:
+        """How many of the lines match."""
+        return sum(bool(re.search(pattern, line)) for line in self.lines)
+
+    def end(self, timeout_s: float = 120.0) -> int:
+        """Waits for the end and returns the exit code."""
+        try:
+            return self.process.wait(timeout_s)
+        finally:
+            self.process.kill()
+            self._reader.join()
+
+
+def type_run(folder: Path, *words: str) -> Run:
+    """Types `hpo run` in a folder and waits for its end."""
+    run = Run(folder, *words)
+    run.end()
+    return run
+
+
+def study_of(folder: Path, name: str = "digits") -> optuna.Study:
+    """The study in a folder."""
+    storage = open_storage(default_url(folder / "hpo_runs"))
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def table(folder: Path, name: str = "digits") -> list[dict[str, Any]]:
+    """Everything about each trial that does not tell the time."""
+    return [
+        {
+            "number": trial.number,
+            "state": trial.state.name,
+            "value": trial.value,
+            "params": trial.params,
+            "reports": trial.intermediate_values,
+            **{key: value for key, value in trial.user_attrs.items() if key not in TIMING},
+        }
+        for trial in study_of(folder, name).get_trials(deepcopy=False)
+    ]
+
+
+@contextmanager
+def no_orphans(folder: Path) -> Iterator[None]:
+    """Checks that no worker of a folder's studies outlives what is done inside."""
+    yield
+    deadline = time.monotonic() + 20
+    while left := _workers_of(folder):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
+
+
+def _workers_of(folder: Path) -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        words = process.info["cmdline"] or []
+        if "hpo.training.worker" in words and any(str(folder) in word for word in words):
+            found.append(process.pid)
+    return found
+
+
+def kill_at_random(run: Run, rng: random.Random) -> str:
+    """Kills the coordinator, its worker or both, some epochs after the worker is ready.
+
+    Returns:
+        What was killed; nothing where the run had ended before.
+    """
+    epochs, delay_s = rng.choice([0, 0, 1, 1, 2, 3]), rng.uniform(0.0, 0.3)
+    what = rng.choice(["coordinator", "worker", "both"])
+    ready = run.count(" ready: ")
+    epochs_before = run.count(r" epoch \d")
+    if epochs and run.wait_for(lambda: run.count(" ready: ") > ready or ready):
+        run.wait_for(lambda: run.count(r" epoch \d") >= epochs_before + epochs)
+    else:
+        run.wait_for(run.workers)
+        delay_s *= 10  # anywhere within its start
+    time.sleep(delay_s)
+    workers = run.workers()
+    if run.process.poll() is not None or not workers:
+        return "nothing"
+    if what != "coordinator":
+        workers[0].kill()
+    if what != "worker":
+        run.process.send_signal(signal.SIGKILL)
+        run.end()
+    return f"{what} {epochs} epochs and {delay_s:.2f} s later"
+
+
+def kill_often(folder: Path, words: tuple[str, ...], kills: int, seed: int) -> list[str]:
+    """Types a command again and again until it ends by itself, and kills it in between."""
+    rng, done = random.Random(seed), list[str]()
+    run = Run(folder, *words)
+    while len(done) < kills:
+        what = kill_at_random(run, rng)
+        if what == "nothing":
+            break
+        done.append(what)
+        if run.process.poll() is not None:
+            run = Run(folder, *words)
+    code = run.end()
+    for _ in range(3):  # a worker killed in its start several times in a row ends the run
+        if code == 0:
+            break
+        run = type_run(folder, *words)
+        code = run.process.returncode
+    assert code == 0, run.output
+    return done
