@@ -24,7 +24,7 @@ class Compared:
     """One trial of a comparison.
 
     Attributes:
-        name: The baseline's label, `best of the search`, or the trial's backbone.
+        name: The baseline's label, `best of the search`, or in an exhaustive one the backbone.
         trial: The trial; None for a baseline that was not trained here.
         ending: How it ended, or why it was not trained.
         figures: Name to value: train, validation, test (accuracies), loss, seconds, parameters.
@@ -97,7 +97,7 @@ def compare(
     def compared(row: TrialRow) -> Compared:
         tested = test(row) if test and row.complete else {}
         return Compared(
-            name=row.label or (_backbone(row) if every else SEARCHED),
+            name=_backbone(row) if every and row.label not in published else row.label or SEARCHED,
             trial=row.number,
             ending=row.ending,
             figures={**_figures(row, metric), **tested},

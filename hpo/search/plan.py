@@ -68,8 +68,9 @@ def make_plan(settings: StudySettings, say: Say) -> Plan:
     if settings.sampler.name == "exhaustive":
         combinations(space)  # refuses what has no end
     baselines = place(settings.baseline, space, facts, left_out)
-    for label, reason in baselines.left_out.items():
-        say(f"Baseline {label!r} is left out: {reason}")
+    if baselines.left_out:
+        labels = ", ".join(map(repr, baselines.left_out))
+        say(f"Left out of the baselines, since their backbones are: {labels}.")
     return Plan(
         settings=settings.model_copy(update={"image_size_px": size_px, "data": manifest.source}),
         manifest=manifest,

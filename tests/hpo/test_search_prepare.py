@@ -62,7 +62,7 @@ def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
     opened = prepare(where(tmp_path), "hand", settings, ASKED, said.append)
     assert [trial.user_attrs[LABEL_KEY] for trial in opened.study.trials] == ["by hand"]
     assert opened.study.trials[0].system_attrs["fixed_params"]["batch_size"] == 64
-    assert any("'frozen VGG' is left out" in line for line in said)
+    assert any("Left out" in line and "'frozen VGG'" in line for line in said)
 
 
 def test_a_half_created_study_is_completed(tmp_path: Path) -> None:
