@@ -1,0 +1,357 @@
+"""The real `hpo run`: what it does once, twice, and after it was killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from hpo.cli import main
+from hpo.search.open_study import names
+from studies.storage import default_url, open_storage
+from tests.hpo.running import SETTINGS, Run, kill_often, no_orphans, study_of, table, type_run
+
+ROOT = Path(__file__).parents[2]
+WORDS = ("--config", "s.toml", "--trials", "8")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a study of eight trials was run without any disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "s.toml").write_text(SETTINGS)
+    run = type_run(folder, *WORDS)
+    assert run.process.returncode == 0, run.output
+    return folder
+
+
+@pytest.fixture
+def again(undisturbed: Path, tmp_path: Path) -> Path:
+    """A copy of that folder, to type in again."""
+    return shutil.copytree(undisturbed, tmp_path / "again")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A folder with the same settings in which nothing was typed yet."""
+    (tmp_path / "s.toml").write_text(SETTINGS)
+    return tmp_path
+
+
+def test_ends_with_the_trials_asked_for(undisturbed: Path) -> None:
+    """Eight trials, all finished, the default settings first, weights of the best kept."""
+    rows = table(undisturbed)
+    assert [row["number"] for row in rows] == list(range(8))
+    assert {row["state"] for row in rows} == {"COMPLETE", "PRUNED"}
+    assert rows[0]["label"] == "default"
+    assert not list((undisturbed / "hpo_runs/work/digits/trials").iterdir())
+    for row in rows:
+        assert row["image_size_px"] == 8
+        assert row["parameters"] > 1000
+        assert row["device"].startswith("CPU")
+        curve = row["history"]["val_accuracy"]
+        assert list(row["reports"].values()) == curve
+        assert row["best_val_accuracy"] == max(curve)
+        if row["state"] == "COMPLETE":
+            assert row["value"] == max(curve)
+
+
+def test_typed_again_trains_nothing(again: Path) -> None:
+    """The same command on a finished study ends at once and changes nothing."""
+    before, began = table(again), time.monotonic()
+    run = type_run(again, *WORDS)
+    assert run.process.returncode == 0
+    assert run.count("started") == 0
+    assert "Best trials" in run.output
+    assert table(again) == before
+    assert time.monotonic() - began < 20
+
+
+def test_fewer_trials_than_there_are(again: Path) -> None:
+    """A smaller total changes nothing either."""
+    before = table(again)
+    run = type_run(again, "--config", "s.toml", "--trials", "3")
+    assert run.process.returncode == 0
+    assert table(again) == before
+
+
+def test_more_trials_continue(again: Path) -> None:
+    """A larger total adds the trials that are missing."""
+    before = table(again)
+    run = type_run(again, "--config", "s.toml", "--trials", "10")
+    assert run.process.returncode == 0, run.output
+    rows = table(again)
+    assert len(rows) == 10
+    assert rows[:8] == before
+    assert run.count(r"trial \d+ started") == 2
+
+
+def test_a_contradiction_is_an_error(again: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What differs from the study's creation is named; nothing changes."""
+    before = table(again)
+    monkeypatch.chdir(again)
+    result = CliRunner().invoke(main, ["run", "--config", "s.toml", "--seed", "1"])
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The study 'digits' exists and was created otherwise. "
+        "Received: seed: the study was created with 0, now asked for: 1. "
+        "Drop the option to continue it, or begin another with --study NAME.\n"
+    )
+    assert table(again) == before
+
+
+def test_signals(fresh: Path, undisturbed: Path) -> None:
+    """Ctrl-C and SIGTERM finish the epoch, a second Ctrl-C does not; each says how to go on.
+
+    A study that was interrupted in all three ways ends as if it had not been.
+    """
+    with no_orphans(fresh):
+        for number, signals in enumerate(([signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2)):
+            run = Run(fresh, *WORDS)
+            assert run.wait_for(lambda run=run: run.count(r" epoch \d"))  # type: ignore[misc]
+            for sent in signals:
+                run.process.send_signal(sent)
+                time.sleep(0.02)
+            assert run.end() == 130, run.output
+            assert run.count("Finishing the epoch and saving; once more to stop at once.") == 1
+            assert run.count("Nothing is lost: type the same command again") == 1
+            assert "Traceback" not in run.output
+            assert run.count("continued after epoch") == (1 if number else 0)
+        assert type_run(fresh, *WORDS).process.returncode == 0
+    assert table(fresh) == table(undisturbed)
+
+
+def test_interrupted_before_training(fresh: Path) -> None:
+    """A signal while workers are still importing TensorFlow ends the run soon."""
+    with no_orphans(fresh):
+        run = Run(fresh, *WORDS)
+        assert run.wait_for(run.workers)
+        time.sleep(0.3)
+        run.process.send_signal(signal.SIGINT)
+        assert run.end(timeout_s=15) == 130, run.output
+    assert run.count("started") == 0
+    assert "Traceback" not in run.output
+
+
+def test_deadline(fresh: Path) -> None:
+    """`--timeout` lays the trial aside within its epoch, says so, and the study goes on later."""
+    with no_orphans(fresh):
+        run = type_run(fresh, *WORDS, "--timeout", "1s")
+    assert run.process.returncode == 0, run.output
+    assert run.count("Nothing is lost: type the same command again to continue.") == 1
+    assert sum(trial.state.is_finished() for trial in study_of(fresh).trials) < 8
+
+
+def test_killed_ten_times(fresh: Path, undisturbed: Path) -> None:
+    """Coordinator, worker or both are killed ten times: the study equals the undisturbed one."""
+    _check_kills(fresh, undisturbed, kills=10, seed=2026)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_killed_often(tmp_path: Path, undisturbed: Path) -> None:
+    """The same ten times over with seeds that nobody has chosen."""
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "s.toml").write_text(SETTINGS)
+        _check_kills(folder, undisturbed, kills=15, seed=random.SystemRandom().randrange(10**6))
+
+
+def _check_kills(folder: Path, undisturbed: Path, kills: int, seed: int) -> None:
+    print(f"seed {seed}")
+    with no_orphans(folder):
+        killed = kill_often(folder, WORDS, kills, seed)
+    print(*killed, sep="\n")
+    assert len(killed) >= min(kills, 10)
+    assert table(folder) == table(undisturbed)
+
+
+def type_here(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
+    """Types `hpo run` in a folder, in this process."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HPO_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    return CliRunner().invoke(main, ["run", *words])
+
+
+def draw(path: Path, grey: int) -> None:
+    """Writes a small image."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 12), (grey, grey, grey)).save(path)
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """A folder full of data sets and settings that cannot be used."""
+    (tmp_path / "empty").mkdir()
+    for number in range(8):
+        draw(tmp_path / f"one/a/{number}.png", number)
+    draw(tmp_path / "two/a/1.png", 1)
+    draw(tmp_path / "two/b/2.png", 2)
+    for name in "ab":
+        (tmp_path / "few" / name).mkdir(parents=True)
+        (tmp_path / "few" / name / "x.png").write_text("no image")
+    texts = {
+        "key": 'seed = 1\n[space]\nbackbon = "cnn"\n',
+        "syntax": "seed = \n",
+        "baseline": '[space]\nbackbone="cnn"\n[[baseline]]\nlabel="x"\n'
+        'settings={backbone="cnn", dropout=0.99}\n',
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            "--data nosuch",
+            "--data must be a folder of images or a built-in name. Received: 'nosuch', which is "
+            "no folder that can be opened (No such file or directory). Built-in names: digits, "
+            "cifar10, cifar100, mnist, fashion_mnist.",
+        ),
+        (
+            "--data empty",
+            "A folder of images must hold images. Received: '{here}/empty', with none (0 other "
+            "files or folders in it were left out: it is empty). Check the path.",
+        ),
+        (
+            "--data one",
+            "Training on this data set would be wrong. Received: There is only one class, so "
+            "there is nothing to tell apart. Pass the folder that holds the class folders. "
+            "(1: a) See all findings with `hpo doctor`.",
+        ),
+        (
+            "--data two",
+            "Training on this data set would be wrong. Received: The class has too few different "
+            "images for every part of the split. Add images or remove it. (2: a (1 different "
+            "images), b (1 different images)) See all findings with `hpo doctor`.",
+        ),
+        (
+            "--data few",
+            "A data set must hold images that can be used. Received: '{here}/few'. There are "
+            "fewer images than classes. Check the path and the layout. (1: 0 images, 2 classes) "
+            "No image of the class can be used, so it would be missing. Repair its files or "
+            "remove it. (2: a, b) The file is named like an image but cannot be opened as one. "
+            "It is left out. (2: a/x.png, b/x.png)",
+        ),
+        ("--config nosuch.toml", "There is no such file. Received: nosuch.toml. Check --config."),
+        (
+            "--config key.toml",
+            "key.toml, line 3: There is no setting of this name. Received: 'backbon'. "
+            "Did you mean backbone?",
+        ),
+        (
+            "--config syntax.toml",
+            "syntax.toml is not valid TOML: Invalid value (at line 1, column 8).",
+        ),
+        (
+            "--config baseline.toml",
+            "The baseline 'x' does not fit the study: dropout lies outside the space. "
+            "Received: 0.99. Allowed: 0 to 0.6. Widen it in [space], or change the value.",
+        ),
+        (
+            "--storage garbage",
+            "--storage is a database URL. Received: something else. Write it as "
+            "sqlite:///studies.db or postgresql://user:password@host/database.",
+        ),
+        (
+            "--image-size 4",
+            "No backbone accepts images this small. Received: 4 px. "
+            "Choose an --image-size of at least 8.",
+        ),
+    ],
+    ids=lambda value: value if value.startswith("--") and len(value) < 30 else "",
+)
+def test_refuses(bad: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str) -> None:
+    """Each says what is wrong and what to do, ends with 1, and leaves no study behind."""
+    result = type_here(bad, monkeypatch, *words.split(), "--study", "s")
+    assert result.output == f"Error: {message.format(here=bad)}\n"
+    assert result.exit_code == 1
+    assert names(open_storage(default_url(bad / "hpo_runs"))) == []
+    assert not (bad / "hpo_runs" / "work").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--trials 0", "Invalid value for '--trials': 0 is not in the range x>=1."),
+        ("--seed -1", "Invalid value for '--seed': -1 is not in the range x>=0."),
+        ("--image-size 2", "Invalid value for '--image-size': 2 is not in the range 4<=x<=4096."),
+        (
+            "--timeout 5x",
+            "Invalid value for '--timeout': '5x' is not a duration: "
+            "is seconds or a text such as '90s', '15m' or '1h30m'.",
+        ),
+        ("--device tpu", "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'gpu'."),
+    ],
+)
+def test_refuses_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, message: str
+) -> None:
+    """An option out of range ends with 2 before anything is created."""
+    result = type_here(tmp_path, monkeypatch, *words.split())
+    assert result.exit_code == 2
+    assert result.output.splitlines()[-1] == f"Error: {message}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_refuses_a_folder_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `hpo_runs` cannot be made, nothing is; a file in its place stays."""
+    (tmp_path / "hpo_runs").write_text("mine")
+    result = type_here(tmp_path, monkeypatch)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: The storage cannot be opened. Received: sqlite:///")
+    assert (tmp_path / "hpo_runs").read_text() == "mine"
+
+
+def test_a_refused_study_does_not_set_the_next_ones_direction(
+    bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that was refused once is free for a study of another metric."""
+    assert type_here(bad, monkeypatch, "--data", "empty", "--study", "s").exit_code == 1
+    (bad / "loss.toml").write_text('metric = "loss"\n[space]\nbackbone = "cnn"\n')
+    monkeypatch.setattr("hpo.search.session.run_study", _not_run)
+    type_here(bad, monkeypatch, "--config", "loss.toml", "--study", "s")
+    assert study_of(bad, "s").direction.name == "MINIMIZE"
+
+
+def _not_run(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+_COMMANDS = (["--help"], ["run", "--help"], ["studies"], ["backbones"], ["trials", "--help"])
+
+
+@pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)
+def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
+    """Help and listings need neither TensorFlow nor Keras, and answer within a second."""
+    code = (
+        "import sys, hpo.cli\n"
+        "try: hpo.cli.main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
+    )
+    took_s = []
+    for _ in range(3):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=again, capture_output=True, text=True
+        )
+        took_s.append(time.monotonic() - began)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+    assert min(took_s) < 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
