@@ -1,0 +1,256 @@
+"""Traced steps that trials share: same arithmetic as Keras, nothing left over from before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hpo.training.program import EpochSums, Program, _call_sizes, cross_entropy, predicted
+from models.config import ModelConfig, OptimizerConfig
+from models.network import build_network
+
+MODEL = ModelConfig(backbone="cnn", image_size_px=8, classes=3, head_widths=(8,))
+SGD = OptimizerConfig(name="sgd", learning_rate=0.05)
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 255, (50, 8, 8, 3)).astype(np.float32)
+LABELS = (np.arange(50) % 3).astype(np.int32)
+
+
+def make(optimizer: OptimizerConfig = SGD, model: ModelConfig = MODEL, **settings: Any) -> Program:
+    """A program of small images."""
+    given = {"precision": "float32", "on_features": False, "mixup": False, "jit_compile": False}
+    return Program(model, optimizer, **(given | settings))
+
+
+def batches(size: int = 16, mix: float = 1.0) -> Iterator[tuple[tf.Tensor, ...]]:
+    """One epoch in order; the last batch is smaller."""
+    for begin in range(0, 50, size):
+        part = slice(begin, begin + size)
+        mix_b = np.full(len(LABELS[part]), mix, np.float32)
+        yield tuple(map(tf.constant, (IMAGES[part], LABELS[part], mix_b)))
+
+
+def train(program: Program, size: int = 16, epochs: int = 2, mix: float = 1.0) -> list[EpochSums]:
+    """Trains a few epochs."""
+    steps = -(-50 // size)
+    return [program.train(batches(size, mix), steps, lambda done: True) for _ in range(epochs)]
+
+
+def weights_after(
+    program: Program, optimizer: OptimizerConfig = SGD, model: ModelConfig = MODEL, **how: Any
+) -> list[np.ndarray]:
+    """The weights of a new trial of the program after two epochs."""
+    program.reset(model, optimizer, seed=3)
+    train(program, **how)
+    return program.state()
+
+
+def differ(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
+    """Whether any array differs in any bit."""
+    return any(not np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(scope="module")
+def program() -> Program:
+    """A program that the tests share, as trials do."""
+    return make()
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "rmsprop", "lion", "nadam"])
+def test_a_trial_leaves_nothing_behind(name: str) -> None:
+    """What a trial comes to does not depend on the trials before it, bit for bit."""
+    decay = 0.01 if name in ("adamw", "lion") else 0.0
+    optimizer = OptimizerConfig(name=name, learning_rate=0.01, weight_decay=decay)
+    model = MODEL.model_copy(update={"dropout": 0.3, "l2": 0.01})
+    alone, shared = make(optimizer), make(OptimizerConfig(name=name, learning_rate=0.5))
+    other = OptimizerConfig(name=name, learning_rate=0.1)
+    weights_after(shared, other, MODEL.model_copy(update={"dropout": 0.6}), epochs=1)
+    assert not differ(
+        weights_after(alone, optimizer, model), weights_after(shared, optimizer, model)
+    )
+
+
+def test_settings_act(program: Program) -> None:
+    """Learning rate, L2, dropout and seed each change the result; repeating it does not."""
+    plain = weights_after(program)
+    assert not differ(plain, weights_after(program))
+    assert differ(plain, weights_after(program, SGD.model_copy(update={"learning_rate": 0.06})))
+    for update in ({"l2": 0.01}, {"dropout": 0.5}):
+        assert differ(plain, weights_after(program, SGD, MODEL.model_copy(update=update)))
+    program.reset(MODEL, SGD, seed=4)
+    train(program)
+    assert differ(plain, program.state())
+
+
+def test_weight_decay_acts() -> None:
+    """Decoupled decay shrinks the weights, though the optimizer was built with another."""
+    norms = []
+    program = make(OptimizerConfig(name="adamw", weight_decay=0.1))
+    for decay in (0.0, 0.5):
+        optimizer = OptimizerConfig(name="adamw", learning_rate=0.01, weight_decay=decay)
+        weights_after(program, optimizer, epochs=5)
+        norms.append(sum(float(np.square(w).sum()) for w in program.network.head.get_weights()))
+    assert norms[1] < 0.95 * norms[0]
+
+
+def test_state_round_trip(program: Program) -> None:
+    """A trial that is restored after an epoch ends as if it had not been interrupted."""
+    model = MODEL.model_copy(update={"dropout": 0.3})
+    program.reset(model, SGD, seed=1)
+    train(program, epochs=1)
+    state = program.state()
+    train(program, epochs=1)
+    undisturbed = program.state()
+    program.reset(model, SGD, seed=9)
+    train(program)
+    program.reset(model, SGD, seed=1)
+    program.set_state(state)
+    train(program, epochs=1)
+    assert not differ(undisturbed, program.state())
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "l2", "output"),
+    [
+        (OptimizerConfig(name="adam", learning_rate=0.003), 0.01, "softmax"),
+        (OptimizerConfig(name="sgd", learning_rate=0.02), 0.01, "sigmoid"),
+        (OptimizerConfig(name="adamw", learning_rate=0.003, weight_decay=0.1), 0.0, "softmax"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str) -> None:
+    """Two epochs equal Keras's own `fit` on the same batches, network and first weights."""
+    classes = 2 if output == "sigmoid" else 3
+    model = MODEL.model_copy(update={"l2": l2, "output": output, "classes": classes})
+    labels = LABELS % classes
+    program = make(optimizer, model)
+    program.reset(model, optimizer, seed=3)
+
+    network = build_network(model, seed=3)
+    reference = network.head
+    for layer in reference._flatten_layers():
+        if l2 and hasattr(layer, "kernel_regularizer"):
+            layer.kernel_regularizer = keras.regularizers.L2(l2)
+            layer._kernel.regularizer = layer.kernel_regularizer
+    rate = optimizer.learning_rate
+    reference.compile(
+        optimizer={
+            "adam": lambda: keras.optimizers.Adam(rate),
+            "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+            "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=optimizer.weight_decay),
+        }[optimizer.name](),
+        loss=keras.losses.BinaryCrossentropy(from_logits=True)
+        if output == "sigmoid"
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    reference.fit(IMAGES, labels, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    for _ in range(2):
+        data = [
+            (images, tf.constant(labels[i * 16 : i * 16 + 16]), mix)
+            for i, (images, _, mix) in enumerate(batches())
+        ]
+        program.train(iter(data), 4, lambda done: True)
+    start = build_network(model, seed=3).head.get_weights()
+    for ours, theirs, first in zip(
+        program.network.head.get_weights(), reference.get_weights(), start, strict=True
+    ):
+        np.testing.assert_allclose(ours, theirs, atol=2e-4, rtol=1e-3)
+        assert np.abs(ours - first).max() > 1e-4, "it was trained"
+
+
+def test_sums(program: Program) -> None:
+    """Loss and accuracy are means over the images, not over batches of different sizes."""
+    still = SGD.model_copy(update={"learning_rate": 1e-12})
+    program.reset(MODEL, still, seed=3)
+    for size in (16, 50):
+        (sums,) = train(program, size=size, epochs=1)
+        logits = program.network.head(IMAGES, training=False)
+        loss = float(tf.reduce_mean(cross_entropy(tf.constant(LABELS), logits)))
+        assert sums.loss == pytest.approx(loss, rel=1e-3)
+        guesses = np.asarray(predicted(logits))
+        assert sums.accuracy == pytest.approx((guesses == LABELS).mean(), abs=0.021)
+        assert sums.finite
+        assert sums.complete
+
+
+def test_sums_do_not_depend_on_time(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps are run in a call, an epoch's figures are the same, bit for bit."""
+    results = []
+    for sizes in ([13], [1] * 13, [4, 8, 1]):
+        monkeypatch.setattr("hpo.training.program._call_sizes", lambda steps, s=sizes: iter(s))
+        program.reset(MODEL, SGD, seed=3)
+        results.append(train(program, size=4, epochs=3))
+    assert results[0] == results[1] == results[2]
+
+
+def test_traced_once() -> None:
+    """Batches of all sizes, learning rates and trials share one trace of each function."""
+    program = make()
+    for size in (16, 7, 50):
+        weights_after(program, SGD.model_copy(update={"learning_rate": 1 / size}), size=size)
+        data = tf.data.Dataset.from_tensor_slices((IMAGES.astype(np.uint8), LABELS)).batch(size)
+        logits, labels = program.logits(data)
+        assert logits.shape == (50, 3)
+        np.testing.assert_array_equal(labels, LABELS)
+    assert program._step.experimental_get_tracing_count() == 1
+    assert program._logits.experimental_get_tracing_count() == 1
+
+
+def test_notices_what_is_not_finite(program: Program) -> None:
+    """An epoch ends with the call that met a loss that is not finite."""
+    program.reset(MODEL, SGD.model_copy(update={"learning_rate": 1e30}), seed=3)
+    (sums,) = train(program, epochs=1, size=2)
+    assert not sums.finite
+    assert not sums.complete
+    program.reset(MODEL, SGD, seed=3)
+    assert train(program, epochs=1)[0].finite, "the next trial is not infected"
+
+
+def test_stops_within_an_epoch(program: Program) -> None:
+    """Who says no after a call gets an epoch that is not complete."""
+    program.reset(MODEL, SGD, seed=3)
+    sums = program.train(batches(2), 25, lambda done: done < 3)
+    assert sums.finite
+    assert not sums.complete
+
+
+def test_mixup_mixes_inputs_and_labels() -> None:
+    """With a weight of 1 nothing is mixed; with 0 each image is its neighbour before it."""
+    plain, mixed = make(), make(mixup=True)
+    same = weights_after(mixed, mix=1.0, size=50, epochs=1)
+    assert not differ(weights_after(plain, size=50, epochs=1), same)
+    swapped = weights_after(mixed, mix=0.0, size=50, epochs=1)
+    for a, b in zip(same, swapped, strict=True):  # the same images in another order
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert differ(same, weights_after(mixed, mix=0.5, size=50, epochs=1))
+
+
+def test_compiled_by_xla_is_the_same() -> None:
+    """Where XLA compiles the step the weights agree within rounding."""
+    for a, b in zip(
+        weights_after(make(), epochs=1),
+        weights_after(make(jit_compile=True), epochs=1),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+def test_low_precision_learns(precision: str) -> None:
+    """With less precision the loss falls as well, and variables stay float32."""
+    program = make(precision=precision)
+    program.reset(MODEL, SGD, seed=3)
+    sums = train(program, epochs=8)
+    assert sums[-1].loss < sums[0].loss
+    assert {w.dtype for w in program.network.head.get_weights()} == {np.dtype(np.float32)}
+
+
+def test_calls_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls double while they are quick and never add up to more than the steps."""
+    assert list(_call_sizes(25)) == [1, 2, 4, 8, 10]
+    assert list(_call_sizes(0)) == []
