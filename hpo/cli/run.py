@@ -36,10 +36,16 @@ class Duration(click.ParamType[float]):
 @click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
+@click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
 @click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")
 @storage_option
 def run(
-    study: str | None, config: Path | None, preset: str | None, storage: str | None, **given: Any
+    study: str | None,
+    config: Path | None,
+    preset: str | None,
+    backbones: str | None,
+    storage: str | None,
+    **given: Any,
 ) -> None:
     """Search for the best settings; typed again, it continues.
 
@@ -51,6 +57,7 @@ def run(
       hpo run --trials 50                          handwritten digits, no download
       hpo run --data photos/ --trials 30
       hpo run --data photos/ --timeout 2h --workers 2
+      hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
     """
     from rich.console import Console
 
@@ -65,6 +72,7 @@ def run(
     asked = merge(
         *(load_settings(path) for path in files),
         {name: value for name, value in given.items() if value is not None},
+        {"space": {"backbone": backbones.split(",")}} if backbones else {},
     )
     console = Console()
     where = paths(storage or asked.pop("storage", None))

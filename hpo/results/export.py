@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
-from hpo.results.rebuild import read_manifest, rebuild
+from hpo.results.rebuild import rebuild
 from hpo.results.verify import Job, Report
-from hpo.search.open_study import OpenStudy
+from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
 

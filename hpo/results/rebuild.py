@@ -17,22 +17,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def read_manifest(opened: OpenStudy) -> Manifest:
-    """Returns the manifest a study was created with.
-
-    Raises:
-        StudyError: Its file is gone.
-    """
-    path = opened.artifacts.path(opened.record.manifest_artifact)
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise StudyError(
-            f"The study's list of images must be in its artifacts. Received: {path} "
-            f"({error.strerror}). Type the command in the folder where `hpo run` was typed."
-        ) from error
-
-
 def read_weights(opened: OpenStudy, number: int) -> tuple[list[np.ndarray], int]:
     """Returns the best epoch's weights of a trial, and `trainable_stages` of their network.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from hpo.results.rebuild import read_manifest, rebuild
-from hpo.search.open_study import OpenStudy
+from hpo.results.rebuild import rebuild
+from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
 
 if TYPE_CHECKING:

@@ -42,10 +42,6 @@ class Artifacts:
     storage: RDBStorage
     folder: Path
 
-    def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.store = FileSystemArtifactStore(self.folder)
-
     def add_text(self, name: str, text: str, trial: optuna.Trial | None = None) -> str:
         """Keeps a text file with a trial, or with the study; returns its id.
 
@@ -93,13 +89,13 @@ class Artifacts:
         of them is gone.
         """
         if place is None:
-            with tempfile.TemporaryDirectory(dir=self.folder.parent) as scratch:
+            with tempfile.TemporaryDirectory() as scratch:
                 named = Path(scratch) / name
                 shutil.copyfile(file, named)
                 self._upload(named, self.study)
             return
         with file.open("rb") as content:
-            self.store.write(place, content)
+            self._store().write(place, content)
         meta = ArtifactMeta(place, name, "application/octet-stream", None)
         self.storage.set_study_system_attr(
             self.study._study_id, f"artifacts:{place}", json.dumps(asdict(meta))
@@ -114,11 +110,16 @@ class Artifacts:
 
     def _upload(self, path: Path, owner: optuna.Trial | optuna.Study) -> str:
         return upload_artifact(
-            artifact_store=self.store,
+            artifact_store=self._store(),
             file_path=str(path),
             study_or_trial=owner,
             storage=self.storage,
         )
+
+    def _store(self) -> FileSystemArtifactStore:
+        """Returns where artifacts are written, which reading never creates."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return FileSystemArtifactStore(self.folder)
 
     def _all(self, owner: optuna.Trial | optuna.Study) -> list[ArtifactMeta]:
         return get_all_artifact_meta(owner, storage=self.storage)

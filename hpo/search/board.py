@@ -62,7 +62,7 @@ class Board:
         running: By worker.
         recent: The last ones that ended.
         devices: By worker.
-        messages: The last lines for people.
+        activity: What is done before the first trial.
     """
 
     study: str
@@ -74,7 +74,7 @@ class Board:
     running: dict[int, Row] = field(default_factory=dict)
     recent: deque[Row] = field(default_factory=lambda: deque(maxlen=RECENT))
     devices: dict[int, str] = field(default_factory=dict)
-    messages: deque[str] = field(default_factory=lambda: deque(maxlen=3))
+    activity: str = ""
     _began: float = field(default_factory=time.monotonic)
     _ended_now: int = 0
 

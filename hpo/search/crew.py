@@ -52,7 +52,7 @@ class WorkerSettings(BaseModel):
             "--threads": self.threads,
         }
         pairs = [str(part) for pair in options.items() for part in pair]
-        return [sys.executable, "-m", "hpo.training.worker", *pairs]
+        return [sys.executable, "-P", "-m", "hpo.training.worker", *pairs]
 
     def environment(self, index: int) -> Mapping[str, str]:
         """Returns the environment of the worker `index`."""

@@ -10,6 +10,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
+from data_pipeline.manifest import Manifest
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
 from studies.errors import StudyError
@@ -36,6 +37,22 @@ class OpenStudy:
     storage: RDBStorage
     artifacts: Artifacts
     folder: Path
+
+
+def read_manifest(opened: OpenStudy) -> Manifest:
+    """Returns the manifest a study was created with.
+
+    Raises:
+        StudyError: Its file is gone.
+    """
+    path = opened.artifacts.path(opened.record.manifest_artifact)
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise StudyError(
+            f"The study's list of images must be in its artifacts. Received: {path} "
+            f"({error.strerror}). Type the command in the folder where `hpo run` was typed."
+        ) from error
 
 
 def open_existing(paths: Paths) -> RDBStorage:

@@ -61,6 +61,7 @@ def prepare(
         study = optuna.create_study(
             storage=storage, study_name=name, direction=METRICS[plan.settings.metric].direction
         )
+        study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
         artifacts = Artifacts(study, storage, paths.artifacts)
         record = _create(study, artifacts, plan)
     return OpenStudy(study, record, storage, artifacts, paths.study(name))

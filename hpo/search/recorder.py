@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo.search.artifacts import Artifacts
 from hpo.search.claims import Claim
 from hpo.search.curve import learning_curve
+from hpo.search.notes import describe, write_note
 from hpo.training.checkpoint import best_path
 from studies.leases import Leases
 from studies.metrics import METRICS
@@ -81,6 +82,7 @@ class Recorder:
         for name, value in outcome.attributes().items():
             claim.trial.set_user_attr(name, value)
         self._draw(claim, outcome)
+        write_note(claim.trial, describe(claim.label, claim.config, outcome))
         state = STATES[outcome.reason]
         value = outcome.value if state is TrialState.COMPLETE else None
         told = self.study.tell(claim.trial, values=value, state=state)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress as Bar
 
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
@@ -22,7 +21,7 @@ from hpo.search.board import new_board
 from hpo.search.claims import Claims
 from hpo.search.coordinator import JobSettings, Search
 from hpo.search.crew import Crew, WorkerSettings
-from hpo.search.open_study import OpenStudy
+from hpo.search.open_study import OpenStudy, read_manifest
 from hpo.search.recorder import Recorder
 from hpo.search.views import LineView, TableView
 from studies.grid import combinations
@@ -73,8 +72,7 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     board.resume(opened.study)
     if claims.finished():
         return Ending(False, False, None)
-    manifest_file = opened.artifacts.path(opened.record.manifest_artifact)
-    _decode(Manifest.model_validate_json(manifest_file.read_bytes()), settings, console)
+    manifest = read_manifest(opened)
     crew = Crew(_worker_settings(opened, settings), settings.workers)
     view = (TableView if console.is_terminal else LineView)(board, console)
     job = JobSettings(settings.seed, settings.metric, settings.precision)
@@ -82,23 +80,23 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     search = Search(claims, recorder, crew, job, view, deadline)
     with view, _signals(search, view) as signalled:
         try:
+            _decode(manifest, settings, view)  # while the workers import TensorFlow
+            import optuna_dashboard  # noqa: F401  # now, because the first note would wait for it
+
             search.run()
         finally:
             crew.close(at_once=bool(search.failure) or len(signalled) > 1)
     return Ending(bool(signalled), search.pausing and not signalled, search.failure)
 
 
-def _decode(manifest: Manifest, settings: StudySettings, console: Console) -> None:
+def _decode(manifest: Manifest, settings: StudySettings, view: LineView) -> None:
     """Decodes the images once, before the workers need them."""
     assert settings.image_size_px is not None
-    with Bar(console=console, transient=True) as bar:
-        task = bar.add_task(f"Decoding {len(manifest.items):,} images")
-        open_store(
-            manifest,
-            settings.image_size_px,
-            Cache(),
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+
+    def progress(done: int, total: int) -> None:
+        view.board.activity = f"decoding images, {done / total:.0%}" if done < total else ""
+
+    open_store(manifest, settings.image_size_px, Cache(), progress=progress)
 
 
 def _recorder(opened: OpenStudy, settings: StudySettings) -> Recorder:

@@ -125,13 +125,14 @@ class TableView(LineView):
             table.add_column(name, justify="right" if right else "left", no_wrap=True)
         for row in [*board.recent, *board.running.values()]:
             table.add_row(*_cells(row, board), style="bold" if _is_best(row, board) else "")
-        devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow …"
+        devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow"
+        doing = f", {board.activity}" if board.activity else ""
         head = Text.assemble(
             ("hpo ", "bold"),
             (board.study, "bold cyan"),
             f"  {board.finished}/{board.total} trials  best {board.metric.label} ",
             (_best(board), "bold green"),
-            f"  time left {duration(board.eta_s)}  {devices}",
+            f"  time left {duration(board.eta_s)}  {devices}{doing}",
         )
         return Group(head, table)
 

@@ -18,9 +18,8 @@ from data_pipeline.manifest import Item, Manifest
 from hpo.paths import Paths
 from hpo.results import export as exporting
 from hpo.results.export import check_target, export, tolerance
-from hpo.results.rebuild import read_manifest
 from hpo.results.verify import Job, Report, check, lead_over
-from hpo.search.open_study import OpenStudy, find_study
+from hpo.search.open_study import OpenStudy, find_study, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
 from tests.hpo.conftest import BASELINE, BEST, CLASSES, SECOND, FinishedStudy
