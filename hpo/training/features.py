@@ -62,6 +62,7 @@ class Features:
         self._model, self._data, self._precision = model, data, precision
         self._bases: dict[str, keras.Model] = {}
         self._opened: dict[tuple[str, ...], Floats] = {}
+        self._folders: list[Path] = []
         self.shape: tuple[int, ...] = tuple(self._base(precision).output_shape[1:])
 
     @property
@@ -92,6 +93,12 @@ class Features:
         )
         return array, split.labels
 
+    def release(self) -> None:
+        """Lets go of what was opened, so that it may be evicted from the cache."""
+        self._opened.clear()
+        while self._folders:
+            self._data.cache.release(self._folders.pop())
+
     def _base(self, precision: str) -> keras.Model:
         if precision not in self._bases:
             network = build_network(self._model, seed=0, precision=precision)
@@ -114,6 +121,7 @@ class Features:
                 self._key(what, precision),
                 lambda folder: self._compute(folder, images(), shape, dtype, precision),
             )
+            self._folders.append(folder)
             self._opened[what] = np.memmap(folder / "features", dtype, mode="r", shape=shape)
         return self._opened[what]
 

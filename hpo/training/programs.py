@@ -51,6 +51,11 @@ class Programs:
         self._predictors: _Recent[Predictor] = _Recent()
         self._features: _Recent[Features] = _Recent()
 
+    def release(self) -> None:
+        """Lets go of cached files between trials."""
+        for features in self._features.values():
+            features.release()
+
     def program(self, config: TrialConfig, inputs: Inputs, precision: str) -> Program:
         """Returns a program for the trial; its weights are those of the last trial that used it."""
         # A head alone is too small to gain from less than float32.

@@ -89,6 +89,7 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
     link.send(Ready(device=ready.name, precision=ready.precision("auto", image_size)))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)
+        programs.release()
         resident = psutil.Process().memory_info().rss
         link.send(finished.model_copy(update={"resident_bytes": resident}))
 
