@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
 from data_pipeline.datasets import DATASETS
@@ -61,7 +63,8 @@ def prepare(
         study = optuna.create_study(
             storage=storage, study_name=name, direction=METRICS[plan.settings.metric].direction
         )
-        study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
+        with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
+            study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
         artifacts = Artifacts(study, storage, paths.artifacts)
         record = _create(study, artifacts, plan)
     return OpenStudy(study, record, storage, artifacts, paths.study(name))

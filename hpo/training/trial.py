@@ -6,47 +6,25 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.batches import generator
 from hpo.disk import disk_problem
 from hpo.training import checkpoint, metrics, policies
 from hpo.training.checkpoint import TrialState
-from hpo.training.inputs import Inputs, TrialData
+from hpo.training.inputs import TrialData
+from hpo.training.leg import Leg, start_leg
+from hpo.training.link import LaidAside, Link, reporter
 from hpo.training.phases import Phase, phase_at
-from hpo.training.program import Program
 from hpo.training.programs import Programs
-from hpo.training.protocol import EpochEnd, Finished, Progress, Started, Train
-from models.network import set_top_weights, top_weights
+from hpo.training.protocol import EpochEnd, Finished, Started, Train
+from hpo.training.stopwatch import Stopwatch
 from studies.hits import Hits
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason
-
-PROGRESS_S = 0.25
-
-
-class Link(Protocol):
-    """How a trial speaks to whoever coordinates the study."""
-
-    def send(self, event: Started | Progress | EpochEnd) -> None:
-        """Sends an event."""
-
-    def verdict(self) -> str:
-        """Waits for the answer to an `EpochEnd`: continue, prune or pause."""
-
-    def stopped(self) -> bool:
-        """Whether the trial is to be laid aside within the epoch."""
-
-
-class _LaidAside(Exception):  # noqa: N818 - not an error
-    """The trial goes on later, from its last checkpoint."""
 
 
 def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Finished:
@@ -65,7 +43,7 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
     hindrance = None
     try:
         outcome = run.train()
-    except _LaidAside:
+    except LaidAside:
         outcome = None
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:
         outcome = run.outcome("out of memory", message=str(error).splitlines()[0][:300])
@@ -83,28 +61,6 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
 
 
 @dataclass
-class Leg:
-    """One phase under way.
-
-    Attributes:
-        phase: The phase.
-        program: What is trained.
-        inputs: What it is fed.
-    """
-
-    phase: Phase
-    program: Program
-    inputs: Inputs
-    _batches: tuple[Iterator[Any], int] | None = None
-
-    def batches(self, job: Train, epochs: range) -> tuple[Iterator[Any], int]:
-        """Returns the batches from the first of `epochs` on, and how many make an epoch."""
-        if self._batches is None:
-            self._batches = self.inputs.train(job, epochs)
-        return self._batches
-
-
-@dataclass
 class _Run:
     job: Train
     data: TrialData
@@ -112,8 +68,7 @@ class _Run:
     link: Link
     state: TrialState = field(init=False)
     facts: dict[str, str | int | float] = field(default_factory=dict)
-    _spent: dict[str, float] = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
+    watch: Stopwatch = field(default_factory=Stopwatch)
 
     def __post_init__(self) -> None:
         self.config = self.job.config
@@ -132,7 +87,8 @@ class _Run:
             if policies.is_over(self.state.policy, self.state.epoch, training, self.metric.perfect):
                 break
             if (phase := phase_at(self.config, self.state.epoch)) != leg.phase:
-                leg = self._change(leg, phase)
+                before, leg = leg, self._leg(phase)
+                leg.follow(before)
             if not self._epoch(leg):
                 return self.outcome("diverged", message="The loss was not finite.")
         early = policies.stopped_early(self.state.policy, training, self.metric.perfect)
@@ -148,7 +104,7 @@ class _Run:
             value=value,
             best_epoch=self.state.policy.best_epoch or None,
             history=self.state.history,
-            seconds=self._seconds(),
+            seconds=self.watch.seconds(),
             facts=self.facts,
             message=message,
         )
@@ -162,6 +118,7 @@ class _Run:
         loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
+            self.watch.add(self.state.seconds)
         leg = self._leg(phase_at(self.config, max(0, self.state.epoch - 1)))
         if loaded:
             leg.program.set_state(loaded[1])
@@ -190,20 +147,8 @@ class _Run:
         return self.programs.device.precision(self.job.precision, self.config.model.image_size_px)
 
     def _leg(self, phase: Phase) -> Leg:
-        with self._timed("start-up"):
-            config = self.config.model_copy(update={"model": phase.model})
-            inputs = self.programs.inputs(config, self.data, self._precision())
-            program = self.programs.program(config, inputs, self._precision())
-            seed = generator(self.job.seed, self.job.number, 0, "weights").integers(2**31)
-            program.reset(phase.model, config.optimizer, int(seed))
-        return Leg(phase, program, inputs)
-
-    def _change(self, before: Leg, phase: Phase) -> Leg:
-        """Goes over to the next phase's network, with the head as it is now."""
-        weights = top_weights(before.program.network)
-        after = self._leg(phase)
-        set_top_weights(after.program.network, weights)
-        return after
+        with self.watch.timed("start-up"):
+            return start_leg(phase, self.job, self.data, self.programs, self._precision())
 
     def _epoch(self, leg: Leg) -> bool:
         """Trains and evaluates one epoch and saves it; False where the loss was not finite."""
@@ -215,16 +160,25 @@ class _Run:
             self.config.training.min_learning_rate,
         )
         leg.program.set_learning_rate(rate)
-        with self._timed("data"):
+        with self.watch.timed("data"):
             batches, steps = leg.batches(self.job, range(epoch, self.config.training.epochs + 1))
-        with self._timed("training"):
-            on_call = self._on_call(epoch, steps, len(leg.inputs))
-            sums = leg.program.train(batches, steps, on_call)
+        with self.watch.timed("training"):
+            sums = leg.program.train(
+                batches,
+                steps,
+                reporter(
+                    self.link,
+                    number=self.job.number,
+                    epoch=epoch,
+                    steps=steps,
+                    images=len(leg.inputs),
+                ),
+            )
         if not sums.finite:
             return False
         if not sums.complete:
-            raise _LaidAside
-        with self._timed("evaluation"):
+            raise LaidAside
+        with self.watch.timed("evaluation"):
             logits, labels = leg.program.logits(leg.inputs.validation())
             figures = metrics.evaluate(logits, labels, self.data.classes)
         if not np.isfinite(logits).all():
@@ -233,26 +187,6 @@ class _Run:
         self._save(leg, row | {f"val_{name}": value for name, value in figures.items()})
         self.facts["images_per_s"] = round(len(leg.inputs) / (time.monotonic() - began), 1)
         return True
-
-    def _on_call(self, epoch: int, steps: int, images: int) -> Callable[[int], bool]:
-        began = last = time.monotonic()
-
-        def on_call(done: int) -> bool:
-            nonlocal last
-            if self.link.stopped():
-                return False
-            now = time.monotonic()
-            if now - last >= PROGRESS_S:
-                last = now
-                speed = images * done / steps / (now - began)
-                self.link.send(
-                    Progress(
-                        number=self.job.number, epoch=epoch, done=done / steps, images_per_s=speed
-                    )
-                )
-            return True
-
-        return on_call
 
     def _save(self, leg: Leg, row: dict[str, float]) -> None:
         epoch = self.state.epoch + 1
@@ -264,7 +198,7 @@ class _Run:
             training=self.config.training,
         )
         history = {name: [*self.state.history.get(name, []), row[name]] for name in row}
-        with self._timed("checkpoint"):
+        with self.watch.timed("checkpoint"):
             if policy.best_epoch == epoch:
                 checkpoint.save_weights(
                     checkpoint.best_path(self.folder, epoch),
@@ -276,24 +210,22 @@ class _Run:
                     "epoch": epoch,
                     "policy": policy,
                     "history": history,
-                    "seconds": self._seconds(),
+                    "seconds": self.watch.seconds(),
                 }
             )
-            self._spent.clear()
-            self._began = time.monotonic()
             checkpoint.save(self.folder, self.state, leg.program.state())
 
     def _verdict(self) -> str:
         curve = self.state.history[f"val_{self.metric.name}"]
         last = {name: values[-1] for name, values in self.state.history.items()}
-        with self._timed("waiting"):
+        with self.watch.timed("waiting"):
             seconds = self.state.seconds.get("total", 0.0) / self.state.epoch
             self.link.send(
                 EpochEnd(number=self.job.number, values=curve, metrics=last, seconds=seconds)
             )
             verdict = self.link.verdict()
         if verdict == "pause":
-            raise _LaidAside
+            raise LaidAside
         return verdict
 
     def _confirm(self, reason: Reason) -> Outcome:
@@ -304,7 +236,7 @@ class _Run:
         weights, stages = checkpoint.load_weights(best)
         model = self.config.model.model_copy(update={"trainable_stages": stages})
         config = self.config.model_copy(update={"model": model})
-        with self._timed("evaluation"):
+        with self.watch.timed("evaluation"):
             inputs = self.programs.inputs(config, self.data, self._precision())
             predictor = self.programs.predictor(config, inputs)
             predictor.network.head.set_weights(weights)
@@ -312,16 +244,3 @@ class _Run:
         value = metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
         guesses = metrics.probabilities(logits).argmax(axis=1)
         return self.outcome(reason, value).model_copy(update={"hits": Hits.of(guesses == labels)})
-
-    def _seconds(self) -> dict[str, float]:
-        now = self._spent | {"total": time.monotonic() - self._began}
-        before = self.state.seconds
-        return {name: before.get(name, 0.0) + now.get(name, 0.0) for name in before | now}
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._spent[phase] = self._spent.get(phase, 0.0) + time.monotonic() - began

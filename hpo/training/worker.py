@@ -32,7 +32,7 @@ from hpo.training.protocol import (
 
 @dataclass
 class PipeLink:
-    """The pipe to the coordinator, see `hpo.training.trial.Link`."""
+    """The pipe to the coordinator, see `hpo.training.link.Link`."""
 
     out: BinaryIO
     jobs: queue.SimpleQueue[Train] = field(default_factory=queue.SimpleQueue)

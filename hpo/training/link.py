@@ -1,0 +1,58 @@
+"""How a trial speaks to whoever coordinates the study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from hpo.training.protocol import EpochEnd, Progress, Started
+
+PROGRESS_S = 0.25
+
+
+class Link(Protocol):
+    """The coordinator as a trial sees it."""
+
+    def send(self, event: Started | Progress | EpochEnd) -> None:
+        """Sends an event."""
+
+    def verdict(self) -> str:
+        """Waits for the answer to an `EpochEnd`: continue, prune or pause."""
+
+    def stopped(self) -> bool:
+        """Whether the trial is to be laid aside within the epoch."""
+
+
+class LaidAside(Exception):  # noqa: N818 - not an error
+    """The trial goes on later, from its last checkpoint."""
+
+
+def reporter(
+    link: Link, *, number: int, epoch: int, steps: int, images: int
+) -> Callable[[int], bool]:
+    """Returns what tells the coordinator, a few times a second, how far an epoch is.
+
+    Args:
+        link: To the coordinator.
+        number: The trial's.
+        epoch: The epoch's, from 1.
+        steps: Batches of the epoch.
+        images: Training images.
+
+    Returns:
+        A function of the steps done; False where the trial is to be laid aside.
+    """
+    began = last = time.monotonic()
+
+    def report(done: int) -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_S:
+            last = now
+            speed = images * done / steps / (now - began)
+            share = done / steps
+            link.send(Progress(number=number, epoch=epoch, done=share, images_per_s=speed))
+        return not link.stopped()
+
+    return report
