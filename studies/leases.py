@@ -69,7 +69,7 @@ class Leases:
         if row is None:
             taken = self._insert(trial_id)
         elif row[0] == self.owner:
-            taken = True
+            taken = self._update(trial_id, *row)
         else:
             gone = _died_here(row[0]) or self._stood_still(trial_id, *row)
             taken = gone and self._update(trial_id, *row)
