@@ -1,0 +1,414 @@
+"""One trial, from its first epoch to each of its ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+from data_pipeline.config import AugmentConfig
+from hpo.training import checkpoint, trial
+from hpo.training.checkpoint import load, load_weights
+from hpo.training.device import Device
+from hpo.training.features import FeatureInputs
+from hpo.training.inputs import ImageInputs, TrialData
+from hpo.training.metrics import evaluate
+from hpo.training.program import Program
+from hpo.training.programs import Programs
+from hpo.training.protocol import Finished
+from hpo.training.trial import run_trial
+from models.backbones import find_backbone, weights_file, weights_folder
+from models.bodies import build_body
+from models.config import ModelConfig, OptimizerConfig
+from models.network import build_network
+from studies.record import Outcome
+from studies.trial_config import TrainingConfig, TrialConfig
+from tests.hpo.training.data import FakeLink, make_data, make_job
+from tests.models.random_weights import randomise
+
+CPU = Device("CPU", False, "float32", False)
+PLAIN = TrialConfig(
+    model=ModelConfig(backbone="cnn", image_size_px=8, classes=3, dropout=0.2),
+    optimizer=OptimizerConfig(name="adam", learning_rate=0.01),
+    augment=AugmentConfig(rotation_deg=10, width_shift=0.1, mixup_alpha=0.2),
+    training=TrainingConfig(batch_size=16, epochs=4, early_stopping_patience=0),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
+    """Images that a few epochs tell apart."""
+    return make_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def programs() -> Programs:
+    """What a worker keeps from one trial to the next."""
+    return Programs(CPU)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The trial's own folder."""
+    return tmp_path / "00000"
+
+
+def with_training(config: TrialConfig, **changes: Any) -> TrialConfig:
+    """The same trial, trained otherwise."""
+    training = config.training.model_copy(update=changes)
+    return config.model_copy(update={"training": training})
+
+
+def ended(finished: Finished) -> Outcome:
+    """How a trial ended that was not laid aside."""
+    assert finished.outcome is not None
+    return finished.outcome
+
+
+def result(outcome: Outcome) -> tuple[Any, ...]:
+    """What must be the same whatever happened in between."""
+    return outcome.reason, outcome.value, outcome.best_epoch, outcome.history
+
+
+def weights_of(finished: Finished) -> list[np.ndarray]:
+    """The best epoch's weights."""
+    assert finished.weights is not None
+    return load_weights(Path(finished.weights))[0]
+
+
+def assert_same(first: Finished, second: Finished) -> None:
+    """Two trials ended alike, bit for bit."""
+    assert result(ended(first)) == result(ended(second))
+    for a, b in zip(weights_of(first), weights_of(second), strict=True):
+        np.testing.assert_array_equal(a, b, strict=True)
+
+
+def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
+    """All epochs are told one by one; the value is that of the best epoch's weights."""
+    link = FakeLink()
+    finished = run_trial(make_job(PLAIN, folder), data, programs, link)
+    outcome = ended(finished)
+    assert outcome.reason == "complete"
+    assert link.epochs() == [1, 2, 3, 4]
+    assert {len(curve) for curve in outcome.history.values()} == {4}
+    curve = outcome.history["val_accuracy"]
+    assert outcome.value == max(curve) > 0.5
+    assert outcome.best_epoch == 1 + int(np.argmax(curve))
+    assert outcome.facts["image_size_px"] == 8
+    assert outcome.facts["device"] == "CPU"
+    assert outcome.facts["precision"] == "float32"
+    assert {"training", "evaluation", "checkpoint", "total"} <= outcome.seconds.keys()
+    head = build_network(PLAIN.model, seed=99).head
+    head.set_weights(weights_of(finished))
+    split = data.split("validation")
+    logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
+    assert evaluate(np.asarray(logits), split.labels, 3)["accuracy"] == outcome.value
+
+
+def test_does_not_depend_on_other_trials(
+    data: TrialData, programs: Programs, folder: Path, tmp_path: Path
+) -> None:
+    """A worker that trained other trials before gives the same as one that did not."""
+    other = PLAIN.model_copy(update={"optimizer": OptimizerConfig(name="adam", learning_rate=0.1)})
+    run_trial(make_job(other, tmp_path / "00001", number=1), data, programs, FakeLink())
+    worn = run_trial(make_job(PLAIN, folder), data, programs, FakeLink())
+    new = run_trial(make_job(PLAIN, tmp_path / "new"), data, Programs(CPU), FakeLink())
+    assert_same(worn, new)
+
+
+def test_number_and_seed_matter(data: TrialData, programs: Programs, tmp_path: Path) -> None:
+    """Two trials with the same settings see other orders, weights and augmentation."""
+    losses = set()
+    for number in range(2):
+        job = make_job(PLAIN, tmp_path / str(number), number=number)
+        losses.add(ended(run_trial(job, data, programs, FakeLink())).history["loss"][0])
+    job = make_job(PLAIN, tmp_path / "seed").model_copy(update={"seed": 6})
+    losses.add(ended(run_trial(job, data, programs, FakeLink())).history["loss"][0])
+    assert len(losses) == 3
+
+
+@pytest.mark.parametrize("after", [1, 2, 3, 4])
+def test_paused_and_continued(
+    data: TrialData, programs: Programs, folder: Path, tmp_path: Path, after: int
+) -> None:
+    """Laid aside after any epoch and continued by another worker, it ends the same."""
+    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    job = make_job(PLAIN, folder)
+    pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
+    assert run_trial(job, data, programs, pausing).outcome is None
+    link = FakeLink()
+    assert_same(run_trial(job, data, Programs(CPU), link), undisturbed)
+    assert link.epochs() == [after, *range(after + 1, 5)]
+    assert link.events[0].epoch == after  # type: ignore[union-attr]
+
+
+def test_stopped_within_an_epoch(
+    data: TrialData, programs: Programs, folder: Path, tmp_path: Path
+) -> None:
+    """The epoch under way is lost, and nothing else."""
+    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    job, link = make_job(PLAIN, folder), FakeLink()
+    link.stop = lambda: len(link.epochs()) == 2
+    assert run_trial(job, data, programs, link).outcome is None
+    loaded = load(folder, trial._Run(job, data, programs, link)._identity())
+    assert loaded is not None
+    assert loaded[0].epoch == 2
+    assert_same(run_trial(job, data, programs, FakeLink()), undisturbed)
+
+
+@pytest.mark.parametrize("change", [{"seed": 6}, {"metric": "loss"}, {"number": 7}])
+def test_does_not_continue_another_study(
+    data: TrialData, programs: Programs, folder: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Files of a trial with the same settings in another study are not gone on with."""
+    job = make_job(PLAIN, folder)
+    pausing = FakeLink(answer=lambda done: "pause" if done == 3 else "continue")
+    run_trial(job, data, programs, pausing)
+    other = job.model_copy(update=change)
+    clean = other.model_copy(update={"folder": str(tmp_path / "clean")})
+    assert_same(
+        run_trial(other, data, programs, FakeLink()), run_trial(clean, data, programs, FakeLink())
+    )
+
+
+def test_pruned(data: TrialData, programs: Programs, folder: Path) -> None:
+    """A pruned trial has its epochs and no value."""
+    link = FakeLink(answer=lambda done: "prune" if done == 2 else "continue")
+    outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, link))
+    assert outcome.reason == "pruned"
+    assert outcome.value is None
+    assert outcome.epochs == 2
+
+
+def test_stopped_early(data: TrialData, programs: Programs, folder: Path) -> None:
+    """Without improvement a trial ends before its last epoch, and its value counts."""
+    still = PLAIN.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-9)})
+    config = with_training(still, early_stopping_patience=2, epochs=9)
+    outcome = ended(run_trial(make_job(config, folder), data, programs, FakeLink()))
+    assert outcome.reason == "stopped early"
+    assert outcome.epochs == 3
+    assert outcome.value == outcome.history["val_accuracy"][0]
+
+
+def test_schedule_lowers_the_learning_rate(
+    data: TrialData, programs: Programs, folder: Path
+) -> None:
+    """The rate of each epoch is recorded, falls on a plateau and stays above its floor."""
+    still = PLAIN.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-6)})
+    config = with_training(
+        still, plateau_patience=1, plateau_cooldown=0, plateau_factor=0.1, min_learning_rate=5e-8
+    )
+    outcome = ended(run_trial(make_job(config, folder), data, programs, FakeLink()))
+    assert outcome.history["learning_rate"] == pytest.approx([1e-6, 1e-6, 1e-7, 5e-8])
+
+
+def test_minimises_the_loss(data: TrialData, programs: Programs, folder: Path) -> None:
+    """With cross-entropy as the objective the least is best."""
+    outcome = ended(run_trial(make_job(PLAIN, folder, metric="loss"), data, programs, FakeLink()))
+    curve = outcome.history["val_loss"]
+    assert outcome.best_epoch == 1 + int(np.argmin(curve))
+    assert outcome.value == pytest.approx(min(curve), rel=1e-5)
+
+
+def test_diverged(data: TrialData, programs: Programs, folder: Path) -> None:
+    """A loss that is not finite ends the trial at once."""
+    wild = PLAIN.model_copy(update={"optimizer": OptimizerConfig(name="sgd", learning_rate=1e30)})
+    link = FakeLink()
+    outcome = ended(run_trial(make_job(wild, folder), data, programs, link))
+    assert outcome.reason == "diverged"
+    assert outcome.value is None
+    assert outcome.message == "The loss was not finite."
+    assert link.epochs() == []
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    """What raises an error whatever it is asked."""
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return fail
+
+
+def test_failed(
+    data: TrialData, programs: Programs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other exception is recorded with its traceback, and the next trial works."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Program, "train", raising(KeyError("no such layer")))
+        outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+    assert outcome.reason == "failed"
+    assert outcome.message is not None
+    assert outcome.message.startswith("Traceback (most recent call last):")
+    assert outcome.message.endswith("KeyError: 'no such layer'\n")
+    again = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+    assert again.reason == "complete"
+
+
+@pytest.mark.parametrize(
+    "error", [tf.errors.ResourceExhaustedError(None, None, "OOM\nmore"), MemoryError("OOM")]
+)
+def test_out_of_memory(
+    data: TrialData,
+    programs: Programs,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    """Memory that does not suffice is a reason of its own, on one line."""
+    monkeypatch.setattr(Program, "train", raising(error))
+    outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+    assert (outcome.reason, outcome.value, outcome.message) == ("out of memory", None, "OOM")
+
+
+def test_full_disk(
+    data: TrialData,
+    programs: Programs,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A full disk is no fault of the trial: it is laid aside, and continued once there is space."""
+    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    job, save = make_job(PLAIN, folder), checkpoint.save
+
+    def fill_up(folder: Path, state: checkpoint.TrialState, arrays: Any) -> None:
+        if state.epoch == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(folder, state, arrays)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "save", fill_up)
+        finished = run_trial(job, data, programs, FakeLink())
+    assert finished.outcome is None
+    assert finished.hindrance == (
+        "The disk is full or cannot be written. Received: [Errno 28] No space left on device. "
+        "Mend that and type the same command again; nothing is lost."
+    )
+    assert_same(run_trial(job, data, programs, FakeLink()), undisturbed)
+
+
+def test_warp_on_device_is_the_same(data: TrialData) -> None:
+    """Images warped where the network is trained equal those warped beforehand."""
+    job = make_job(PLAIN, Path("unused"))
+    both = []
+    for on_device in (False, True):
+        inputs = ImageInputs(data, PLAIN, warp_on_device=on_device)
+        batches, steps = inputs.train(job, range(1, 3))
+        both.append([[np.asarray(part) for part in batch] for batch in batches])
+        assert len(both[-1]) == 2 * steps
+    for before, after in zip(*both, strict=True):
+        for a, b in zip(before, after, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+PRETRAINED = ModelConfig(backbone="mobilenet_0.25", pretrained=True, image_size_px=32, classes=3)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> TrialData:
+    """The same at a size that a pretrained backbone accepts."""
+    return make_data(tmp_path_factory.mktemp("photos"), size_px=32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A file where Keras would put MobileNet's weights, with random ones of a fixed seed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        row = find_backbone("mobilenet_0.25")
+        body = build_body(row, keras.Input((32, 32, 3)))
+        randomise(body, seed=1)
+        weights_folder().mkdir()
+        with h5py.File(weights_folder() / str(weights_file(row, 32)), "w") as file:
+            save_weights_to_hdf5_group(file, body)
+        yield
+
+
+FINE_TUNED = TrialConfig(
+    model=PRETRAINED.model_copy(update={"trainable_stages": 1, "dropout": 0.2}),
+    optimizer=OptimizerConfig(name="adam", learning_rate=0.01),
+    augment=AugmentConfig(flip_horizontal=True),
+    training=TrainingConfig(
+        batch_size=16,
+        epochs=4,
+        head_epochs=2,
+        fine_tune_factor=0.1,
+        schedule="constant",
+        early_stopping_patience=0,
+    ),
+)
+"""Two epochs of the head, then two of the top of the backbone too."""
+
+
+@pytest.fixture(scope="module")
+def tuned(photos: TrialData, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """How that ends without any disturbance."""
+    job = make_job(FINE_TUNED, tmp_path_factory.mktemp("tuned"))
+    return run_trial(job, photos, Programs(CPU), FakeLink())
+
+
+def test_two_phases(tuned: Finished) -> None:
+    """First the head is trained, then more, from the same head and at a lower rate."""
+    outcome = ended(tuned)
+    assert outcome.reason == "complete"
+    assert outcome.history["learning_rate"] == pytest.approx([0.01] * 2 + [0.001] * 2)
+    assert outcome.value is not None
+    _, stages = load_weights(Path(str(tuned.weights)))
+    assert outcome.best_epoch is not None
+    assert stages == (0 if outcome.best_epoch <= 2 else 1)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_two_phases_continued(photos: TrialData, folder: Path, tuned: Finished, after: int) -> None:
+    """Laid aside in either phase, or at the change, and continued elsewhere it ends the same."""
+    job = make_job(FINE_TUNED, folder)
+    pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
+    assert run_trial(job, photos, Programs(CPU), pausing).outcome is None
+    assert_same(run_trial(job, photos, Programs(CPU), FakeLink()), tuned)
+
+
+def test_features_cached_or_not(tmp_path: Path) -> None:
+    """Whether the frozen backbone's activations were there already changes nothing."""
+    config = TrialConfig(
+        model=PRETRAINED,
+        optimizer=OptimizerConfig(learning_rate=0.01),
+        augment=AugmentConfig(rotation_deg=20, flip_horizontal=True, mixup_alpha=0.2),
+        training=TrainingConfig(batch_size=16, epochs=6, early_stopping_patience=0),
+    )
+    finished = []
+    for name in ("cold", "warm", "other"):
+        photos = make_data(tmp_path / ("other" if name == "other" else "one"), size_px=32)
+        programs = Programs(CPU)
+        job = make_job(config, tmp_path / name)
+        finished.append(run_trial(job, photos, programs, FakeLink()))
+        assert isinstance(programs.inputs(config, photos, "float32"), FeatureInputs)
+    views = list((tmp_path / "one" / "cache" / "features").glob("*/features"))
+    assert len(views) == 1 + 3, "validation, and three views for six epochs"
+    assert_same(finished[0], finished[1])
+    assert_same(finished[0], finished[2])
+
+
+def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> None:
+    """A head on stored activations gives the logits of the whole network on the images."""
+    config = TrialConfig(model=PRETRAINED, training=TrainingConfig(batch_size=16, epochs=1))
+    programs = Programs(CPU)
+    inputs = programs.inputs(config, photos, "float32")
+    program = programs.program(config, inputs, "float32")
+    logits, labels = program.logits(inputs.validation())
+    split = photos.split("validation")
+    images = split.images_bhwc[split.rows].astype(np.float32)
+    base = program.network.base
+    assert base is not None
+    whole = program.network.head(base(images, training=False), training=False)
+    np.testing.assert_allclose(logits, np.asarray(whole), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(labels, split.labels)
