@@ -6,6 +6,7 @@ Chromium (`apt install chromium`) while it shows that study.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -35,15 +36,15 @@ class _Photographed(views.TableView):
     def tick(self) -> None:
         """Draws the table when enough trials have ended and one is well under way."""
         running = list(self.board.running.values())
-        if not _Photographed.taken and self.board.finished >= SHOWN_AFTER and running:
-            if running[0].epoch >= 2:
-                _Photographed.taken = True
-                camera = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
-                camera.print(self._render())
-                picture = camera.export_svg(title=f"hpo run --trials {TRIALS}")
-                # Without the fonts that rich would have the reader's browser fetch.
-                picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
-                (DOCS / "live-table.svg").write_text(picture, encoding="utf-8")
+        due = self.board.finished >= SHOWN_AFTER and running and running[0].epoch >= 2
+        if due and not _Photographed.taken:
+            _Photographed.taken = True
+            camera = Console(record=True, width=WIDTH, file=io.StringIO())
+            camera.print(self._render())
+            picture = camera.export_svg(title=f"hpo run --trials {TRIALS}")
+            # Without the fonts that rich would have the reader's browser fetch.
+            picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
+            (DOCS / "live-table.svg").write_text(picture, encoding="utf-8")
 
 
 def search() -> None:
