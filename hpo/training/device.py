@@ -6,6 +6,7 @@ can't be changed later.
 
 from __future__ import annotations
 
+import resource
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +24,14 @@ class Device:
         fast_precision: The Keras dtype policy of its fastest training.
         jit_compile: Whether steps are compiled by XLA, which pays on GPUs only: small networks
             train 2 to 6 times slower with it on a CPU.
+        memory_bytes: Memory that this process may use at most; None where it is not known.
     """
 
     name: str
     is_gpu: bool
     fast_precision: str
     jit_compile: bool
+    memory_bytes: int | None = None
 
     def precision(self, asked: str, image_size_px: int) -> str:
         """Returns the dtype policy for a network: what was asked, or what is fast here."""
@@ -66,11 +69,26 @@ def set_up(device: str, threads: int, image_size_px: int) -> Device:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     if not gpus:
         tf.config.experimental.enable_op_determinism()  # costs nothing on a CPU (measured)
-        return Device(f"CPU, {threads} threads", False, _cpu_precision(), False)
+        name = f"CPU, {threads} threads"
+        return Device(name, False, _cpu_precision(), False, _memory_bytes())
     details = tf.config.experimental.get_device_details(gpus[0])
     return Device(
         f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True
     )
+
+
+def _memory_bytes() -> int:
+    """The least of what the machine has, what its container may use, and the process's limit."""
+    import psutil
+
+    limits = [psutil.virtual_memory().total]
+    container = Path("/sys/fs/cgroup/memory.max")
+    if container.exists() and (text := container.read_text().strip()) != "max":
+        limits.append(int(text))
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        limits.append(soft)
+    return min(limits)
 
 
 def _cpu_precision() -> str:

@@ -58,8 +58,12 @@ class Features:
         shape: Of one image's activations.
     """
 
-    def __init__(self, model: ModelConfig, data: TrialData, precision: str) -> None:
+    def __init__(
+        self, model: ModelConfig, data: TrialData, precision: str, alive: Callable[[], None]
+    ) -> None:
+        """Takes what is called after every batch of a computation that may take minutes."""
         self._model, self._data, self._precision = model, data, precision
+        self._alive = alive
         self._bases: dict[str, keras.Model] = {}
         self._opened: dict[tuple[str, ...], Floats] = {}
         self._folders: list[Path] = []
@@ -152,6 +156,7 @@ class Features:
         with (folder / "features").open("wb") as file:
             for batch, *_ in images:
                 values = tf.cast(forward(batch), tf.float32).numpy()
+                self._alive()
                 file.write(np.clip(values, limits.min, limits.max).astype(dtype).tobytes())
         expected = math.prod(shape) * dtype.itemsize
         assert (folder / "features").stat().st_size == expected
@@ -170,6 +175,7 @@ class FeatureInputs:
 
     def __init__(self, data: TrialData, config: TrialConfig, features: Features) -> None:
         self._data, self._config, self._features = data, config, features
+        self.failure: BaseException | None = None
 
     def __len__(self) -> int:
         return len(self._data.split("train"))
@@ -210,7 +216,11 @@ class FeatureInputs:
         return order, views, self._data.split("train").labels[order], mix.astype(np.float32)
 
     def _read(self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Floats:
-        view = self._features.train_view(still(self._config.augment), int(views[0]))
+        try:
+            view = self._features.train_view(still(self._config.augment), int(views[0]))
+        except BaseException as error:
+            self.failure = error  # TensorFlow would hand on its text alone
+            raise
         return view[rows]
 
     def _look_up(self, read: Callable[..., Floats], *where: tf.Tensor) -> tf.Tensor:

@@ -61,9 +61,11 @@ class Inputs(Protocol):
 
     Attributes:
         on_features: Whether it is activations of a frozen base instead of images.
+        failure: What went wrong while inputs were made, beside TensorFlow's own error.
     """
 
     on_features: bool
+    failure: BaseException | None
 
     def __len__(self) -> int:
         """Returns the number of training examples."""
@@ -84,6 +86,7 @@ class ImageInputs:
     """
 
     on_features = False
+    failure: BaseException | None = None
 
     def __init__(self, data: TrialData, config: TrialConfig, *, warp_on_device: bool) -> None:
         self._data, self._config = data, config

@@ -15,10 +15,12 @@ class Phase:
     Attributes:
         model: The network, `trainable_stages` as in this phase.
         rate_scale: What the learning rate is multiplied by.
+        until: Its last epoch, from 1.
     """
 
     model: ModelConfig
     rate_scale: float
+    until: int
 
 
 def phase_at(config: TrialConfig, epoch: int) -> Phase:
@@ -26,7 +28,8 @@ def phase_at(config: TrialConfig, epoch: int) -> Phase:
     model, training = config.model, config.training
     fine_tuned = model.pretrained and model.trainable_stages > 0 and training.head_epochs > 0
     if not fine_tuned:
-        return Phase(model, 1.0)
+        return Phase(model, 1.0, training.epochs)
     if epoch < training.head_epochs:
-        return Phase(model.model_copy(update={"trainable_stages": 0}), 1.0)
-    return Phase(model, training.fine_tune_factor)
+        last = min(training.head_epochs, training.epochs)
+        return Phase(model.model_copy(update={"trainable_stages": 0}), 1.0, last)
+    return Phase(model, training.fine_tune_factor, training.epochs)

@@ -45,8 +45,10 @@ class Programs:
         device: What it trains on.
     """
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, alive: Callable[[], None] = lambda: None) -> None:
+        """Takes what is called now and then while features are computed."""
         self.device = device
+        self._alive = alive
         self._programs: _Recent[Program] = _Recent()
         self._predictors: _Recent[Predictor] = _Recent()
         self._features: _Recent[Features] = _Recent()
@@ -98,4 +100,6 @@ class Programs:
     def features(self, model: ModelConfig, data: TrialData, precision: str) -> Features:
         """Returns the features of the network's frozen base."""
         base = (model.backbone, model.trainable_stages, model.pooling, precision)
-        return self._features.get_or_make(base, lambda: Features(model, data, precision))
+        return self._features.get_or_make(
+            base, lambda: Features(model, data, precision, self._alive)
+        )

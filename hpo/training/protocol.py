@@ -1,7 +1,7 @@
 """What the coordinating process and its workers say to each other: one JSON object a line.
 
     coordinator -> worker   Train, Verdict, Stop
-    worker -> coordinator   Ready, Started, Progress, EpochEnd, Finished
+    worker -> coordinator   Ready, Alive, Started, Progress, EpochEnd, Finished
 
 A worker that reads the end of its input ends at once, so a killed coordinator leaves no orphan.
 """
@@ -30,7 +30,6 @@ class Train(_Message):
         metric: Name of a row of `studies.metrics.METRICS`.
         folder: The trial's own folder, for checkpoints and best-epoch weights.
         precision: `auto` or a Keras dtype policy.
-        memory_limit_bytes: Configurations estimated to need more are refused.
     """
 
     kind: Literal["train"] = "train"
@@ -40,7 +39,6 @@ class Train(_Message):
     metric: str
     folder: str
     precision: str = "auto"
-    memory_limit_bytes: int | None = None
 
 
 class Verdict(_Message):
@@ -83,6 +81,12 @@ class Progress(_Message):
     images_per_s: float
 
 
+class Alive(_Message):
+    """Something long is under way that no epoch has begun for yet."""
+
+    kind: Literal["alive"] = "alive"
+
+
 class EpochEnd(_Message):
     """An epoch is finished and its checkpoint written; waits for a `Verdict`.
 
@@ -118,7 +122,9 @@ class Finished(_Message):
 
 
 Command = Annotated[Train | Verdict | Stop, Field(discriminator="kind")]
-Event = Annotated[Ready | Started | Progress | EpochEnd | Finished, Field(discriminator="kind")]
+Event = Annotated[
+    Ready | Alive | Started | Progress | EpochEnd | Finished, Field(discriminator="kind")
+]
 
 _COMMANDS: TypeAdapter[Command] = TypeAdapter(Command)
 _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)

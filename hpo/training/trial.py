@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import tensorflow as tf
 from hpo.disk import disk_problem
 from hpo.training import checkpoint, metrics, policies
 from hpo.training.checkpoint import TrialState
-from hpo.training.inputs import TrialData
-from hpo.training.leg import Leg, start_leg
+from hpo.training.inputs import Batch, TrialData
+from hpo.training.leg import Leg, require_memory, start_leg
 from hpo.training.link import LaidAside, Link, reporter
 from hpo.training.phases import Phase, phase_at
+from hpo.training.program import EpochSums
 from hpo.training.programs import Programs
 from hpo.training.protocol import EpochEnd, Finished, Started, Train
 from hpo.training.stopwatch import Stopwatch
@@ -82,9 +84,12 @@ class _Run:
         leg = self._begin()
         training = self.config.training
         while True:
-            if self.state.epoch and self._verdict() == "prune":
+            over = policies.is_over(
+                self.state.policy, self.state.epoch, training, self.metric.perfect
+            )
+            if self.state.epoch and self._verdict() == "prune" and not over:
                 return self.outcome("pruned")
-            if policies.is_over(self.state.policy, self.state.epoch, training, self.metric.perfect):
+            if over:
                 break
             if (phase := phase_at(self.config, self.state.epoch)) != leg.phase:
                 before, leg = leg, self._leg(phase)
@@ -120,6 +125,7 @@ class _Run:
             self.state = loaded[0]
             self.watch.add(self.state.seconds)
         leg = self._leg(phase_at(self.config, max(0, self.state.epoch - 1)))
+        require_memory(leg, self.config.training.batch_size, self.programs.device)
         if loaded:
             leg.program.set_state(loaded[1])
         self.facts |= {
@@ -161,19 +167,9 @@ class _Run:
         )
         leg.program.set_learning_rate(rate)
         with self.watch.timed("data"):
-            batches, steps = leg.batches(self.job, range(epoch, self.config.training.epochs + 1))
+            batches, steps = leg.batches(self.job, epoch)
         with self.watch.timed("training"):
-            sums = leg.program.train(
-                batches,
-                steps,
-                reporter(
-                    self.link,
-                    number=self.job.number,
-                    epoch=epoch,
-                    steps=steps,
-                    images=len(leg.inputs),
-                ),
-            )
+            sums = self._train(leg, batches, steps)
         if not sums.finite:
             return False
         if not sums.complete:
@@ -187,6 +183,21 @@ class _Run:
         self._save(leg, row | {f"val_{name}": value for name, value in figures.items()})
         self.facts["images_per_s"] = round(len(leg.inputs) / (time.monotonic() - began), 1)
         return True
+
+    def _train(self, leg: Leg, batches: Iterator[Batch], steps: int) -> EpochSums:
+        report = reporter(
+            self.link,
+            number=self.job.number,
+            epoch=self.state.epoch + 1,
+            steps=steps,
+            images=len(leg.inputs),
+        )
+        try:
+            return leg.program.train(batches, steps, report)
+        except tf.errors.OpError:
+            if leg.inputs.failure:
+                raise leg.inputs.failure from None
+            raise
 
     def _save(self, leg: Leg, row: dict[str, float]) -> None:
         epoch = self.state.epoch + 1

@@ -16,7 +16,9 @@ from typing import BinaryIO
 
 import click
 
+from hpo.training.link import LaidAside
 from hpo.training.protocol import (
+    Alive,
     EpochEnd,
     Finished,
     Progress,
@@ -52,7 +54,7 @@ class PipeLink:
                 self._verdicts.put(command)
         os._exit(0)
 
-    def send(self, event: Ready | Started | Progress | EpochEnd | Finished) -> None:
+    def send(self, event: Ready | Alive | Started | Progress | EpochEnd | Finished) -> None:
         """Sends an event."""
         self.out.write(encode(event))
         self.out.flush()
@@ -60,6 +62,16 @@ class PipeLink:
     def verdict(self) -> str:
         """Waits for the answer to an `EpochEnd`."""
         return self._verdicts.get().action
+
+    def alive(self) -> None:
+        """Says that something long is under way, and ends it where the trial is to be laid aside.
+
+        Raises:
+            LaidAside: It is.
+        """
+        self.send(Alive())
+        if self.stopped():
+            raise LaidAside
 
     def stopped(self) -> bool:
         """Whether the trial is to be laid aside at once."""
@@ -85,7 +97,7 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
     from hpo.training.trial import run_trial
 
     data = TrialData.open(manifest, image_size)
-    programs = Programs(ready)
+    programs = Programs(ready, link.alive)
     link.send(Ready(device=ready.name, precision=ready.precision("auto", image_size)))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)

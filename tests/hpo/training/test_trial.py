@@ -412,3 +412,12 @@ def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> No
     whole = program.network.head(base(images, training=False), training=False)
     np.testing.assert_allclose(logits, np.asarray(whole), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(labels, split.labels)
+
+
+def test_hopeless_for_memory(data: TrialData, programs: Programs, folder: Path) -> None:
+    """What needs more memory than there is ends as such before a step is tried."""
+    small = Programs(Device("CPU", False, "float32", False, memory_bytes=1_000_000))
+    outcome = ended(run_trial(make_job(PLAIN, folder), data, small, FakeLink()))
+    assert outcome.reason == "out of memory"
+    assert outcome.epochs == 0
+    assert "this machine has 0.0 GB" in (outcome.message or "")

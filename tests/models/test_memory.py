@@ -1,0 +1,55 @@
+"""The estimate of the memory that training takes."""
+
+from __future__ import annotations
+
+from models.config import ModelConfig
+from models.memory import training_bytes
+from models.network import build_network
+
+
+def test_it_counts_parameters_and_outputs() -> None:
+    """For a network small enough to count by hand it is parameters plus batch times outputs."""
+    network = build_network(
+        ModelConfig(backbone="cnn", image_size_px=8, classes=10), seed=0, precision="float32"
+    )
+    one = training_bytes(network, 1, on_features=False)
+    two = training_bytes(network, 2, on_features=False)
+    per_image = two - one
+    # Input, rescaling; three convolutions, each with its activation, and three poolings.
+    at_least = 4 * (2 * 8 * 8 * 3 + 8 * 8 * 32 + 4 * 4 * 64 + 2 * 2 * 128)
+    assert at_least < per_image < 6 * at_least
+    assert one - per_image == 4 * 4 * network.head.count_params()
+
+
+def test_half_precision_halves_the_outputs() -> None:
+    """Outputs kept in bfloat16 take half the bytes."""
+    config = ModelConfig(backbone="cnn", image_size_px=8, classes=10)
+    full, half = (
+        training_bytes(build_network(config, seed=0, precision=policy), 1000, on_features=False)
+        - training_bytes(build_network(config, seed=0, precision=policy), 1, on_features=False)
+        for policy in ("float32", "mixed_bfloat16")
+    )
+    assert full == 2 * half
+
+
+def test_a_frozen_base_keeps_little() -> None:
+    """A network that is frozen but for its head needs far less than one trained whole."""
+    frozen, whole = (
+        build_network(
+            ModelConfig(
+                backbone="mobilenet_0.25",
+                pretrained=True,
+                image_size_px=32,
+                classes=3,
+                trainable_stages=stages,
+            ),
+            seed=0,
+            weights=False,
+        )
+        for stages in (0, 5)
+    )
+    on_features = training_bytes(frozen, 64, on_features=True)
+    assert on_features < training_bytes(frozen, 64, on_features=False)
+    assert 3 * training_bytes(frozen, 64, on_features=False) < training_bytes(
+        whole, 64, on_features=False
+    )
