@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import click
 
 from studies.storage import default_url
 
-RUNS = Path("hpo_runs")
-"""The folder studies live in, in the folder the command is typed in."""
+RUNS = Path(os.environ.get("HPO_RUNS", "hpo_runs"))
+"""The folder studies live in, in the folder the command is typed in unless HPO_RUNS names it."""
 
 
 @dataclass(frozen=True)

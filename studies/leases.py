@@ -48,6 +48,16 @@ def new_owner() -> str:
     return f"{socket.gethostname()}|{os.getpid()}|{started}|{uuid.uuid4().hex[:8]}"
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """A beat as a watcher saw it: first at `since`, last at `last`, on its monotonic clock."""
+
+    owner: str
+    beat: int
+    since: float
+    last: float
+
+
 @dataclass
 class Leases:
     """The leases of one storage as one process sees them.
@@ -61,7 +71,7 @@ class Leases:
     engine: sa.Engine
     owner: str = field(default_factory=new_owner)
     held: set[int] = field(default_factory=set)
-    _seen: dict[int, tuple[str, int, float]] = field(default_factory=dict)
+    _seen: dict[int, _Sight] = field(default_factory=dict)
 
     def take(self, trial_id: int) -> bool:
         """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""
@@ -128,12 +138,17 @@ class Leases:
             return connection.execute(change).rowcount == 1
 
     def _stood_still(self, trial_id: int, owner: str, beat: int) -> bool:
+        """Whether the beat has not moved for `LEASE_S`, watched without a long break.
+
+        A break means that the database was away, for the holder too.
+        """
         now = time.monotonic()
-        seen_owner, seen_beat, since = self._seen.get(trial_id, (owner, beat, now))
-        if (seen_owner, seen_beat) != (owner, beat):
-            since = now
-        self._seen[trial_id] = (owner, beat, since)
-        return now - since >= LEASE_S
+        seen = self._seen.get(trial_id)
+        same = seen is not None and (seen.owner, seen.beat) == (owner, beat)
+        if seen is None or not same or now - seen.last > LEASE_S:
+            seen = _Sight(owner, beat, now, now)
+        self._seen[trial_id] = _Sight(owner, beat, seen.since, now)
+        return now - seen.since >= LEASE_S
 
 
 def _died_here(owner: str) -> bool:

@@ -33,6 +33,8 @@ Reason = Literal[
 FORMAT = 1
 """Version of what is stored; a study of a later one is refused."""
 STUDY_KEY = "hpo"
+TOTAL_KEY = "trials"
+"""How many trials the study was last asked to have."""
 CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
@@ -155,6 +157,11 @@ class StudyRecord(BaseModel):
     manifest_artifact: str
     unavailable: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def trials(self) -> int:
+        """How many trials it was created to have."""
+        return int(self.settings["trials"])
 
     def save(self, study: optuna.Study) -> None:
         """Writes this record; a study that has one is complete and can be continued."""

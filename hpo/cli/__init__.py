@@ -15,6 +15,7 @@ from studies.errors import StudyError
 
 COMMANDS = {
     "run": "hpo.cli.run",
+    "worker": "hpo.cli.worker",
     "best": "hpo.cli.best",
     "predict": "hpo.cli.predict",
     "dashboard": "hpo.cli.dashboard",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hpo.search.claims import Claim, Claims
 from hpo.search.crew import Crew, Worker
 from hpo.search.memory import oom_kills
+from hpo.search.patience import patiently
 from hpo.search.recorder import Recorder
 from hpo.training.protocol import (
     EpochEnd,
@@ -27,6 +29,8 @@ from hpo.training.protocol import (
 )
 from studies.leases import BEAT_S
 from studies.record import Outcome
+
+T = TypeVar("T")
 
 POLL_S = 0.25
 HUNG_S = 600.0
@@ -128,7 +132,7 @@ class Search:
             return False
         if self.pausing or self.failure:
             return True
-        return self._exhausted and self.claims.finished()
+        return self._exhausted and self._patiently(self.claims.finished)
 
     def _assign(self) -> None:
         self._exhausted = False
@@ -136,7 +140,7 @@ class Search:
             idle = next((worker for worker in self.crew.workers if worker.idle), None)
             if idle is None:
                 return
-            claim = self.claims.next()
+            claim = self._patiently(self.claims.next)
             if claim is None:
                 self._exhausted = True
                 return
@@ -172,7 +176,7 @@ class Search:
             self.view.progress(worker, event)
         elif isinstance(event, EpochEnd):
             claim.deaths = 0
-            prune = self.recorder.report(claim, event.values)
+            prune = self._patiently(lambda: self.recorder.report(claim, event.values))
             ending = self.pausing or self.failure
             action = "pause" if ending else "prune" if prune else "continue"
             worker.send(Verdict(action=action))
@@ -184,7 +188,7 @@ class Search:
         worker.claim = None
         self.failure = self.failure or event.hindrance
         if event.outcome is None:
-            self.recorder.leases.release(claim.trial_id)
+            self._patiently(lambda: self.recorder.leases.release(claim.trial_id))
             return
         self._finish(claim, event.outcome)
         if event.outcome.reason == "out of memory" or self._has_grown(worker, event):
@@ -192,15 +196,22 @@ class Search:
             self.crew.replace(worker)
         else:
             self._assign()  # the worker trains on while files are collected
-        self.recorder.collect()
+        self._patiently(self.recorder.collect)
 
     def _finish(self, claim: Claim, outcome: Outcome) -> None:
-        if not self.recorder.leases.renew(claim.trial_id):
+        if not self._keeps(claim):
             self.view.show(f"Trial {claim.number} was taken over by another process.")
             return
-        self.recorder.finish(claim, outcome)
+        self._patiently(lambda: self.recorder.finish(claim, outcome))
         self.view.finished(claim, outcome)
         self._watch_failures(outcome)
+
+    def _keeps(self, claim: Claim) -> bool:
+        """Renews a trial's lease; False where it was lost."""
+        return self._patiently(lambda: self.recorder.leases.renew(claim.trial_id))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return patiently(call, self.view.show)
 
     def _watch_failures(self, outcome: Outcome) -> None:
         if outcome.reason != "failed":
@@ -265,10 +276,10 @@ class Search:
         if now - self._beat_at < BEAT_S:
             return
         self._beat_at, self._oom_kills = now, oom_kills()
-        self.claims.renew()
+        self._patiently(self.claims.renew)
         for worker in self.crew.busy():
             claim = worker.claim
-            if claim and not self.recorder.leases.renew(claim.trial_id):
+            if claim and not self._keeps(claim):
                 self.view.show(f"Trial {claim.number} was taken over by another process.")
                 worker.claim = None
                 self.crew.replace(worker, at_once=True)

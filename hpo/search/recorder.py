@@ -78,7 +78,10 @@ class Recorder:
         return claim.label is None and claim.trial.should_prune()
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
-        """Ends a trial and keeps the weights that are now among the best."""
+        """Ends a trial; one that is ended already stays as it is."""
+        if self.study._storage.get_trial(claim.trial_id).state.is_finished():
+            self.leases.release(claim.trial_id)
+            return
         for name, value in outcome.attributes().items():
             claim.trial.set_user_attr(name, value)
         self._draw(claim, outcome)

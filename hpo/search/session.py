@@ -27,6 +27,7 @@ from hpo.search.views import LineView, TableView
 from studies.grid import combinations
 from studies.leases import Leases
 from studies.pruners import make_pruner
+from studies.record import TOTAL_KEY
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
 from studies.stateless import StatelessSampler
@@ -56,6 +57,8 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
         console: Where to show it.
     """
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
+    now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
+    opened.study.set_user_attr(TOTAL_KEY, now["trials"])
     settings = StudySettings.model_validate(opened.record.settings | now)
     recorder = _recorder(opened, settings)
     space, total = Space.model_validate(opened.record.space), settings.trials

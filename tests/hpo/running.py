@@ -33,13 +33,13 @@ augmentation = ["none", "shift"]
 
 
 class Run:
-    """One `hpo run` under way.
+    """One `hpo run`, or another command that trains, under way.
 
     Attributes:
         lines: What it has printed so far.
     """
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, command: str = "run") -> None:
         environment = os.environ | {
             "HPO_CACHE_DIR": str(folder / "cache"),
             "PYTHONUNBUFFERED": "1",
@@ -48,7 +48,7 @@ class Run:
         }
         environment.pop("HPO_STORAGE", None)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hpo", "run", *words],
+            [sys.executable, "-m", "hpo", command, *words],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,

@@ -1,0 +1,44 @@
+"""`hpo worker`: trains trials of a study that another process or machine has begun."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from hpo.cli.run import Duration
+from hpo.paths import paths, storage_option, study_option
+
+
+@click.command()
+@storage_option
+@study_option
+@click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
+@click.option("--timeout", "timeout_s", type=Duration(), help="Stop after, e.g. 90s, 15m, 2h.")
+def worker(storage: str | None, study: str | None, **given: Any) -> None:
+    """Help with a study that `hpo run` has created, from here or from another machine.
+
+    It trains trials until the study has as many as `hpo run` was last asked for, and takes over
+    those whose process died. The machine must see the images under the same path, and the folder
+    of the study's files, ./hpo_runs or the one named in HPO_RUNS.
+
+    \b
+    Examples:
+      hpo worker
+      hpo worker --storage postgresql://user@host/name --study photos --workers 2
+    """
+    from rich.console import Console
+
+    from hpo.search.mishaps import explained
+    from hpo.search.open_study import find_study
+    from hpo.search.report import print_ending
+    from hpo.search.session import run_study
+
+    console = Console()
+    asked = {name: value for name, value in given.items() if value is not None}
+    with explained():
+        opened = find_study(paths(storage), study)
+        ending = run_study(opened, asked, console)
+        print_ending(opened, ending, console)
+    raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

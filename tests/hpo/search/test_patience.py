@@ -1,0 +1,73 @@
+"""Waiting for a database server."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
+
+from hpo.search import patience
+from hpo.search.patience import is_away, patiently
+
+
+class _ServerError(Exception):
+    """What a server's driver raises."""
+
+
+def _away() -> StorageInternalError:
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = sa.exc.OperationalError("SELECT 1", {}, _ServerError("terminating"))
+    return error
+
+
+def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is called until it answers, and the user is told once that it waits and once that not."""
+    monkeypatch.setattr(patience, "RETRY_S", 0.0)
+    errors, said = [_away(), _away(), _away()], []
+
+    def call() -> str:
+        if errors:
+            raise errors.pop()
+        return "answer"
+
+    assert patiently(call, said.append) == "answer"
+    assert said == [
+        "The database server does not answer; waiting for it.",
+        "The database server is back.",
+    ]
+
+
+def test_a_server_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `PATIENCE_S` the error is the caller's."""
+    monkeypatch.setattr(patience, "RETRY_S", 0.0)
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.01)
+
+    def call() -> None:
+        raise _away()
+
+    with pytest.raises(StorageInternalError):
+        patiently(call, print)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sa.exc.OperationalError("", {}, sqlite3.OperationalError("database or disk is full")),
+        sa.exc.IntegrityError("", {}, _ServerError("duplicate key")),
+        StorageInternalError("for no cause that is known"),
+    ],
+)
+def test_what_is_no_absence(error: Exception) -> None:
+    """A full disk and a mistake are not waited for."""
+    assert not is_away(error)
+    calls = []
+
+    def call() -> None:
+        calls.append(1)
+        raise error
+
+    with pytest.raises(type(error)):
+        patiently(call, print)
+    assert calls == [1]
