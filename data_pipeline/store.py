@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -81,11 +82,19 @@ def open_store(
 
     Raises:
         DataError: A file is missing, damaged or not what it was when the manifest was made; or
-            the cache folder is full or cannot be written.
+            the cache folder is full or cannot be written; or they are larger than its limit.
     """
     items = {item.sha256: item for item in sorted(manifest.items, key=lambda item: item.path)}
     contents = sorted(items)
     shape_bhwc = (len(contents), image_size_px, image_size_px, 3)
+
+    if math.prod(shape_bhwc) > cache.limit_bytes:
+        raise DataError(
+            "The decoded images must fit into the cache. "
+            f"Received: {len(contents):,} images of {image_size_px} px, which take "
+            f"{math.prod(shape_bhwc) / 1e9:.1f} GB; the limit is {cache.limit_bytes / 1e9:.1f} GB. "
+            "Choose a smaller --image-size, or set HPO_CACHE_LIMIT, such as 100GB."
+        )
 
     def build(folder: Path) -> None:
         unique = [items[sha256] for sha256 in contents]

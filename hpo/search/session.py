@@ -81,14 +81,17 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     job = JobSettings(settings.seed, settings.metric, settings.precision)
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s else None
     search = Search(claims, recorder, crew, job, view, deadline)
-    with view, _signals(search, view) as signalled:
+    signalled: list[int] = []
+    with view:
         try:
             _decode(manifest, settings, view)  # while the workers import TensorFlow
             import optuna_dashboard  # noqa: F401  # now, because the first note would wait for it
 
-            search.run()
+            with _signals(search, view, signalled):
+                search.run()
         finally:
-            crew.close(at_once=bool(search.failure) or len(signalled) > 1)
+            at_once = search.failure or len(signalled) > 1 or not search.begun
+            crew.close(at_once=bool(at_once))
     return Ending(bool(signalled), search.pausing and not signalled, search.failure)
 
 
@@ -142,13 +145,14 @@ def gpu_ids() -> tuple[str, ...]:
 
 
 @contextmanager
-def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
+def _signals(search: Search, view: LineView, came: list[int]) -> Iterator[None]:
     """Lets the first Ctrl-C or SIGTERM finish the epochs under way, and the second end at once.
 
-    Yields:
-        The signals that came.
+    Args:
+        search: What is paused.
+        view: Where it is said.
+        came: The signals that come are added to it.
     """
-    came: list[int] = []
 
     def handle(number: int, _: object) -> None:
         came.append(number)
@@ -160,7 +164,7 @@ def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

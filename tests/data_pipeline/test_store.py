@@ -214,3 +214,12 @@ def test_resizing_is_that_of_keras(width_px: int, height_px: int, image_size_px:
     found = resize(Image.fromarray(pixels_hwc), image_size_px)
     assert found.shape == (image_size_px, image_size_px, 3)
     assert np.abs(found - expected).max() <= 1.25
+
+
+def test_more_than_the_cache_holds(manifest: Manifest, tmp_path: Path) -> None:
+    """Images that would fill the disk are refused before any is decoded."""
+    cache = Cache(tmp_path / "small", limit_bytes=1_000_000)
+    with pytest.raises(DataError, match=r"of 4096 px, which take .* limit is 0\.0 GB") as error:
+        open_store(manifest, 4096, cache)
+    assert "Choose a smaller --image-size, or set HPO_CACHE_LIMIT" in str(error.value)
+    assert stores(cache) == 0
