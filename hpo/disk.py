@@ -5,7 +5,16 @@ from __future__ import annotations
 import errno
 
 _DISK_ERRORS = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO, errno.EACCES}
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EACCES,
+        errno.EEXIST,  # a file where a folder belongs
+        errno.ENOTDIR,
+    }
 )
 
 

@@ -27,6 +27,11 @@ class Paths:
     runs: Path = RUNS
 
     @property
+    def exist(self) -> bool:
+        """Whether there may be a study: a server, or a SQLite file that is there."""
+        return not self.storage.startswith("sqlite:///") or Path(self.storage[10:]).exists()
+
+    @property
     def artifacts(self) -> Path:
         """Folder of the artifacts of all studies."""
         return self.runs / "artifacts"

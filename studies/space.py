@@ -15,6 +15,9 @@ from studies.domains import Choices, Domain, Fixed, IntRange, Value
 from studies.errors import StudyError
 from studies.parameters import LEVELS, PARAMETERS, PRETRAINED_BACKBONES, SCRATCH_BACKBONES
 
+PRETRAINED_FROM_PX = 64
+"""On smaller images ImageNet's features say little, and a network of their own comes first."""
+
 
 class DataFacts(BaseModel):
     """What the space and the trials need to know of a data set.
@@ -131,7 +134,10 @@ def _backbones(facts: DataFacts, available: Sequence[str]) -> list[str]:
             f"{min(BACKBONES[name].min_size_px for name in available)}."
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
-    return [*pretrained, *(name for name in SCRATCH_BACKBONES if name in small)] or small
+    scratch = [name for name in SCRATCH_BACKBONES if name in small]
+    if facts.image_size_px < PRETRAINED_FROM_PX:
+        return [*scratch, *pretrained] or small
+    return [*pretrained, *scratch] or small
 
 
 def _levels(facts: DataFacts) -> list[str]:

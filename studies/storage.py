@@ -62,7 +62,7 @@ def open_storage(url: str) -> RDBStorage:
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         raise StudyError(
             f"The driver for this storage is not installed. Received: {masked(url)}. "
-            "For PostgreSQL: pip install 'hpo[postgresql]'."
+            "For PostgreSQL, in the project's folder: pip install '.[postgresql]'."
         ) from error
     except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
         raise StudyError(

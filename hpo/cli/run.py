@@ -62,9 +62,10 @@ def run(
     from rich.console import Console
 
     from hpo.search.mishaps import explained
-    from hpo.search.prepare import prepare, study_name
+    from hpo.search.prepare import describe, prepare, study_name
     from hpo.search.report import print_ending
     from hpo.search.session import run_study
+    from studies.errors import StudyError
     from studies.settings import merge
     from studies.toml_files import load_settings, make_settings, preset_path
 
@@ -74,6 +75,11 @@ def run(
         {name: value for name, value in given.items() if value is not None},
         {"space": {"backbone": backbones.split(",")}} if backbones else {},
     )
+    if preset and "data" not in asked:
+        raise StudyError(
+            f"A preset is run on your own images. Received: --preset {preset} without --data. "
+            f"Add --data PATH; `hpo presets` says what {preset} expects."
+        )
     console = Console()
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
@@ -81,6 +87,7 @@ def run(
     with explained():
         with console.status("Reading the data set …"):
             opened = prepare(where, name, settings, asked, console.print)
+        console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
         ending = run_study(opened, asked, console)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from hpo.results.trial_rows import TRIALS, VALUES
+from hpo.results.trial_rows import ATTRIBUTES, TRIALS, VALUES
 from studies.metrics import METRICS, Metric
 from studies.record import STUDY_KEY
 
@@ -85,8 +86,14 @@ def read_studies(storage: RDBStorage) -> list[StudyRow]:
 
 
 def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
-    """Counts trials and finds the extremes of their values; only complete ones have values."""
+    """Counts trials and finds the extremes of their values; only complete ones have values.
+
+    Imported runs were not trained here and are left out.
+    """
     groups = (TRIALS.c.study_id, TRIALS.c.state)
+    imported = sa.select(ATTRIBUTES.c.trial_id).where(
+        ATTRIBUTES.c.key == "reason", ATTRIBUTES.c.value_json == json.dumps("imported")
+    )
     query = (
         sa.select(
             *groups,
@@ -96,6 +103,7 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
             sa.func.max(VALUES.c.value).label("highest"),
         )
         .select_from(TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id))
+        .where(TRIALS.c.trial_id.not_in(imported))
         .group_by(*groups)
     )
     with storage.engine.connect() as connection:

@@ -27,7 +27,7 @@ TRIALS = sa.table(
     sa.column("datetime_start", sa.DateTime()),
 )
 VALUES = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value")))
-_ATTRIBUTES = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
+ATTRIBUTES = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
 _EPOCHS = sa.table(
     "trial_intermediate_values", *map(sa.column, ("trial_id", "step", "intermediate_value"))
 )
@@ -142,7 +142,7 @@ def _select_trials(study_id: int) -> sa.Select[Any]:
 
 def _select_attributes(study_id: int, keys: Sequence[str]) -> sa.Select[Any]:
     return (
-        sa.select(_ATTRIBUTES)
-        .select_from(TRIALS.join(_ATTRIBUTES, TRIALS.c.trial_id == _ATTRIBUTES.c.trial_id))
-        .where(TRIALS.c.study_id == study_id, _ATTRIBUTES.c.key.in_(keys))
+        sa.select(ATTRIBUTES)
+        .select_from(TRIALS.join(ATTRIBUTES, TRIALS.c.trial_id == ATTRIBUTES.c.trial_id))
+        .where(TRIALS.c.study_id == study_id, ATTRIBUTES.c.key.in_(keys))
     )

@@ -14,7 +14,7 @@ from data_pipeline.manifest import Manifest
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
 from studies.errors import StudyError
-from studies.record import StudyRecord, read_study
+from studies.record import STUDY_KEY, StudyRecord, read_study
 from studies.storage import masked, open_storage
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -86,6 +86,12 @@ def names(storage: RDBStorage) -> list[str]:
     ]
 
 
+def _latest(storage: RDBStorage) -> str | None:
+    """Returns the latest study that this program made."""
+    ours = [study for study in storage.get_all_studies() if STUDY_KEY in study.user_attrs]
+    return max(ours, key=lambda study: study._study_id).study_name if ours else None
+
+
 def find_study(paths: Paths, name: str | None) -> OpenStudy:
     """Opens the study `name`, or the latest.
 
@@ -99,7 +105,7 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
             f"There is no study in this storage. Received: {masked(paths.storage)}. "
             "Type `hpo run` first."
         )
-    chosen = name or known[-1]
+    chosen = name or _latest(storage) or known[-1]
     if chosen not in known:
         close = get_close_matches(chosen, known, n=1)
         raise StudyError(

@@ -23,6 +23,7 @@ from studies.leases import CREATION, Leases
 from studies.metrics import METRICS
 from studies.record import LABEL_KEY, STUDY_KEY, StudyRecord, read_study
 from studies.settings import StudySettings, differences
+from studies.space import DataFacts
 from studies.storage import open_storage
 
 PACKAGES = ("hpo", "keras", "optuna", "tensorflow", "numpy", "pillow")
@@ -51,10 +52,12 @@ def prepare(
             suit the data; says what differs. No study is created.
         DataError: The data set cannot be trained on. No study is created.
     """
+    _check_name(name)
+    plan = None if paths.exist else make_plan(settings, say)  # a refusal then leaves nothing
     storage = open_storage(paths.storage)
     if opened := _existing(paths, storage, name, asked):
         return opened
-    plan = make_plan(settings, say)
+    plan = plan or make_plan(settings, say)
     with Leases(storage.engine).alone(CREATION):
         if opened := _existing(paths, storage, name, asked):
             return opened  # another process was faster
@@ -68,6 +71,25 @@ def prepare(
         artifacts = Artifacts(study, storage, paths.artifacts)
         record = _create(study, artifacts, plan)
     return OpenStudy(study, record, storage, artifacts, paths.study(name))
+
+
+def describe(opened: OpenStudy) -> str:
+    """Returns what a study is about, in a line."""
+    facts = DataFacts.model_validate(opened.record.facts)
+    return (
+        f"Study {opened.study.study_name}: {opened.record.settings['data']}, "
+        f"{facts.classes} classes, {facts.train_images:,} training images of "
+        f"{facts.image_size_px} px"
+    )
+
+
+def _check_name(name: str) -> None:
+    """Refuses names that would lead out of the folder of studies."""
+    if not re.fullmatch(r"[\w][\w .+-]{0,99}", name):
+        raise StudyError(
+            "A study's name begins with a letter or digit and holds letters, digits, spaces and "
+            f"any of _ . + - only, 100 at most. Received: {name!r}. Choose another --study."
+        )
 
 
 def _existing(

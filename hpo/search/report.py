@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich.console import Console
 
 from hpo.results.comparison import compare
@@ -45,13 +47,15 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     if any(LABEL_KEY in trial.user_attrs for trial in complete):
         console.print("\nThe best trial beside the baselines:")
         console.print(show_gains(compare(opened)), markup=False, highlight=False)
-    _print_next(study.study_name, ending, bool(complete), console)
+    failed = any(trial.state.name == "FAIL" for trial in trials)
+    _print_next(shlex.quote(study.study_name), ending, bool(complete), failed, console)
 
 
-def _print_next(study: str, ending: Ending, anything: bool, console: Console) -> None:
+def _print_next(study: str, ending: Ending, anything: bool, failed: bool, console: Console) -> None:
     if ending.failure:
         console.print(f"Stopped: {ending.failure}", markup=False, style="red")
-        console.print(f"Read the tracebacks with: hpo trials --study {study} --failed")
+        if failed:
+            console.print(f"Read the tracebacks with: hpo trials --study {study} --failed")
     if ending.interrupted or ending.out_of_time:
         console.print("Nothing is lost: type the same command again to continue.")
     if anything:

@@ -74,6 +74,10 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     board = new_board(opened.study.study_name, settings.metric, total)
     board.resume(opened.study)
     if claims.finished():
+        console.print(
+            f"The study has its {total} trials; none was trained. For more: --trials {2 * total}",
+            highlight=False,
+        )
         return Ending(False, False, None)
     manifest = read_manifest(opened)
     crew = Crew(_worker_settings(opened, settings), settings.workers)

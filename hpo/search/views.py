@@ -63,7 +63,7 @@ class LineView:
         self.show(
             f"trial {row.number} epoch {row.epoch}/{row.epochs}: "
             f"validation {self.board.metric.label} {event.values[-1]:.4f}, "
-            f"loss {event.metrics['loss']:.4f}"
+            f"training loss {event.metrics['loss']:.4f}"
         )
 
     def finished(self, claim: Claim, outcome: Outcome) -> None:

@@ -57,7 +57,7 @@ def set_up(device: str, threads: int, image_size_px: int) -> Device:
     if device == "gpu" and not gpus:
         raise ValueError(
             "--device gpu needs a GPU that TensorFlow sees. Received: none. "
-            "Install the CUDA packages with: pip install 'hpo[gpu]'; or use --device cpu."
+            "In the project's folder: pip install '.[gpu]'; or use --device cpu."
         )
     if image_size_px < SMALL_IMAGE_PX:
         # Rewriting a graph of small tensors takes longer than it saves in a whole trial.

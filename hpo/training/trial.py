@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.errors import DataError
 from hpo.disk import disk_problem
 from hpo.training import checkpoint, metrics, policies
 from hpo.training.checkpoint import TrialState
@@ -51,6 +52,8 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         outcome = run.outcome("out of memory", message=str(error).splitlines()[0][:300])
     except Exception as error:
         hindrance = disk_problem(error) if isinstance(error, OSError) else None
+        if isinstance(error, DataError):  # the cache or the data, not this trial
+            hindrance = str(error)
         failed = run.outcome("failed", message=traceback.format_exc())
         outcome = None if hindrance else failed
     weights = run.best_weights()

@@ -89,7 +89,12 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
     threading.Thread(target=link.listen, args=(sys.stdin.buffer,), daemon=True).start()
     from hpo.training.device import set_up
 
-    ready = set_up(device, threads, image_size)
+    try:
+        ready = set_up(device, threads, image_size)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.stderr.flush()
+        os._exit(1)  # a common exit would wait for the thread that reads
     import psutil
 
     from hpo.training.inputs import TrialData

@@ -355,3 +355,32 @@ def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout
     assert min(took_s) < 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+@pytest.mark.parametrize("name", ["../../x", "a/b", ".hidden", "x" * 101])
+def test_study_names_that_lead_elsewhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A study's name cannot lead out of the folder of studies; nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["run", "--study", name, "--trials", "1"])
+    assert result.exit_code == 1
+    assert f"any of _ . + - only, 100 at most. Received: {name!r}." in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preset_wants_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A preset is not run on the embedded digits by mistake; nothing is made."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["run", "--preset", "weather"])
+    assert result.exit_code == 1
+    assert "Received: --preset weather without --data. Add --data PATH" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_missing_data_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused study leaves no storage behind."""
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["run", "--data", "missing/"])
+    assert result.exit_code == 1
+    assert list(tmp_path.iterdir()) == []

@@ -64,7 +64,7 @@ def test_names_the_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "The driver for this storage is not installed. "
         "Received: postgresql://ann:***@127.0.0.1/hpo. "
-        "For PostgreSQL: pip install 'hpo[postgresql]'."
+        "For PostgreSQL, in the project's folder: pip install '.[postgresql]'."
     )
 
 
