@@ -90,9 +90,12 @@ class Claims:
 
     def _left_behind(self) -> Claim | None:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            ours = frozen._trial_id in self.leases.held
-            if not ours and self.leases.take(frozen._trial_id):
-                return self._claim(optuna.Trial(self.study, frozen._trial_id))
+            trial_id = frozen._trial_id
+            if trial_id in self.leases.held or not self.leases.take(trial_id):
+                continue
+            if self.study._storage.get_trial(trial_id).state is TrialState.RUNNING:
+                return self._claim(optuna.Trial(self.study, trial_id))
+            self.leases.release(trial_id)  # its holder ended it after it was read above
         return None
 
     def _new(self) -> Claim | None:

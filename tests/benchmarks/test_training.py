@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import subprocess
@@ -22,7 +23,7 @@ from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import create_manifest
 from data_pipeline.store import open_store
-from hpo.training.device import set_up
+from hpo.training.device import Device, set_up
 from hpo.training.inputs import ImageInputs, TrialData
 from hpo.training.program import Program
 from hpo.training.programs import Programs
@@ -48,7 +49,12 @@ CONFIG = TrialConfig(
     augment=AUGMENTATIONS["cats-dogs"].config,
     training=TrainingConfig(batch_size=BATCH, epochs=5, early_stopping_patience=0),
 )
-DEVICE = set_up("auto", 2, SIZE_PX)
+
+
+@functools.cache
+def device() -> Device:
+    """What is trained on; TensorFlow is set up when the first benchmark asks."""
+    return set_up("auto", 2, SIZE_PX)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +120,7 @@ def test_an_epoch_against_idiomatic_keras(
 
 def _epochs(data: TrialData) -> Callable[[], int]:
     """Returns what trains one epoch of `CONFIG` at each call, as `hpo run` does."""
-    inputs = ImageInputs(data, CONFIG, warp_on_device=DEVICE.is_gpu)
+    inputs = ImageInputs(data, CONFIG, warp_on_device=device().is_gpu)
     program = _program()
     batches, steps = inputs.train(_train_job(Path()), range(1, 1_000))
 
@@ -129,10 +135,10 @@ def _program() -> Program:
     return Program(
         CONFIG.model,
         OptimizerConfig(),
-        precision=DEVICE.precision("auto", SIZE_PX),
+        precision=device().precision("auto", SIZE_PX),
         on_features=False,
         mixup=False,
-        jit_compile=DEVICE.jit_compile,
+        jit_compile=device().jit_compile,
     )
 
 
@@ -140,7 +146,7 @@ def test_an_epoch_in_a_trial_against_a_bare_loop(
     data: TrialData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All that a trial does around its steps costs little beside the steps themselves."""
-    programs, number = Programs(DEVICE), 0
+    programs, number = Programs(device()), 0
 
     def ours() -> int:
         nonlocal number
@@ -148,7 +154,7 @@ def test_an_epoch_in_a_trial_against_a_bare_loop(
         run_trial(_train_job(tmp_path / str(number)), data, programs, FakeLink())
         return len(data.split("train")) * CONFIG.training.epochs
 
-    inputs = ImageInputs(data, CONFIG, warp_on_device=DEVICE.is_gpu)
+    inputs = ImageInputs(data, CONFIG, warp_on_device=device().is_gpu)
     program = _program()
 
     def bare() -> int:

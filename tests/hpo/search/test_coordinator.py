@@ -189,6 +189,27 @@ class TestClaims:
         assert new
         assert new.number == 1
 
+    def test_one_that_ends_while_another_looks(
+        self, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A trial seen as running just before its holder ended it is not trained again."""
+        claims = claims_of(study, total=1)
+        claim = claims.next()
+        assert claim is not None
+        other = claims_of(study, total=1)
+        seen = study.get_trials(states=(TrialState.RUNNING,))
+        study.tell(claim.trial, 0.5)
+        claims.leases.release(claim.trial_id)
+        stale = {(TrialState.RUNNING,): seen}
+        real = study.get_trials
+        monkeypatch.setattr(
+            study,
+            "get_trials",
+            lambda deepcopy=True, states=None: stale.get(states) or real(deepcopy, states),
+        )
+        assert other.next() is None
+        assert claim.trial_id not in other.leases.held
+
 
 class TestRecorder:
     """What is written."""
