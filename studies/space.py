@@ -134,10 +134,15 @@ def _backbones(facts: DataFacts, available: Sequence[str]) -> list[str]:
             f"{min(BACKBONES[name].min_size_px for name in available)}."
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
-    scratch = [name for name in SCRATCH_BACKBONES if name in small]
+    known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
+    return [name for name in by_preference(facts) if name in known] or small
+
+
+def by_preference(facts: DataFacts) -> tuple[str, ...]:
+    """Returns the backbones worth trying first on such data, best choice first."""
     if facts.image_size_px < PRETRAINED_FROM_PX:
-        return [*scratch, *pretrained] or small
-    return [*pretrained, *scratch] or small
+        return (*SCRATCH_BACKBONES, *PRETRAINED_BACKBONES)
+    return (*PRETRAINED_BACKBONES, *SCRATCH_BACKBONES)
 
 
 def _levels(facts: DataFacts) -> list[str]:

@@ -12,7 +12,7 @@ from studies.domains import Domain, Fixed, Value
 from studies.errors import StudyError
 from studies.parameter import Parameter
 from studies.parameters import PARAMETERS
-from studies.space import DataFacts, Space
+from studies.space import DataFacts, Space, by_preference
 from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
@@ -30,7 +30,13 @@ def default_trial(space: Space, facts: DataFacts) -> dict[str, Value]:
 
     What the space does not hold is replaced by the nearest value that it does.
     """
-    values = _walk(space, lambda row, domain, _: domain.nearest(_start(row)))
+    preferred = (name for name in by_preference(facts) if space["backbone"].contains(name))
+    backbone = next(preferred, "")
+
+    def choose(row: Parameter, domain: Domain, _: Mapping[str, Value]) -> Value:
+        return domain.nearest(backbone if row.name == "backbone" else _start(row))
+
+    values = _walk(space, choose)
     return params_of(_assemble(values, facts), space)
 
 

@@ -15,7 +15,7 @@ from data_pipeline.config import AugmentConfig
 from models.backbones import BACKBONES
 from models.optimizers import OPTIMIZERS
 from studies.errors import StudyError
-from studies.space import DataFacts, Space
+from studies.space import DataFacts, Space, default_space
 from studies.suggest import configure, default_trial, params_of, suggest
 from studies.trial_config import TrialConfig
 from tests.studies.spaces import CHANGES, DIGITS, PHOTOS, space_of
@@ -210,3 +210,13 @@ def test_configure_refuses_what_it_cannot_use(settings: dict[str, Any], words: l
 def test_level_none_changes_nothing() -> None:
     """The level that stands for no augmentation is the config's default."""
     assert AUGMENTATIONS["none"].config == AugmentConfig()
+
+
+def test_the_first_trial_prefers_a_backbone_whatever_the_order() -> None:
+    """Where a pretrained backbone is among those named, large images start with it."""
+    photos = DataFacts(classes=2, image_size_px=96, train_images=1000)
+    for named in (["cnn", "mobilenet_0.75"], ["mobilenet_0.75", "cnn"]):
+        space = default_space(photos, ["cnn", "mobilenet_0.75"]).with_changes({"backbone": named})
+        assert default_trial(space, photos)["backbone"] == "mobilenet_0.75"
+        small = photos.model_copy(update={"image_size_px": 32})
+        assert default_trial(space, small)["backbone"] == "cnn"
