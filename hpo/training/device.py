@@ -70,7 +70,7 @@ def set_up(device: str, threads: int, image_size_px: int) -> Device:
     if not gpus:
         tf.config.experimental.enable_op_determinism()  # costs nothing on a CPU (measured)
         name = f"CPU, {threads} threads"
-        return Device(name, False, _cpu_precision(), False, _memory_bytes())
+        return Device(name, False, cpu_precision(), False, _memory_bytes())
     details = tf.config.experimental.get_device_details(gpus[0])
     return Device(
         f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True
@@ -91,7 +91,7 @@ def _memory_bytes() -> int:
     return min(limits)
 
 
-def _cpu_precision() -> str:
+def cpu_precision() -> str:
     """bfloat16 where the CPU multiplies it in hardware (twice as fast), else float32."""
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text() if cpuinfo.exists() else ""
