@@ -100,7 +100,6 @@ class Search:
     job: JobSettings
     view: View
     deadline: float | None = None
-    begun: bool = False
     pausing: bool = False
     failure: str | None = None
     _causes: list[str] = field(default_factory=list)
@@ -112,7 +111,6 @@ class Search:
 
     def run(self) -> None:
         """Runs until all trials are finished, the deadline passes, or `pause` was called."""
-        self.begun = True
         while not self._over():
             self._assign()
             heard = list(self.crew.events(POLL_S))

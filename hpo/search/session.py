@@ -85,17 +85,18 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
     job = JobSettings(settings.seed, settings.metric, settings.precision)
     deadline = time.monotonic() + settings.timeout_s if settings.timeout_s else None
     search = Search(claims, recorder, crew, job, view, deadline)
-    signalled: list[int] = []
     with view:
         try:
             _decode(manifest, settings, view)  # while the workers import TensorFlow
             import optuna_dashboard  # noqa: F401  # now, because the first note would wait for it
-
-            with _signals(search, view, signalled):
+        except BaseException:
+            crew.close(at_once=True)
+            raise
+        with _signals(search, view) as signalled:
+            try:
                 search.run()
-        finally:
-            at_once = search.failure or len(signalled) > 1 or not search.begun
-            crew.close(at_once=bool(at_once))
+            finally:
+                crew.close(at_once=bool(search.failure) or len(signalled) > 1)
     return Ending(bool(signalled), search.pausing and not signalled, search.failure)
 
 
@@ -149,14 +150,13 @@ def gpu_ids() -> tuple[str, ...]:
 
 
 @contextmanager
-def _signals(search: Search, view: LineView, came: list[int]) -> Iterator[None]:
+def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
     """Lets the first Ctrl-C or SIGTERM finish the epochs under way, and the second end at once.
 
-    Args:
-        search: What is paused.
-        view: Where it is said.
-        came: The signals that come are added to it.
+    Yields:
+        The signals that came.
     """
+    came: list[int] = []
 
     def handle(number: int, _: object) -> None:
         came.append(number)
@@ -168,7 +168,7 @@ def _signals(search: Search, view: LineView, came: list[int]) -> Iterator[None]:
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield came
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
