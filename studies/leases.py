@@ -10,6 +10,7 @@ beat itself.)
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 import uuid
@@ -119,10 +120,13 @@ class Leases:
         return None if row is None else (row.owner, row.beat)
 
     def _insert(self, trial_id: int) -> bool:
+        """Takes what nobody holds; its beat begins anywhere, so that it is no earlier lease's."""
         try:
             with self.engine.begin() as connection:
                 connection.execute(
-                    sa.insert(_LEASES).values(trial_id=trial_id, owner=self.owner, beat=0)
+                    sa.insert(_LEASES).values(
+                        trial_id=trial_id, owner=self.owner, beat=secrets.randbelow(1 << 30)
+                    )
                 )
         except sa.exc.IntegrityError:
             return False
