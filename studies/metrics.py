@@ -32,6 +32,10 @@ class Metric:
         """Whether more of it is better."""
         return self.direction == "maximize"
 
+    def order(self, value: float | None) -> float:
+        """Returns a key by which complete trials are sorted, the best first."""
+        return (-1.0 if self.maximize else 1.0) * (value or 0.0)
+
     def better(self, value: float, than: float) -> bool:
         """Returns whether `value` is strictly better."""
         return value > than if self.maximize else value < than

@@ -88,8 +88,7 @@ def compare(
             f"The study {opened.study.study_name!r} has no complete trial to compare. "
             "Received: none. Type the `hpo run` command again to continue it."
         )
-    sign = -1.0 if metric.maximize else 1.0
-    best = min(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
+    best = min(complete, key=lambda row: (metric.order(row.value), row.number))
     every = settings.sampler.name == "exhaustive"
     shown = [row for row in trials if row.label or row is best or (every and row.complete)]
     published = {baseline.label: baseline.published for baseline in settings.baseline}

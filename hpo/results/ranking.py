@@ -72,8 +72,7 @@ def rank(opened: OpenStudy) -> Ranking:
             f"Received: {counts or 'no trials'}. Type the `hpo run` command again to continue it"
             + ("; `hpo trials --failed` says what failed." if _failed(trials) else ".")
         )
-    sign = -1.0 if metric.maximize else 1.0
-    best = sorted(complete, key=lambda row: (sign * (row.value or 0.0), row.number))
+    best = sorted(complete, key=lambda row: (metric.order(row.value), row.number))
     baselines = [row for row in complete if row.label] or complete[:1]
     return Ranking(metric, trials, best, baselines)
 

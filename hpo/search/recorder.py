@@ -111,8 +111,7 @@ class Recorder:
             shutil.rmtree(folders[number], ignore_errors=True)
 
     def _rank(self, trial: FrozenTrial) -> tuple[float, int]:
-        value = trial.value if trial.value is not None else float("nan")
-        return (-value if METRICS[self.metric].maximize else value), trial.number
+        return METRICS[self.metric].order(trial.value), trial.number
 
     def _remember(self, trial: FrozenTrial) -> None:
         if trial.state not in _JUDGED:

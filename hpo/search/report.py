@@ -24,8 +24,7 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     study, metric = opened.study, METRICS[str(opened.record.settings["metric"])]
     trials = list(filter(was_trained, study.get_trials(deepcopy=False)))
     complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
-    sign = -1.0 if metric.maximize else 1.0
-    complete.sort(key=lambda t: (sign * (t.value or 0.0), t.number))
+    complete.sort(key=lambda t: (metric.order(t.value), t.number))
     if complete:
         table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")
         for trial in complete[:TOP]:
