@@ -17,6 +17,7 @@ from models.bodies import build_body, require_weights
 from models.config import STAGES, ModelConfig
 from models.errors import ModelError
 from models.heads import Head, VariableDropout, classify, pool
+from models.normalization import fuse
 from models.stages import find_cut
 
 
@@ -67,6 +68,7 @@ def build_network(
         with _seeded(f"{seed} body"):
             images = keras.Input((size_px, size_px, 3), dtype="float32")
             body = build_body(row, images, path)
+            fuse(body)
         rate = keras.Variable(
             config.dropout, dtype="float32", trainable=False, autocast=False, name="dropout_rate"
         )
