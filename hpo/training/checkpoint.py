@@ -1,7 +1,8 @@
 """A trial's state after its last finished epoch, so that a kill at any moment costs nothing.
 
-A checkpoint is one uncompressed `.npz`: zip's CRC-32 tells a torn file from a whole one. It is
-written beside its predecessor and renamed over it, and the predecessor is kept until the next.
+A checkpoint is one uncompressed `.npz`: zip's CRC-32 covers all that is read of it, so a bit that
+turned anywhere is found or does no harm. It is written beside its predecessor and renamed over it,
+and the predecessor is kept until the next.
 The best epoch's weights are a file of their own, named by the epoch and written before the
 checkpoint that speaks of it.
 """
@@ -23,6 +24,10 @@ from hpo.training.policies import PolicyState
 _CURRENT, _PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 
 
+class TornError(ValueError):
+    """A file that was cut off or damaged."""
+
+
 class TrialState(BaseModel):
     """All of a trial's state but its arrays.
 
@@ -32,7 +37,6 @@ class TrialState(BaseModel):
         policy: Where the schedule and stopping early stand.
         history: Metric name to one value an epoch.
         seconds: Phase to seconds spent so far, over all processes that worked on the trial.
-        best_stages: `trainable_stages` of the network the best weights belong to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +46,6 @@ class TrialState(BaseModel):
     policy: PolicyState = PolicyState()
     history: dict[str, list[float]] = {}
     seconds: dict[str, float] = {}
-    best_stages: int = 0
 
 
 def save(folder: Path, state: TrialState, arrays: Sequence[np.ndarray]) -> None:
@@ -73,11 +76,10 @@ def load(folder: Path, identity: str) -> tuple[TrialState, list[np.ndarray]] | N
             state = TrialState.model_validate(meta)
         except FileNotFoundError:
             continue
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, ValidationError):
-            (folder / name).unlink()  # torn or of another version: the one before is used
+        except (TornError, ValidationError):
+            (folder / name).unlink()  # or of another version: the one before is used
             continue
-        best = best_path(folder, state.policy.best_epoch)
-        if state.identity == identity and (best.exists() or not state.policy.best_epoch):
+        if state.identity == identity and _best_is_whole(folder, state.policy.best_epoch):
             return state, arrays
         (folder / name).unlink()
     for stale in folder.glob("*.npz"):
@@ -108,7 +110,7 @@ def load_weights(path: Path) -> tuple[list[np.ndarray], int]:
 
     Raises:
         OSError: The file is missing.
-        zipfile.BadZipFile: It is torn.
+        TornError: It is torn.
     """
     weights, meta = _read(path)
     return weights, int(meta["trainable_stages"])
@@ -123,7 +125,26 @@ def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, Any]) -> No
         os.fsync(file.fileno())
 
 
+def _best_is_whole(folder: Path, epoch: int) -> bool:
+    """Whether the best epoch's weights can be read, or there is no best epoch yet."""
+    try:
+        return not epoch or bool(_read(best_path(folder, epoch)))
+    except (FileNotFoundError, TornError):
+        return False
+
+
 def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        meta = json.loads(file["meta"].tobytes())
-        return [file[name] for name in sorted(file.files) if name != "meta"], meta
+    with path.open("rb") as stream:
+        try:
+            with zipfile.ZipFile(stream) as archive:
+                damaged = archive.testzip()  # before NumPy believes a header
+            if damaged:
+                raise TornError(f"{path}: {damaged} is damaged.")
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as file:
+                meta = json.loads(file["meta"].tobytes())
+                return [file[name] for name in sorted(file.files) if name != "meta"], meta
+        except MemoryError:
+            raise  # nothing is wrong with the file
+        except Exception as error:  # zipfile raises nearly anything on a damaged directory
+            raise TornError(f"{path}: {error}") from error

@@ -21,7 +21,8 @@ class Device:
     Attributes:
         name: For people to read, e.g. `CPU, 2 threads` or `GPU NVIDIA H200`.
         is_gpu: Whether it is a GPU.
-        fast_precision: The Keras dtype policy of its fastest training.
+        fast_precision: The Keras dtype policy in which it multiplies matrices fastest; not every
+            network gains from it, see `hpo.training.calibration`.
         jit_compile: Whether steps are compiled by XLA, which pays on GPUs only: small networks
             train 2 to 6 times slower with it on a CPU.
         memory_bytes: Memory that this process may use at most; None where it is not known.
@@ -32,12 +33,6 @@ class Device:
     fast_precision: str
     jit_compile: bool
     memory_bytes: int | None = None
-
-    def precision(self, asked: str, image_size_px: int) -> str:
-        """Returns the dtype policy for a network: what was asked, or what is fast here."""
-        if asked != "auto":
-            return asked
-        return self.fast_precision if image_size_px >= SMALL_IMAGE_PX else "float32"
 
 
 def set_up(device: str, threads: int, image_size_px: int) -> Device:

@@ -28,7 +28,7 @@ from models.config import ModelConfig
 from models.network import build_network
 from studies.trial_config import TrialConfig
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same settings would be stored as other numbers."""
 LIMIT_BYTES = 2 << 30
 """Larger sets of views are not kept: the base computes them anew, with fresh augmentation."""

@@ -16,6 +16,7 @@ import tensorflow as tf
 from data_pipeline.errors import DataError
 from hpo.disk import disk_problem
 from hpo.training import checkpoint, metrics, policies
+from hpo.training.calibration import fast_precision
 from hpo.training.checkpoint import TrialState
 from hpo.training.inputs import Batch, TrialData
 from hpo.training.leg import Leg, require_memory, start_leg
@@ -80,6 +81,7 @@ class _Run:
         self.folder = Path(self.job.folder)
         self.metric = METRICS[self.job.metric]
         self.state = TrialState(identity=self._identity())
+        self.precision = self.job.precision
 
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended."""
@@ -123,6 +125,11 @@ class _Run:
         return path if path.exists() else None
 
     def _begin(self) -> Leg:
+        if self.precision == "auto":
+            with self.watch.timed("start-up"):
+                self.precision = fast_precision(
+                    self.config.model, self.programs.device, self.data.cache
+                )
         loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
@@ -135,7 +142,7 @@ class _Run:
             "parameters": leg.program.parameters,
             "image_size_px": leg.phase.model.image_size_px,
             "device": self.programs.device.name,
-            "precision": self._precision(),
+            "precision": self.precision,
         }
         self.link.send(
             Started(
@@ -152,12 +159,9 @@ class _Run:
         parts = [self.config.identity, job.number, job.seed, job.metric, self.data.manifest.digest]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
-    def _precision(self) -> str:
-        return self.programs.device.precision(self.job.precision, self.config.model.image_size_px)
-
     def _leg(self, phase: Phase) -> Leg:
         with self.watch.timed("start-up"):
-            return start_leg(phase, self.job, self.data, self.programs, self._precision())
+            return start_leg(phase, self.job, self.data, self.programs, self.precision)
 
     def _epoch(self, leg: Leg) -> bool:
         """Trains and evaluates one epoch and saves it; False where the loss was not finite."""
@@ -251,7 +255,7 @@ class _Run:
         model = self.config.model.model_copy(update={"trainable_stages": stages})
         config = self.config.model_copy(update={"model": model})
         with self.watch.timed("evaluation"):
-            inputs = self.programs.inputs(config, self.data, self._precision())
+            inputs = self.programs.inputs(config, self.data, self.precision)
             predictor = self.programs.predictor(config, inputs)
             predictor.network.head.set_weights(weights)
             logits, labels = predictor.logits(inputs.validation())

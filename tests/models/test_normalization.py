@@ -70,7 +70,9 @@ def test_half_precision_in_and_out_with_statistics_in_float32() -> None:
 
 def test_every_trained_network_is_fused() -> None:
     """And the normalisation of vectors, which the kernel does not take, is left alone."""
-    network = build_network(ModelConfig(backbone="resnet_small", image_size_px=32, classes=2), seed=0)
+    network = build_network(
+        ModelConfig(backbone="resnet_small", image_size_px=32, classes=2), seed=0
+    )
     kinds = {type(layer) for layer in network.head.trunk.layers}
     assert FusedBatchNormalization in kinds
     assert layers.BatchNormalization not in kinds

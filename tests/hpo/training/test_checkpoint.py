@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,9 +54,11 @@ def tear(path: Path) -> None:
 
 
 def damage(path: Path) -> None:
-    """Turns a bit in the middle of a file."""
+    """Turns a bit of an array."""
+    with zipfile.ZipFile(path) as archive:
+        header = archive.getinfo("a00001.npy")
     content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 1
+    content[header.header_offset + 30 + len(header.filename) + header.file_size - 1] ^= 1
     path.write_bytes(bytes(content))
 
 
@@ -110,6 +115,31 @@ def test_a_torn_one_is_not_used(tmp_path: Path, spoil: object) -> None:
     assert epoch_of(tmp_path) == 1
     spoil(tmp_path / PREVIOUS)  # type: ignore[operator]
     assert epoch_of(tmp_path) is None
+
+
+def test_no_turned_bit_changes_anything(tmp_path: Path) -> None:
+    """Wherever in the file one is, it is found, or what is read is what was written."""
+    state, arrays = state_at(2), arrays_at(2)
+    save(tmp_path, state, arrays)
+    whole = (tmp_path / CURRENT).read_bytes()
+    rng, found = random.Random(0), 0
+    for position in range(len(whole)):
+        content = bytearray(whole)
+        content[position] ^= 1 << rng.randrange(8)
+        (tmp_path / CURRENT).write_bytes(content)
+        epoch = epoch_of(tmp_path)  # compares the arrays
+        assert epoch in (2, None), position
+        found += epoch is None
+    assert found > len(whole) / 2
+
+
+@pytest.mark.parametrize("spoil", [tear, damage])
+def test_torn_weights_of_the_best_epoch(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    """They are found when the trial goes on, not when it has been trained to its end."""
+    save_epoch(tmp_path, 1)
+    save_epoch(tmp_path, 2)
+    spoil(best_path(tmp_path, 2))
+    assert epoch_of(tmp_path) == 1
 
 
 def test_a_torn_one_never_becomes_the_predecessor(tmp_path: Path) -> None:
