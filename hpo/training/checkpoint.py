@@ -1,8 +1,8 @@
 """A trial's state after its last finished epoch, so that a kill at any moment costs nothing.
 
-A checkpoint is one uncompressed `.npz`: zip's CRC-32 covers all that is read of it, so a bit that
-turned anywhere is found or does no harm. It is written beside its predecessor and renamed over it,
-and the predecessor is kept until the next.
+A checkpoint is one uncompressed `.npz` that ends with a CRC-32 of all before it, as zip's own cover
+the arrays but not where they are. It is written beside its predecessor and renamed over it, and the
+predecessor is kept until the next.
 The best epoch's weights are a file of their own, named by the epoch and written before the
 checkpoint that speaks of it.
 """
@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
+import struct
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,6 +23,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from hpo.training.policies import PolicyState
 
 _CURRENT, _PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
+_TAG, _TAIL_BYTES = b"crc32:", 14
+"""The archive's comment is this tag and eight hexadecimal digits."""
+_BLOCK_BYTES = 1 << 22
 
 
 class TornError(ValueError):
@@ -119,8 +123,14 @@ def load_weights(path: Path) -> tuple[list[np.ndarray], int]:
 def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, Any]) -> None:
     named = {f"a{index:05d}": array for index, array in enumerate(arrays)}
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    with path.open("wb") as file:
+    with path.open("w+b") as file:
         np.savez(file, meta=text, allow_pickle=False, **named)
+        file.seek(-2, os.SEEK_END)
+        file.write(struct.pack("<H", _TAIL_BYTES))  # length of the comment that follows
+        size = file.tell()
+        tail = _tail(file, size)
+        file.seek(size)
+        file.write(tail)
         file.flush()
         os.fsync(file.fileno())
 
@@ -136,15 +146,24 @@ def _best_is_whole(folder: Path, epoch: int) -> bool:
 def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
     with path.open("rb") as stream:
         try:
-            with zipfile.ZipFile(stream) as archive:
-                damaged = archive.testzip()  # before NumPy believes a header
-            if damaged:
-                raise TornError(f"{path}: {damaged} is damaged.")
+            size = stream.seek(-_TAIL_BYTES, os.SEEK_END)
+            expected, found = _tail(stream, size), stream.read()
+            if found != expected and found.startswith(_TAG):  # earlier versions wrote none
+                raise TornError(f"{path}: the checksum is another.")
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as file:
                 meta = json.loads(file["meta"].tobytes())
                 return [file[name] for name in sorted(file.files) if name != "meta"], meta
         except MemoryError:
             raise  # nothing is wrong with the file
-        except Exception as error:  # zipfile raises nearly anything on a damaged directory
+        except Exception as error:  # zipfile and NumPy raise nearly anything on damaged files
             raise TornError(f"{path}: {error}") from error
+
+
+def _tail(file: BinaryIO, size: int) -> bytes:
+    """Returns the tag and CRC-32 of the first `size` bytes of a file, and stops behind them."""
+    file.seek(0)
+    crc, left = 0, size
+    while left and (block := file.read(min(left, _BLOCK_BYTES))):
+        crc, left = zlib.crc32(block, crc), left - len(block)
+    return _TAG + b"%08x" % crc
