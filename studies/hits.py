@@ -1,4 +1,4 @@
-"""Which validation images a trial gets right, and what that says about two trials."""
+"""Which images a trial gets right, and what that says about two trials."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ Z_95 = 1.959964
 
 
 class Hits(BaseModel):
-    """For each validation image whether its class was found, a bit an image.
+    """For each image of a split whether its class was found, a bit an image.
 
     Attributes:
         images: Number of images.
-        bits: They, in the order of the study's validation images, as base64 of `numpy.packbits`.
+        bits: They, in the order of the study's images of that split, as base64 of
+            `numpy.packbits`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpo.results.trial_rows import TrialRow, read_trials
 from hpo.search.open_study import OpenStudy
@@ -14,6 +14,11 @@ from studies.metrics import METRICS, Metric
 from studies.record import HITS_KEY
 from studies.settings import StudySettings
 
+if TYPE_CHECKING:
+    from hpo.results.sealed_test import Look
+
+Gain = tuple[float, float, float]
+"""Accuracy of one trial minus that of another on the same images, and its 95 % interval."""
 FIGURES = ("train", "validation", "test", "seconds")
 """Published figures whose names are columns here too; others follow them."""
 SEARCHED = "best of the search"
@@ -28,8 +33,9 @@ class Compared:
         trial: The trial; None for a baseline that was not trained here.
         ending: How it ended, or why it was not trained.
         figures: Name to value: train, validation, test (accuracies), loss, seconds, parameters.
-        gain: Accuracy of the best trial minus that of this one, with its 95 % interval, on the
-            same validation images; None for the best trial itself.
+        gain: Of the best trial over this one on the validation images; None for the best trial
+            itself, and where it is not known which images were right.
+        test_gain: The same on the test images.
         published: Name to the figure that its author reports.
     """
 
@@ -37,7 +43,8 @@ class Compared:
     trial: int | None
     ending: str
     figures: Mapping[str, float]
-    gain: tuple[float, float, float] | None
+    gain: Gain | None
+    test_gain: Gain | None
     published: Mapping[str, float]
 
 
@@ -50,6 +57,7 @@ class Comparison:
         metric: What its trials are compared by.
         published_by: Whose the published figures are.
         images: Number of validation images; 0 where no trial says.
+        test_images: Number of test images; 0 where they were not looked at.
         rows: The trials, baselines first, the best last.
     """
 
@@ -57,6 +65,7 @@ class Comparison:
     metric: Metric
     published_by: str
     images: int
+    test_images: int
     rows: Sequence[Compared]
 
     @property
@@ -66,14 +75,13 @@ class Comparison:
         return [name for name in FIGURES if name in names] + sorted(names - {*FIGURES})
 
 
-def compare(
-    opened: OpenStudy, test: Callable[[TrialRow], Mapping[str, float]] | None = None
-) -> Comparison:
+def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = None) -> Comparison:
     """Compares a study's baselines, and of an exhaustive search every trial, with its best trial.
 
     Args:
         opened: The study.
-        test: Evaluates a trial on the sealed test images; None leaves them sealed.
+        test: Evaluates a trial on the sealed test images, or returns None where it cannot; None
+            leaves them sealed.
 
     Raises:
         StudyError: No trial is complete.
@@ -93,49 +101,53 @@ def compare(
     shown = [row for row in trials if row.label or row is best or (every and row.complete)]
     published = {baseline.label: baseline.published for baseline in settings.baseline}
 
+    looks = {row.number: test(row) for row in shown if test and row.complete}
+    hits, test_hits = _hits(best), _test_hits(looks.get(best.number))
+
     def compared(row: TrialRow) -> Compared:
-        tested = test(row) if test and row.complete else {}
+        look = looks.get(row.number)
         return Compared(
             name=_backbone(row) if every and row.label not in published else row.label or SEARCHED,
             trial=row.number,
             ending=row.ending,
-            figures={**_figures(row, metric), **tested},
-            gain=None if row is best else gain(best, row),
+            figures=_figures(row, metric) | ({"test": look.figures["accuracy"]} if look else {}),
+            gain=None if row is best else gain(hits, _hits(row)),
+            test_gain=None if row is best else gain(test_hits, _test_hits(look)),
             published=published.get(row.label or "", {}),
         )
 
     rows = [compared(row) for row in sorted(shown, key=lambda row: row is best and not every)]
     known = {row.name for row in rows}
     rows += [
-        Compared(label, None, "not trained here", {}, None, figures)
+        Compared(label, None, "not trained here", {}, None, None, figures)
         for label, figures in published.items()
         if label not in known
     ]
-    hits = _hits(best)
     return Comparison(
         study=opened.study.study_name,
         metric=metric,
         published_by=settings.published_by or "their authors",
         images=hits.images if hits else 0,
+        test_images=next((look.images for look in looks.values() if look), 0),
         rows=rows,
     )
 
 
-def gain(best: TrialRow, other: TrialRow) -> tuple[float, float, float] | None:
-    """Returns the accuracy of one trial minus that of another, and the ends of its interval.
-
-    None where one of them does not say which images it got right.
-    """
-    one, two = _hits(best), _hits(other)
-    if one is None or two is None:
+def gain(best: Hits | None, other: Hits | None) -> Gain | None:
+    """Returns what one trial gains over another; None where either's hits are not known."""
+    if best is None or other is None:
         return None
-    difference = float(one.unpack().mean() - two.unpack().mean())
-    return difference, *paired_interval(one, two)
+    difference = float(best.unpack().mean() - other.unpack().mean())
+    return difference, *paired_interval(best, other)
 
 
 def _hits(row: TrialRow) -> Hits | None:
     stored = row.attributes.get(HITS_KEY)
     return Hits.model_validate(stored) if stored else None
+
+
+def _test_hits(look: Look | None) -> Hits | None:
+    return look.hits if look else None
 
 
 def _backbone(row: TrialRow) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 
-from hpo.results.comparison import Comparison
+from hpo.results.comparison import Comparison, Gain
 from hpo.results.tables import NOTHING, Cell, Column, show
 
-GAIN = "the best is ahead by"
+LEAD, TEST_LEAD, INTERVAL = "best ahead by", "best ahead in test by", "95 % interval"
+"""A lead is followed by its own interval."""
 
 
 def show_table(comparison: Comparison) -> str:
@@ -27,7 +28,7 @@ def show_gains(comparison: Comparison) -> str:
     wanted = [
         index
         for index, column in enumerate(columns)
-        if column.title in ("run", "validation", GAIN, "95 % interval")
+        if column.title in ("run", "validation", LEAD, INTERVAL)
         or column.title.startswith("published")
     ]
     show([columns[i] for i in wanted], [[row[i] for i in wanted] for row in rows])
@@ -40,7 +41,7 @@ def as_csv(comparison: Comparison) -> str:
     published = [f"published_{name}" for name in comparison.published]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    gains = ("gain", "gain_low", "gain_high")
+    gains = [f"{gain}{end}" for gain in ("gain", "test_gain") for end in ("", "_low", "_high")]
     writer.writerow(["run", "trial", "ending", *figures, *gains, *published, "published_by"])
     for row in comparison.rows:
         writer.writerow(
@@ -49,7 +50,8 @@ def as_csv(comparison: Comparison) -> str:
                 row.trial,
                 row.ending,
                 *(row.figures.get(name) for name in figures),
-                *(row.gain or (None, None, None)),
+                *(row.gain or _UNKNOWN),
+                *(row.test_gain or _UNKNOWN),
                 *(row.published.get(name) for name in comparison.published),
                 comparison.published_by if row.published else None,
             ]
@@ -95,8 +97,10 @@ def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
         Column("run"),
         Column("trial", "d"),
         *(Column(name, _NUMBERS.get(name, ".4f")) for name in names),
-        Column(GAIN, "+.4f"),
-        Column("95 % interval"),
+        Column(LEAD, "+.4f"),
+        Column(INTERVAL),
+        Column(TEST_LEAD, "+.4f"),
+        Column(INTERVAL),
         *(Column(f"published {name}", "g") for name in comparison.published),
         Column("ending"),
     ]
@@ -105,8 +109,8 @@ def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
             row.name,
             row.trial,
             *(_whole(row.figures.get(name), name) for name in names),
-            row.gain[0] if row.gain else None,
-            f"{row.gain[1]:+.4f} to {row.gain[2]:+.4f}" if row.gain else None,
+            *_lead(row.gain),
+            *_lead(row.test_gain),
             *(row.published.get(name) for name in comparison.published),
             row.ending,
         ]
@@ -114,7 +118,13 @@ def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
     ]
 
 
+_UNKNOWN = (None, None, None)
 _NUMBERS: Mapping[str, str] = MappingProxyType({"seconds": ".0f", "parameters": ",d"})
+
+
+def _lead(gain: Gain | None) -> tuple[Cell, Cell]:
+    """Returns a lead and its interval as cells."""
+    return (gain[0], f"{gain[1]:+.4f} to {gain[2]:+.4f}") if gain else (None, None)
 
 
 def _whole(value: float | None, name: str) -> Cell:
@@ -125,8 +135,13 @@ def _notes(comparison: Comparison) -> str:
     lines = ["train, validation and test are accuracies at the best epoch."]
     if any(row.gain for row in comparison.rows):
         lines.append(
-            f"The lead is in validation accuracy, paired on the same {comparison.images} images; "
+            f"{LEAD!r} is in validation accuracy, paired on the same {comparison.images:,} images; "
             "its interval does not know that the best was chosen by them."
+        )
+    if any(row.test_gain for row in comparison.rows):
+        lines.append(
+            f"{TEST_LEAD!r} is in test accuracy, paired on the same {comparison.test_images:,} "
+            "images, which the search has never seen."
         )
     if comparison.published:
         lines.append(

@@ -63,8 +63,8 @@ class Findings:
             "best": [self._trial(row) for row in self.shown],
             "baselines": [self._trial(row) for row in self.ranking.baselines],
             "exported": self.exported and self.exported.as_json(),
-            "test": self.taken and self.taken.model_dump(),
-            "earlier_tests": [look.model_dump() for look in self.earlier],
+            "test": self.taken and self.taken.model_dump(exclude={"hits"}),
+            "earlier_tests": [look.model_dump(exclude={"hits"}) for look in self.earlier],
             "next": self.next_commands(),
         }
 

@@ -12,13 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from hpo.results.rebuild import rebuild
 from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
+from studies.hits import Z_95, Hits
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 LOOKS_KEY = "test_looks"
-Z_95 = 1.959964
-"""97.5 % quantile of the normal distribution."""
 RESAMPLES = 2000
 
 
@@ -32,6 +31,8 @@ class Look(BaseModel):
         figures: Metric name to its value.
         intervals: Metric name to the ends of its 95 % interval.
         chosen_from: Complete trials that the study had then.
+        hits: Test images that it got right, to compare two trials in pairs; None in a record that
+            an earlier version made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,6 +43,7 @@ class Look(BaseModel):
     figures: dict[str, float]
     intervals: dict[str, tuple[float, float]]
     chosen_from: int
+    hits: Hits | None = None
 
 
 def earlier_looks(opened: OpenStudy) -> list[Look]:
@@ -76,7 +78,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
 
     split = open_store(manifest, opened.record.facts["image_size_px"], Cache()).splits["test"]
     shares, classes = Classifier(model).split(split), len(manifest.classes)
-    figures = evaluate_probabilities(shares, split.labels, classes)
+    figures, guesses = evaluate_probabilities(shares, split.labels, classes), shares.argmax(axis=1)
     taken = Look(
         trial=trial.number,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -84,9 +86,10 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
         figures=figures,
         intervals={
             "accuracy": wilson(round(figures["accuracy"] * len(split)), len(split)),
-            "macro_f1": bootstrap_macro_f1(shares.argmax(axis=1), split.labels, classes),
+            "macro_f1": bootstrap_macro_f1(guesses, split.labels, classes),
         },
         chosen_from=chosen_from,
+        hits=Hits.of(guesses == split.labels),
     )
     looks = [*earlier_looks(opened), taken]
     opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])

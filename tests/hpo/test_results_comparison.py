@@ -7,13 +7,16 @@ import io
 import json
 from pathlib import Path
 
+import optuna
 import pytest
 from click.testing import CliRunner, Result
 
 from hpo.cli import main
 from hpo.results.comparison import SEARCHED, compare
+from hpo.results.comparison_formats import FORMATS
 from hpo.results.sealed_test import LOOKS_KEY
 from studies.errors import StudyError
+from studies.storage import default_url, open_storage
 from tests.hpo.conftest import BASELINE, BEST, FinishedStudy
 from tests.hpo.hand_tuned import finish, new_study
 
@@ -124,6 +127,35 @@ def test_without_kept_weights_there_is_no_test_figure(folder: Path) -> None:
     assert LOOKS_KEY not in new_study(folder).study.user_attrs
 
 
+def test_the_lead_on_the_test_images_is_paired_too(own_study: FinishedStudy) -> None:
+    """It is the difference of the test figures, with an interval, in every format."""
+    shown = json.loads(own_study.type("compare", "--test", "--format", "json").output)
+    baseline, best = shown["rows"]
+    difference, low, high = baseline["test_gain"]
+    assert difference == pytest.approx(best["figures"]["test"] - baseline["figures"]["test"])
+    assert low < difference <= high
+    assert best["test_gain"] is None
+    shapes = {
+        form: own_study.type("compare", "--test", "--format", form).output for form in FORMATS
+    }
+    assert "best ahead in test by" in shapes["table"].splitlines()[0]
+    assert f"paired on the same {shown['test_images']} images, which" in shapes["table"]
+    assert "best ahead in test by" in shapes["markdown"].splitlines()[0]
+    assert float(next(csv.DictReader(io.StringIO(shapes["csv"])))["test_gain_low"]) == low
+
+
+def test_a_look_without_hits_is_taken_again(own_study: FinishedStudy) -> None:
+    """An earlier version did not keep which images were right."""
+    own_study.type("compare", "--test")
+    storage = open_storage(default_url(own_study.folder / "hpo_runs"))
+    study = optuna.load_study(study_name=own_study.name, storage=storage)
+    looks = study.user_attrs[LOOKS_KEY]
+    study.set_user_attr(LOOKS_KEY, [look | {"hits": None} for look in looks])
+    rows = json.loads(own_study.type("compare", "--test", "--format", "json").output)["rows"]
+    assert [row["test_gain"] is None for row in rows] == [False, True]
+    assert len(json.loads(own_study.type("best", "--json").output)["earlier_tests"]) == 4
+
+
 def test_a_test_is_one_look_a_trial(own_study: FinishedStudy) -> None:
     """Typed again, the command remembers what it saw."""
     words = ("compare", "--test", "--format", "json")
@@ -131,7 +163,6 @@ def test_a_test_is_one_look_a_trial(own_study: FinishedStudy) -> None:
     found = {row["trial"]: row["figures"]["test"] for row in rows}
     assert found.keys() == {BASELINE, BEST}
     assert all(0 <= accuracy <= 1 for accuracy in found.values())
-    again = json.loads(own_study.type(*words).output)["rows"]
-    assert {row["trial"]: row["figures"]["test"] for row in again} == found
+    assert json.loads(own_study.type(*words).output)["rows"] == rows
     looks = json.loads(own_study.type("best", "--json").output)["earlier_tests"]
     assert sorted(look["trial"] for look in looks) == [BASELINE, BEST]
