@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,31 +19,36 @@ def draw(answers: Answers, folder: Path) -> tuple[list[Path], str | None]:
         folder: Where to; it is created.
 
     Returns:
-        The files, and why there are no PNGs; None where there are.
+        The files, and why there are no PNGs and what to do about it; None where there are.
 
     Raises:
         OSError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    files, problem = [], None
-    for name, picture in PICTURES.items():
-        figure = picture(answers)
+    figures = [picture(answers) for picture in PICTURES.values()]
+    pages = [folder / f"{name}.html" for name in PICTURES]
+    for figure, page in zip(figures, pages, strict=True):
         figure.update_layout(template="plotly_white")
-        page = folder / f"{name}.html"
         figure.write_html(page, include_plotlyjs="directory")
-        files.append(page)
-        if problem is None:
-            problem = _write_png(figure, page.with_suffix(".png"))
-            files += [] if problem else [page.with_suffix(".png")]
-    return files, problem
+    pngs = [page.with_suffix(".png") for page in pages]
+    problem = _write_pngs(figures, pngs)
+    return pages + ([] if problem else pngs), problem
 
 
-def _write_png(figure: Any, path: Path) -> str | None:
-    """Writes a picture as PNG; returns why it cannot be."""
+def _write_pngs(figures: Sequence[Any], files: Sequence[Path]) -> str | None:
+    """Writes the pictures as PNGs, by one start of a browser; returns why they cannot be."""
+    import plotly.io
+
+    if find_spec("kaleido") is None:
+        return "They need the package kaleido: type `pip install '.[png]'` in the folder of hpo."
     try:
-        figure.write_image(path, width=1000, height=600)
-    except (ImportError, ValueError, RuntimeError) as error:  # without kaleido, or without Chrome
-        return str(error).strip().splitlines()[0]
+        plotly.io.write_images(list(figures), list(files), width=1000, height=600)
+    except (RuntimeError, ValueError, OSError) as error:
+        words = str(error.args[0] if error.args else error).strip().partition("\n")[0]
+        return (
+            "They need Chrome or Chromium: install one, e.g. `apt install chromium`, or name it in "
+            f"BROWSER_PATH. Received: {words}"
+        )
     return None
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Draw the answers into a folder.",
+    help="Draw the answers into a folder, as HTML and, where kaleido is installed, PNG.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print every epoch of every trial as CSV.")
 @json_option
@@ -87,5 +87,5 @@ def _draw(answers: Answers, out: Path) -> None:
         ) from error
     lines = [f"Drawn: {', '.join(map(str, files))}."]
     if problem:
-        lines.append(f"No PNGs, which need the package kaleido and a Chrome browser: {problem}")
+        lines.append(f"No PNGs. {problem}")
     click.echo("\n" + "\n".join(lines), err=True)

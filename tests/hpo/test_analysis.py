@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from scipy.stats import spearmanr
 
 from hpo.analysis import pictures
@@ -81,15 +85,51 @@ def test_curves_are_one_line_an_epoch() -> None:
 
 
 def test_pictures_are_pages_that_need_no_network(folder: Path) -> None:
-    """One for each question; without an exporter the missing PNGs are explained."""
-    result = typed("--out", "drawn")
+    """One for each question."""
+    typed("--out", "drawn")
     for name in pictures.PICTURES:
         page = (folder / "drawn" / f"{name}.html").read_text(encoding="utf-8")
         assert 'src="plotly.min.js"' in page
         assert "https://cdn" not in page
     assert (folder / "drawn" / "plotly.min.js").stat().st_size > 1_000_000
-    drawn = list((folder / "drawn").glob("*.png"))
-    assert len(drawn) == len(pictures.PICTURES) or "No PNGs" in result.output
+
+
+@pytest.mark.skipif(find_spec("kaleido") is None, reason="pip install '.[png]'")
+@pytest.mark.skipif(
+    not any(map(shutil.which, ("chromium", "google-chrome"))), reason="apt install chromium"
+)
+def test_pictures_are_pngs_where_there_is_an_exporter(folder: Path) -> None:
+    """Of the size that they were drawn for, and not blank."""
+    assert "No PNGs" not in typed("--out", "drawn").output
+    for name in pictures.PICTURES:
+        with Image.open(folder / "drawn" / f"{name}.png") as image:
+            assert image.size == (1000, 600)
+            assert len(image.convert("RGB").getcolors(1_000_000) or []) > 10
+
+
+@pytest.mark.skipif(find_spec("kaleido") is None, reason="pip install '.[png]'")
+def test_a_browser_that_does_not_start_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages are drawn all the same."""
+    monkeypatch.setenv("BROWSER_PATH", "/bin/false")
+    output = typed("--out", "drawn").output
+    assert "No PNGs. They need Chrome or Chromium: install one" in output
+    assert len(list((folder / "drawn").glob("*.html"))) == len(pictures.PICTURES)
+    assert not list((folder / "drawn").glob("*.png"))
+
+
+def test_without_an_exporter_its_package_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages are drawn all the same."""
+    monkeypatch.setitem(sys.modules, "kaleido", None)  # as if it were not installed
+    output = typed("--out", "drawn").output
+    assert output.endswith(
+        "No PNGs. They need the package kaleido: type `pip install '.[png]'` in the folder of "
+        "hpo.\n"
+    )
+    assert len(list((folder / "drawn").glob("*.html"))) == len(pictures.PICTURES)
 
 
 def test_a_folder_that_is_a_file_is_refused(folder: Path) -> None:
