@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ import tensorflow as tf
 from data_pipeline.augment import Draws, draw, warp
 from data_pipeline.config import AugmentConfig
 from data_pipeline.store import Split
+
+EvalBatch = tuple[npt.NDArray[np.generic], npt.NDArray[np.int32]]
+"""Inputs (b, ...) and labels (b,)."""
 
 Columns = tuple[npt.NDArray[np.generic], ...]
 """Rows of the images, transforms, brightnesses, labels and mixup weights of an epoch."""
@@ -89,11 +93,15 @@ def drawn_batches(
     return prefetched(_drawn(split, batch_size, augment, seed, trial, epochs))
 
 
-def eval_batches(split: Split, batch_size: int) -> tf.data.Dataset:
-    """Images (bhwc, uint8) and labels (b, int32) in the split's order, never augmented."""
-    read = _row_reader(split)
-    rows = tf.data.Dataset.from_tensor_slices((split.rows, split.labels)).batch(batch_size)
-    return prefetched(rows.map(lambda rows, labels: (read(rows), labels), PARALLEL))
+def eval_batches(split: Split, batch_size: int) -> Iterator[EvalBatch]:
+    """Images (bhwc, uint8) and labels (b, int32) in the split's order, never augmented.
+
+    Without `tf.data`: copying decoded images needs no threads, and making a data set takes longer
+    than evaluating a small one.
+    """
+    for begin in range(0, len(split), batch_size):
+        batch = slice(begin, begin + batch_size)
+        yield _take(split, split.rows[batch]), split.labels[batch]
 
 
 def augmented_view(
@@ -165,17 +173,18 @@ def _batches(
 
 
 def _row_reader(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Returns what gathers a batch of images from memory or from the mapped file."""
-
-    def take(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        # Unlike indexing, `take` copies outside the interpreter's lock.
-        return np.take(split.images_bhwc, rows, axis=0)
+    """Returns what gathers a batch of images within a graph."""
 
     def read(rows: tf.Tensor) -> tf.Tensor:
-        images = tf.numpy_function(take, [rows], tf.uint8, stateful=False)
+        images = tf.numpy_function(partial(_take, split), [rows], tf.uint8, stateful=False)
         return tf.ensure_shape(images, [None, *split.images_bhwc.shape[1:]])
 
     return read
+
+
+def _take(split: Split, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+    """Copies images from memory or from the mapped file; unlike indexing, outside Python's lock."""
+    return np.take(split.images_bhwc, rows, axis=0)
 
 
 def _warper(augment: AugmentConfig) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:

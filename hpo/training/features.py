@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from data_pipeline.batches import augmented_view, eval_batches, generator, prefetched
+from data_pipeline.batches import (
+    EvalBatch,
+    augmented_view,
+    eval_batches,
+    generator,
+    prefetched,
+)
 from data_pipeline.config import AugmentConfig
 from hpo.training.inputs import EVAL_BATCH, Batch, TrialData
 from hpo.training.protocol import Train
@@ -51,6 +57,17 @@ def still(augment: AugmentConfig) -> AugmentConfig:
     return AugmentConfig() if alone == unchanged else alone
 
 
+class _Base:
+    """A frozen base and its forward pass, traced once for all batches of all views."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.forward = tf.function(
+            lambda images: tf.cast(model(images, training=False), tf.float32),
+            [tf.TensorSpec(model.input_shape)],
+        )
+
+
 class Features:
     """The activations of one frozen base, for any view of the images of one data set.
 
@@ -64,15 +81,15 @@ class Features:
         """Takes what is called after every batch of a computation that may take minutes."""
         self._model, self._data, self._precision = model, data, precision
         self._alive = alive
-        self._bases: dict[str, keras.Model] = {}
+        self._bases: dict[str, _Base] = {}
         self._opened: dict[tuple[str, ...], Floats] = {}
         self._folders: list[Path] = []
-        self.shape: tuple[int, ...] = tuple(self._base(precision).output_shape[1:])
+        self.shape: tuple[int, ...] = tuple(self._base(precision).model.output_shape[1:])
 
     @property
     def parameters(self) -> int:
         """Number of weights it holds."""
-        return sum(int(base.count_params()) for base in self._bases.values())
+        return sum(int(base.model.count_params()) for base in self._bases.values())
 
     def train_view(self, augment: AugmentConfig, view: int) -> Floats:
         """Returns the activations (n, *shape), float16, of one view of the training images."""
@@ -103,11 +120,11 @@ class Features:
         while self._folders:
             self._data.cache.release(self._folders.pop())
 
-    def _base(self, precision: str) -> keras.Model:
+    def _base(self, precision: str) -> _Base:
         if precision not in self._bases:
             network = build_network(self._model, seed=0, precision=precision)
             assert network.base is not None
-            self._bases[precision] = network.base
+            self._bases[precision] = _Base(network.base)
         return self._bases[precision]
 
     def _open(
@@ -116,7 +133,7 @@ class Features:
         count: int,
         dtype: np.dtype[np.float16] | np.dtype[np.float32],
         precision: str,
-        images: Callable[[], tf.data.Dataset],
+        images: Callable[[], Iterable[Any]],
     ) -> Floats:
         if what not in self._opened:
             shape = (count, *self.shape)
@@ -145,17 +162,16 @@ class Features:
     def _compute(
         self,
         folder: Path,
-        images: tf.data.Dataset,
+        images: Iterable[Any],
         shape: tuple[int, ...],
         dtype: np.dtype[np.float16] | np.dtype[np.float32],
         precision: str,
     ) -> None:
         base = self._base(precision)
-        forward = tf.function(lambda batch: base(tf.cast(batch, tf.float32), training=False))
         limits = np.finfo(dtype)
         with (folder / "features").open("wb") as file:
             for batch, *_ in images:
-                values = tf.cast(forward(batch), tf.float32).numpy()
+                values = base.forward(tf.cast(batch, tf.float32)).numpy()
                 self._alive()
                 file.write(np.clip(values, limits.min, limits.max).astype(dtype).tobytes())
         expected = math.prod(shape) * dtype.itemsize
@@ -192,19 +208,16 @@ class FeatureInputs:
 
         batches = tf.data.Dataset.from_tensor_slices(np.array(epochs, np.int64)).flat_map(one_epoch)
         batches = batches.map(
-            lambda rows, views, labels, mix: (self._look_up(self._read, rows, views), labels, mix)
+            lambda rows, views, labels, mix: (self._look_up(rows, views), labels, mix)
         )
         return iter(prefetched(batches)), math.ceil(count / size)
 
-    def validation(self) -> tf.data.Dataset:
-        """Returns batches of activations and labels, always the same."""
+    def validation(self) -> Iterator[EvalBatch]:
+        """Yields batches of activations and labels, always the same."""
         array, labels = self._features.validation()
-        rows = tf.data.Dataset.from_tensor_slices((np.arange(len(labels)), labels))
-        return prefetched(
-            rows.batch(EVAL_BATCH).map(
-                lambda rows, labels: (self._look_up(lambda r: array[r], rows), labels)
-            )
-        )
+        for begin in range(0, len(labels), EVAL_BATCH):
+            batch = slice(begin, begin + EVAL_BATCH)
+            yield array[batch], labels[batch]
 
     def _columns(self, job: Train, epoch: int) -> tuple[npt.NDArray[Any], ...]:
         """Returns one epoch's rows, views, labels and mixup weights, in training order."""
@@ -215,16 +228,16 @@ class FeatureInputs:
         views = np.full(count, (epoch - 1) % count_views(self._config))
         return order, views, self._data.split("train").labels[order], mix.astype(np.float32)
 
-    def _read(self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]) -> Floats:
+    def _read(
+        self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
         try:
             view = self._features.train_view(still(self._config.augment), int(views[0]))
         except BaseException as error:
             self.failure = error  # TensorFlow would hand on its text alone
             raise
-        return view[rows]
+        return view[rows].astype(np.float32)
 
-    def _look_up(self, read: Callable[..., Floats], *where: tf.Tensor) -> tf.Tensor:
-        values = tf.numpy_function(
-            lambda *rows: read(*rows).astype(np.float32), where, tf.float32, stateful=False
-        )
+    def _look_up(self, rows: tf.Tensor, views: tf.Tensor) -> tf.Tensor:
+        values = tf.numpy_function(self._read, (rows, views), tf.float32, stateful=False)
         return tf.ensure_shape(values, (None, *self._features.shape))

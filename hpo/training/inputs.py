@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import tensorflow as tf
 
 from data_pipeline.augment import warp
-from data_pipeline.batches import drawn_batches, eval_batches, train_batches
+from data_pipeline.batches import EvalBatch, drawn_batches, eval_batches, train_batches
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import ImageStore, Split, open_store
@@ -73,8 +73,8 @@ class Inputs(Protocol):
     def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
 
-    def validation(self) -> tf.data.Dataset:
-        """Returns batches of inputs and labels, always the same."""
+    def validation(self) -> Iterator[EvalBatch]:
+        """Yields batches of inputs and labels, always the same."""
 
 
 class ImageInputs:
@@ -108,8 +108,8 @@ class ImageInputs:
         }
         return make(drawn), math.ceil(len(self) / size)
 
-    def validation(self) -> tf.data.Dataset:
-        """Returns batches of images and labels, always the same."""
+    def validation(self) -> Iterator[EvalBatch]:
+        """Yields batches of images and labels, always the same."""
         return eval_batches(self._data.split("validation"), EVAL_BATCH)
 
     def _warped_before(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:

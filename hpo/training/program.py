@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.batches import EvalBatch
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network, l2_kernels, reset, set_rates, shape_key
 from models.optimizers import build_optimizer
@@ -68,10 +69,10 @@ class Predictor:
         base = self.network.base
         return int(self.network.head.count_params() + (base.count_params() if base else 0))
 
-    def logits(self, batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-        """Returns float32 logits (n, units) and int32 labels (n,) of a data set, in its order."""
+    def logits(self, batches: Iterable[EvalBatch]) -> tuple[np.ndarray, np.ndarray]:
+        """Returns float32 logits (n, units) and int32 labels (n,) of batches, in their order."""
         pairs = [
-            (self._logits(tf.cast(inputs, tf.float32)).numpy(), labels.numpy())
+            (self._logits(tf.cast(inputs, tf.float32)).numpy(), labels)
             for inputs, labels in batches
         ]
         logits, labels = zip(*pairs, strict=True)

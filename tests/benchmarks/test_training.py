@@ -132,7 +132,7 @@ def _program() -> Program:
     return Program(
         CONFIG.model,
         OptimizerConfig(),
-        precision=DEVICE.precision("auto", SIZE_PX),
+        precision=cpu_precision(),
         on_features=False,
         mixup=False,
         jit_compile=DEVICE.jit_compile,

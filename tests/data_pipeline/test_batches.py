@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,9 @@ def epochs_of(split: Split, **changes: Any) -> tf.data.Dataset:
     return train_batches(split, **settings | changes)
 
 
-def joined(dataset: tf.data.Dataset) -> list[np.ndarray]:
-    """Each component of a data set as one array."""
-    return [np.concatenate(parts) for parts in zip(*dataset.as_numpy_iterator(), strict=True)]
+def joined(batches: Iterable[Any]) -> list[np.ndarray]:
+    """Each component of batches as one array."""
+    return [np.concatenate(parts) for parts in zip(*batches, strict=True)]
 
 
 def test_random_numbers_are_the_same_everywhere() -> None:
