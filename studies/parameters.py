@@ -157,7 +157,9 @@ _ROWS = (
         when=FINE_TUNED,
     ),
     Parameter(
-        "schedule", "training.schedule", "constant learning rate, or lowered when validation stalls"
+        "schedule",
+        "training.schedule",
+        "constant learning rate, lowered when validation stalls, or along a cosine",
     ),
     Parameter(
         "plateau_factor",

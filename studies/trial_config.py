@@ -20,7 +20,8 @@ class TrainingConfig(BaseModel):
         head_epochs: Of these, the first ones that train the head alone while the backbone is
             frozen; only where `model.trainable_stages` is above 0.
         fine_tune_factor: The learning rate is multiplied by this after the head epochs.
-        schedule: `constant`, or `plateau` to lower the learning rate when validation stalls.
+        schedule: `constant`; `plateau` to lower the learning rate when validation stalls; `cosine`
+            to lower it along half a cosine to nothing over all epochs (Loshchilov & Hutter 2017).
         plateau_factor: What the learning rate is multiplied by then.
         plateau_patience: Epochs without improvement before that.
         plateau_cooldown: Epochs to wait after it.
@@ -34,7 +35,7 @@ class TrainingConfig(BaseModel):
     epochs: int = Field(default=10, ge=1)
     head_epochs: int = Field(default=0, ge=0)
     fine_tune_factor: float = Field(default=0.1, gt=0.0)
-    schedule: Literal["constant", "plateau"] = "plateau"
+    schedule: Literal["constant", "plateau", "cosine"] = "plateau"
     plateau_factor: float = Field(default=0.3, gt=0.0, lt=1.0)
     plateau_patience: int = Field(default=3, ge=1)
     plateau_cooldown: int = Field(default=1, ge=0)

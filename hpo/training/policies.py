@@ -1,10 +1,12 @@
 """What is decided after each epoch: which epoch was best, the next learning rate, whether to stop.
 
-The arithmetic is that of Keras's `ReduceLROnPlateau` and `EarlyStopping`; unlike those, the whole
-state is a plain value that a checkpoint can hold.
+The arithmetic is that of Keras's `ReduceLROnPlateau`, `CosineDecay` (by epochs) and
+`EarlyStopping`; unlike those, the whole state is a plain value that a checkpoint can hold.
 """
 
 from __future__ import annotations
+
+import math
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,17 +50,19 @@ def advance(
     improved = state.reference is None or sign * (value - state.reference) > MIN_DELTA
     stalled = 0 if improved else state.stalled + 1
     reference = value if improved else state.reference
-    scheduled = _schedule(state, improved, training)
+    scheduled = _schedule(state, epoch, improved, training)
     return state.model_copy(
         update={**best, "stalled": stalled, "reference": reference, **scheduled}
     )
 
 
 def _schedule(
-    state: PolicyState, improved: bool, training: TrainingConfig
+    state: PolicyState, epoch: int, improved: bool, training: TrainingConfig
 ) -> dict[str, float | int]:
     if training.schedule == "constant":
         return {}
+    if training.schedule == "cosine":
+        return {"rate_scale": (1.0 + math.cos(math.pi * epoch / training.epochs)) / 2.0}
     cooldown = max(0, state.cooldown - 1)
     waited = 0 if improved or state.cooldown > 0 else state.waited
     if not improved and cooldown == 0:

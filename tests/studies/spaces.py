@@ -38,7 +38,7 @@ CHANGES = st.fixed_dictionaries(
         "flip_horizontal": st.sampled_from([True, False, [True, False]]),
         "mixup_alpha": st.sampled_from([0.2, [0.0, 0.2], False]),
         "epochs": st.sampled_from([25, {"low": 10, "high": 30, "step": 5}, False]),
-        "schedule": st.sampled_from(["constant", ["constant", "plateau"]]),
+        "schedule": st.sampled_from(["constant", "cosine", ["constant", "plateau", "cosine"]]),
         "plateau_patience": st.sampled_from([5, {"low": 1, "high": 9}]),
     },
 )

@@ -101,6 +101,16 @@ def test_constant_schedule() -> None:
     assert state.stalled == 7
 
 
+def test_cosine_schedule() -> None:
+    """The learning rate falls as Keras's `CosineDecay` does, whatever validation says."""
+    state, training = PolicyState(), TrainingConfig(schedule="cosine", epochs=8)
+    decay = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=8)
+    for epoch in range(1, 9):
+        state = advance(state, epoch, epoch % 3, maximize=True, training=training)
+        assert state.rate_scale == pytest.approx(float(decay(epoch)), abs=1e-6)
+    assert state.rate_scale == 0.0
+
+
 @pytest.mark.parametrize(("maximize", "perfect"), [(True, 1.0), (False, 0.0)])
 def test_ends_where_nothing_can_improve(maximize: bool, perfect: float) -> None:
     """A perfect value ends a trial, unless it is never to end early."""
