@@ -14,7 +14,7 @@ import secrets
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -47,6 +47,17 @@ def new_owner() -> str:
     """Returns a name for this process that no other process has had."""
     started = psutil.Process().create_time()
     return f"{socket.gethostname()}|{os.getpid()}|{started}|{uuid.uuid4().hex[:8]}"
+
+
+def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
+    """Returns which of these trials somebody trains, as far as one look can tell.
+
+    A holder on this machine whose process is gone trains nothing; one on another machine is
+    believed, since only watching its beat would tell.
+    """
+    query = sa.select(_LEASES.c.trial_id, _LEASES.c.owner).where(_LEASES.c.trial_id.in_(trial_ids))
+    with engine.connect() as connection:
+        return {row.trial_id for row in connection.execute(query) if not _died_here(row.owner)}
 
 
 @dataclass(frozen=True)

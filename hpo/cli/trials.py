@@ -41,7 +41,8 @@ def trials(
 ) -> None:
     """Lists the trials of a study.
 
-    A value in parentheses is the best so far of a trial that is not complete.
+    A value in parentheses is that of the best epoch of a trial that is not complete. An interrupted
+    trial goes on when `hpo run` is typed again.
 
     \b
     Examples:
@@ -61,7 +62,7 @@ def trials(
     if failed:
         rows = [row for row in rows if row.failed]
     if as_json:
-        click.echo(json.dumps([_as_json(row) for row in rows], indent=2))
+        click.echo(json.dumps([_as_json(row, metric) for row in rows], indent=2))
     elif not rows:
         click.echo("No trial has failed." if failed else "No trial has begun.")
     elif failed:
@@ -92,7 +93,7 @@ def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
         row.number,
         row.label,
         row.ending,
-        row.value if row.value is not None else _unfinished(row, metric),
+        _value(row, metric),
         f"{best_epoch or '?'} of {epochs}" if epochs else None,
         *(row.settings.get(name) for name in SETTINGS),
         row.attributes.get("seconds"),
@@ -100,11 +101,9 @@ def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
     ]
 
 
-def _unfinished(row: TrialRow, metric: Metric) -> str | None:
-    """Returns the best value so far of a trial that is not complete."""
-    pick = max if metric.maximize else min
-    best = row.attributes.get(f"best_val_{metric.name}", pick(row.reported.values(), default=None))
-    return None if best is None else f"({best:.4f})"
+def _value(row: TrialRow, metric: Metric) -> Cell:
+    best = row.best_so_far(metric)
+    return best if best is None or row.state == "COMPLETE" else f"({best:.4f})"
 
 
 def _last_line(message: str | None) -> str | None:
@@ -146,7 +145,7 @@ def _show_tracebacks(rows: Sequence[TrialRow]) -> None:
         click.echo("\n".join(f"  {printable(line)}" for line in lines))
 
 
-def _as_json(row: TrialRow) -> dict[str, Any]:
+def _as_json(row: TrialRow, metric: Metric) -> dict[str, Any]:
     names = ("best_epoch", "seconds", "timing", "images_per_s", "parameters", "message")
     return {
         "trial": row.number,
@@ -154,6 +153,7 @@ def _as_json(row: TrialRow) -> dict[str, Any]:
         "state": row.state.lower(),
         "reason": row.ending,
         "value": row.value,
+        "best_so_far": row.best_so_far(metric),
         "epochs_done": row.epochs_done,
         **{name: row.attributes.get(name) for name in names},
         "settings": row.attributes.get("config"),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from hpo.results.trial_rows import ATTRIBUTES, TRIALS, VALUES
+from studies.leases import held
 from studies.metrics import METRICS, Metric
 from studies.record import STUDY_KEY
 
@@ -34,7 +35,8 @@ class StudyRow:
     Attributes:
         name: Its name.
         latest: Whether it is the one that commands take where none is named.
-        states: Optuna's name of a state to the number of trials in it.
+        states: Optuna's name of a state to the number of trials in it; INTERRUPTED are those
+            running ones that no process trains.
         best_value: Best value of a complete trial, or None.
         started: When its first trial began (UTC), or None.
         record: What `hpo run` stored with it; empty for another program's study.
@@ -86,7 +88,7 @@ def read_studies(storage: RDBStorage) -> list[StudyRow]:
 
 
 def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
-    """Counts trials and finds the extremes of their values; only complete ones have values.
+    """Counts trials and finds the extremes of the complete ones' values.
 
     Imported runs were not trained here and are left out.
     """
@@ -111,12 +113,26 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
     of_study = defaultdict(list)
     for row in rows:
         of_study[row.study_id].append(row)
-    return {
-        study_id: _Tally(
-            states={row.state: row.trials for row in group},
-            started=min((row.started for row in group if row.started), default=None),
-            lowest=min((row.lowest for row in group if row.lowest is not None), default=None),
-            highest=max((row.highest for row in group if row.highest is not None), default=None),
-        )
-        for study_id, group in of_study.items()
-    }
+    left = _interrupted(storage)
+    return {study_id: _tally(group, left[study_id]) for study_id, group in of_study.items()}
+
+
+def _tally(group: Sequence[sa.Row[Any]], interrupted: int) -> _Tally:
+    states = Counter({row.state: row.trials for row in group})
+    states.update(RUNNING=-interrupted, INTERRUPTED=interrupted)
+    complete = next((row for row in group if row.state == "COMPLETE"), None)
+    return _Tally(
+        states={state: count for state, count in states.items() if count},
+        started=min((row.started for row in group if row.started), default=None),
+        lowest=complete.lowest if complete else None,  # Optuna gives pruned trials values as well
+        highest=complete.highest if complete else None,
+    )
+
+
+def _interrupted(storage: RDBStorage) -> Counter[int]:
+    """Returns of each study how many trials nobody trains although they are running."""
+    query = sa.select(TRIALS.c.study_id, TRIALS.c.trial_id).where(TRIALS.c.state == "RUNNING")
+    with storage.engine.connect() as connection:
+        running = connection.execute(query).all()
+    holders = held(storage.engine, [row.trial_id for row in running])
+    return Counter(row.study_id for row in running if row.trial_id not in holders)

@@ -65,13 +65,14 @@ def working(message: str) -> Iterator[None]:
 
 
 def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for place, column in enumerate(columns):
-        width = max(len(row[place]) for row in texts) if column.number else None
+        width = max(cell_len(row[place]) for row in texts) if column.number else None
         table.add_column(
             column.title,
             justify="right" if column.number else "left",
@@ -84,11 +85,13 @@ def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:
 
 
 def _lines(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Iterable[str]:
+    from rich.cells import cell_len  # some letters, Chinese ones among them, are two columns wide
+
     heading = [column.title for column in columns]
-    widths = [max(map(len, cells)) for cells in zip(heading, *texts, strict=True)]
+    widths = [max(map(cell_len, cells)) for cells in zip(heading, *texts, strict=True)]
     for row in (heading, *texts):
-        cells = zip(row, widths, columns, strict=True)
+        gaps = [" " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)]
+        cells = zip(row, gaps, columns, strict=True)
         yield "  ".join(
-            cell.rjust(width) if column.number else cell.ljust(width)
-            for cell, width, column in cells
+            gap + cell if column.number else cell + gap for cell, gap, column in cells
         ).rstrip()

@@ -16,6 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
+from studies.leases import held
+from studies.metrics import Metric
 from studies.record import CONFIG_KEY, LABEL_KEY
 
 KEYS = (CONFIG_KEY, LABEL_KEY, "reason", "best_epoch", "epochs_done", "seconds", "parameters")
@@ -32,7 +34,6 @@ _EPOCHS = sa.table(
     "trial_intermediate_values", *map(sa.column, ("trial_id", "step", "intermediate_value"))
 )
 _STATES = {
-    "RUNNING": "running",
     "WAITING": "waiting",
     "COMPLETE": "complete",
     "PRUNED": "pruned",
@@ -48,9 +49,11 @@ class TrialRow:
         number: Its number in its study.
         trial_id: Its id in its storage.
         state: Optuna's name of its state.
-        value: Its objective; None unless it is complete.
+        value: Its objective; None unless it is complete, though Optuna gives a pruned trial the
+            value of its last epoch.
         attributes: The user attributes that were asked for, as far as it has them.
         reported: Objective of each epoch so far, by epoch; of running trials only.
+        held: Whether a process trains it, where it is running.
     """
 
     number: int
@@ -59,6 +62,7 @@ class TrialRow:
     value: float | None
     attributes: Mapping[str, Any]
     reported: Mapping[int, float] = field(default_factory=dict)
+    held: bool = True
 
     @property
     def complete(self) -> bool:
@@ -74,6 +78,8 @@ class TrialRow:
     @property
     def ending(self) -> str:
         """Why it ended, or that it has not."""
+        if self.state == "RUNNING":
+            return "running" if self.held else "interrupted"
         reason: str = self.attributes.get("reason") or _STATES[self.state]
         return reason
 
@@ -87,6 +93,19 @@ class TrialRow:
         """Epochs it has finished."""
         recorded: int | None = self.attributes.get("epochs_done")
         return max(self.reported, default=None) if recorded is None else recorded
+
+    def best_so_far(self, metric: Metric) -> float | None:
+        """Returns the objective of its best epoch, where that was read or is complete.
+
+        Args:
+            metric: The objective; `best_val_` and its name is to be among the attributes read.
+        """
+        if self.value is not None:
+            return self.value
+        pick = max if metric.maximize else min
+        reported = pick(self.reported.values(), default=None)
+        best: float | None = self.attributes.get(f"best_val_{metric.name}", reported)
+        return best
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -110,6 +129,7 @@ def read_trials(
         texts = connection.execute(_select_attributes(study_id, [*KEYS, *more_keys])).all()
         running = [row.trial_id for row in trials if row.state == "RUNNING"]
         epochs = connection.execute(sa.select(_EPOCHS).where(_EPOCHS.c.trial_id.in_(running))).all()
+    holders = held(storage.engine, running)
     attributes: dict[int, dict[str, Any]] = defaultdict(dict)
     values = json.loads(f"[{','.join(row.value_json for row in texts)}]")  # one call: faster
     for row, value in zip(texts, values, strict=True):
@@ -122,9 +142,10 @@ def read_trials(
             row.number,
             row.trial_id,
             row.state,
-            row.value,
+            row.value if row.state == "COMPLETE" else None,
             attributes[row.trial_id],
             reported[row.trial_id],
+            row.trial_id in holders,
         )
         for row in trials
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 
 from rich.console import Console
 
 from hpo.results.comparison import compare
 from hpo.results.comparison_formats import show_gains
+from hpo.results.trial_rows import read_trials
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
@@ -38,11 +40,9 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
                 duration(attributes.get("seconds")),
             )
         console.print(table)
-    reasons: dict[str, int] = {}
-    for trial in trials:
-        reason = str(trial.user_attrs.get("reason", trial.state.name.lower()))
-        reasons[reason] = reasons.get(reason, 0) + 1
-    console.print(", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items())))
+    rows = read_trials(opened.storage, study._study_id)
+    endings = Counter(row.ending for row in rows if row.ending != "imported")
+    console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
     if any(LABEL_KEY in trial.user_attrs for trial in complete):
         console.print("\nThe best trial beside the baselines:")
         console.print(show_gains(compare(opened)), markup=False, highlight=False)

@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+import optuna
+
+from studies.storage import default_url, open_storage
 from tests.hpo.conftest import (
     BASELINE,
     BEST,
@@ -40,6 +43,18 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
     assert cells[BEST][4:] == ["2 of 3", "cnn", "16", "3.00e-03", "adam", "4.5", "-"]
     assert cells[PRUNED][2] == "pruned"
     assert cells[FAILED][2:4] + cells[FAILED][-1:] == ["failed", "-", "RuntimeError: no luck"]
+
+
+def test_a_value_in_parentheses_is_an_unfinished_trials_best(own_study: FinishedStudy) -> None:
+    """Of a trial that nobody trains any more, with the epochs it has done."""
+    storage = open_storage(default_url(own_study.folder / "hpo_runs"))
+    trial = optuna.load_study(study_name=own_study.name, storage=storage).ask()
+    for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
+        trial.report(value, epoch)
+    cells = re.split(r"  +", own_study.type("trials").output.splitlines()[-1].strip())
+    assert cells[:5] == ["5", "-", "interrupted", "(0.7500)", "? of 3"]
+    row = json.loads(own_study.type("trials", "--json").output)[-1]
+    assert (row["reason"], row["value"], row["best_so_far"]) == ("interrupted", None, 0.75)
 
 
 def test_json_holds_all_settings(finished_study: FinishedStudy) -> None:

@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     opened = new_study(tmp_path)
-    opened.study.ask()  # the enqueued baseline, still running
+    opened.study.ask()  # the enqueued baseline, interrupted
     finish(opened, list(range(12)), label="again by hand", batch_size=64)
     finish(opened, list(range(3, 20)))
     finish(opened, list(range(5)))
@@ -45,9 +45,9 @@ def typed(*words: str) -> Result:
 def test_rows_are_the_baselines_and_the_best() -> None:
     """With how far the best is ahead on the same images, and the published figures beside."""
     shown = json.loads(typed("--format", "json").output)
-    running, done, best, missing = shown["rows"]
-    assert (running["name"], running["ending"]) == ("by hand", "running")
-    assert running["published"] == {"validation": 0.9}
+    interrupted, done, best, missing = shown["rows"]
+    assert (interrupted["name"], interrupted["ending"]) == ("by hand", "interrupted")
+    assert interrupted["published"] == {"validation": 0.9}
     assert (done["name"], done["figures"]["validation"]) == ("again by hand", 0.6)
     assert done["figures"]["train"] == pytest.approx(0.78)
     difference, low, high = done["gain"]

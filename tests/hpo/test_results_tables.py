@@ -23,6 +23,12 @@ def test_text_is_aligned_without_a_terminal(capsys: pytest.CaptureFixture[str]) 
     )
 
 
+def test_letters_may_be_two_columns_wide(capsys: pytest.CaptureFixture[str]) -> None:
+    """What follows a Chinese name stands where it stands after a Latin one."""
+    show(COLUMNS, [["狗", 1.0, None], ["dog", 2.0, None]])
+    assert capsys.readouterr().out == "name  value\n狗     1.00\ndog    2.00\n"
+
+
 def test_no_rows_print_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     """A heading without rows would say nothing."""
     show(COLUMNS, [])

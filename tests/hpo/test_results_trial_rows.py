@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
+from hpo.results.study_rows import read_studies
 from hpo.results.trial_rows import read_trials
+from studies.leases import Leases, new_owner
+from studies.metrics import METRICS
 from studies.record import CONFIG_KEY, Outcome
 from studies.storage import open_storage
 from tests.hpo.conftest import CONFIG, FinishedStudy
@@ -46,6 +50,7 @@ def test_running_trials_show_the_epochs_they_reported(storage: RDBStorage) -> No
     trial.set_user_attr(CONFIG_KEY, CONFIG.model_dump(mode="json"))
     for epoch, value in enumerate((0.5, 0.75), start=1):
         trial.report(value, epoch)
+    assert Leases(storage.engine).take(trial._trial_id)
     study.enqueue_trial({})
     running, waiting = read_trials(storage, study._study_id)
     assert (running.ending, running.epochs_done, dict(running.reported)) == (
@@ -55,6 +60,34 @@ def test_running_trials_show_the_epochs_they_reported(storage: RDBStorage) -> No
     )
     assert running.settings["model.backbone"] == "cnn"
     assert (waiting.ending, waiting.epochs_done, waiting.settings) == ("waiting", None, {})
+
+
+def test_a_trial_that_nobody_trains_is_interrupted(storage: RDBStorage) -> None:
+    """Its lease was given back, or its holder is gone; a holder elsewhere is believed."""
+    study = optuna.create_study(storage=storage)
+    for holder in (None, new_owner(), f"{socket.gethostname()}|1|0.0|gone", "elsewhere|1|0.0|x"):
+        trial = study.ask()
+        trial.set_user_attr("reason", "complete")  # killed before its end was told
+        if holder:
+            assert Leases(storage.engine, holder).take(trial._trial_id)
+    endings = [row.ending for row in read_trials(storage, study._study_id)]
+    assert endings == ["interrupted", "running", "interrupted", "running"]
+    (row,) = read_studies(storage)
+    assert row.states == {"RUNNING": 2, "INTERRUPTED": 2}
+
+
+def test_a_pruned_trial_has_the_value_of_no_epoch_but_its_best(storage: RDBStorage) -> None:
+    """Optuna gives it the last epoch's, which may be above every complete trial's."""
+    study = optuna.create_study(storage=storage, direction="maximize")
+    study.add_trial(create_trial(value=0.5))
+    trial = study.ask()
+    trial.report(0.7, 1)
+    trial.set_user_attr("best_val_accuracy", 0.8)
+    study.tell(trial, state=TrialState.PRUNED)
+    assert study.trials[1].value == 0.7
+    _, row = read_trials(storage, study._study_id, ["best_val_accuracy"])
+    assert (row.value, row.best_so_far(METRICS["accuracy"])) == (None, 0.8)
+    assert read_studies(storage)[0].best_value == 0.5
 
 
 def test_trials_of_other_studies_are_not_read(storage: RDBStorage) -> None:
