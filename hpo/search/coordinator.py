@@ -5,7 +5,6 @@ This process alone talks to the study; workers talk to it. It never imports Tens
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from hpo.search.claims import Claim, Claims
 from hpo.search.crew import Crew, Worker
-from hpo.search.memory import oom_kills
+from hpo.search.memory import oom_kills, starvation
 from hpo.search.patience import patiently
 from hpo.search.recorder import Recorder
 from hpo.training.protocol import (
@@ -226,22 +225,22 @@ class Search:
         return event.resident_bytes > first * RESIDENT_GROWTH + RESIDENT_SLACK_BYTES
 
     def _died(self, worker: Worker) -> None:
-        """A worker has ended without a word: by the kernel's killer, a signal or a crash."""
+        """A worker has ended without a word (killed, or it crashed), or speaks gibberish."""
         claim, was_ready = worker.claim, worker.ready
-        status = self.crew.replace(worker)
+        status = self.crew.replace(worker, at_once=bool(worker.gibberish))
+        why = f"it said {worker.gibberish}, which is no event" if worker.gibberish else str(status)
         if claim is None:
             if not was_ready:
                 self._failed_to_start(worker, status)
             return
         claim.deaths += 1
-        if status == -signal.SIGKILL and oom_kills() > self._oom_kills:
-            message = "The kernel killed the worker for want of memory."
-            self._finish(claim, Outcome(reason="out of memory", message=message))
+        if starved := starvation(status, worker.printed, self._oom_kills):
+            self._finish(claim, Outcome(reason="out of memory", message=starved))
         elif claim.deaths < MAX_DEATHS:
-            self.view.show(f"Trial {claim.number}: its worker ended ({status}); it is continued.")
+            self.view.show(f"Trial {claim.number}: its worker ended ({why}); it is continued.")
             self.claims.give_back(claim)
         else:
-            message = f"Its worker ended {claim.deaths} times, {status}. {_last_line(worker)}"
+            message = f"Its worker ended {claim.deaths} times, {why}. {_last_line(worker)}"
             self._finish(claim, Outcome(reason="failed", message=message))
 
     def _failed_to_start(self, worker: Worker, status: int) -> None:

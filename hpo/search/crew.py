@@ -21,6 +21,11 @@ from pydantic import BaseModel, ConfigDict
 from hpo.search.claims import Claim
 from hpo.training.protocol import Command, Event, decode_event, encode
 
+MAX_LINE_BYTES = 1 << 24
+"""A worker that has said so much without an end of line says nothing that can be understood."""
+PRINTED_BYTES = 8192
+"""As much of a worker's log is looked at for what ended it: a stack trace and what is before it."""
+
 
 class WorkerSettings(BaseModel):
     """What every worker of a crew is started with.
@@ -69,6 +74,8 @@ class Worker:
         ready: Whether it has imported TensorFlow.
         heard_at: When it last said anything, on the monotonic clock.
         log: File with what it prints.
+        gibberish: What it said that is no event, after which it is not listened to; else empty.
+        printed: The end of what it printed, once it has ended.
     """
 
     def __init__(self, index: int, settings: WorkerSettings) -> None:
@@ -77,8 +84,10 @@ class Worker:
         self.ready = False
         self.heard_at = time.monotonic()
         self.log = settings.logs / f"worker-{index}.log"
+        self.gibberish = self.printed = ""
         self._rest = b""
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = subprocess.Popen(
                 settings.command(),
                 stdin=subprocess.PIPE,
@@ -111,13 +120,31 @@ class Worker:
             pass
 
     def receive(self) -> tuple[list[Event], bool]:
-        """Returns what has arrived, and whether the worker has ended."""
+        """Returns what has arrived, and whether the worker has ended or can't be understood."""
         chunk = self.stdout.read()
         if chunk is None:
             return [], False
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         self.heard_at = time.monotonic()
-        return [decode_event(line) for line in lines if line], not chunk
+        events: list[Event] = []
+        for line in [*filter(None, lines), *self._endless()]:
+            try:
+                events.append(decode_event(line))
+            except ValueError:
+                self.gibberish = repr(line[:100])
+                return events, True
+        return events, not chunk
+
+    def _endless(self) -> list[bytes]:
+        """Returns the line that has begun where it is too long to ever be an event."""
+        return [self._rest] if len(self._rest) > MAX_LINE_BYTES else []
+
+    def _printed(self) -> str:
+        """Returns the end of what this process printed, and nothing of those before it."""
+        with self.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(self._log_start, size - PRINTED_BYTES))
+            return log.read().decode(errors="replace")
 
     def end(self, *, at_once: bool = False) -> int:
         """Ends the process and returns its exit status, negative for a signal."""
@@ -132,6 +159,7 @@ class Worker:
             return self._process.wait()
         finally:
             self.stdout.close()
+            self.printed = self._printed()
 
 
 class Crew:

@@ -13,9 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.errors import DataError
-from hpo.disk import disk_problem
-from hpo.training import checkpoint, metrics, policies
+from hpo.training import checkpoint, metrics, mishaps, policies
 from hpo.training.calibration import fast_precision
 from hpo.training.checkpoint import TrialState
 from hpo.training.inputs import Batch, TrialData
@@ -44,19 +42,17 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         How it ended; its outcome is None where it was laid aside.
     """
     run = _Run(job, data, programs, link)
-    hindrance = None
+    outcome = hindrance = None
     try:
         outcome = run.train()
     except LaidAside:
-        outcome = None
-    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-        outcome = run.outcome("out of memory", message=str(error).splitlines()[0][:300])
+        pass
     except Exception as error:
-        hindrance = disk_problem(error) if isinstance(error, OSError) else None
-        if isinstance(error, DataError):  # the cache or the data, not this trial
-            hindrance = str(error)
-        failed = run.outcome("failed", message=traceback.format_exc())
-        outcome = None if hindrance else failed
+        hindrance = mishaps.hindrance(error)
+        if starved := mishaps.starvation(error):
+            outcome = run.outcome("out of memory", message=starved)
+        elif not hindrance:
+            outcome = run.outcome("failed", message=traceback.format_exc())
     weights = run.best_weights()
     return Finished(
         number=job.number,

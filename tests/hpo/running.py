@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -39,18 +40,35 @@ class Run:
         lines: What it has printed so far.
     """
 
-    def __init__(self, folder: Path, *words: str, command: str = "run") -> None:
-        environment = os.environ | {
+    def __init__(
+        self,
+        folder: Path,
+        *words: str,
+        command: str = "run",
+        environment: Mapping[str, str] = MappingProxyType({}),
+        before: Callable[[], None] | None = None,
+    ) -> None:
+        """Types it.
+
+        Args:
+            folder: Where.
+            words: What follows the command.
+            command: `run` or `worker`.
+            environment: Variables besides those set here.
+            before: Called in the new process before the command.
+        """
+        settings = {
             "HPO_CACHE_DIR": str(folder / "cache"),
             "PYTHONUNBUFFERED": "1",
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "COLUMNS": "200",
         }
-        environment.pop("HPO_STORAGE", None)
+        inherited = {key: value for key, value in os.environ.items() if key != "HPO_STORAGE"}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "hpo", command, *words],
             cwd=folder,
-            env=environment,
+            env=inherited | settings | environment,
+            preexec_fn=before,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

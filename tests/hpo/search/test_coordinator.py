@@ -17,6 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from hpo.search import coordinator as module
+from hpo.search import memory
 from hpo.search.artifacts import Artifacts
 from hpo.search.claims import Claim, Claims
 from hpo.search.coordinator import JobSettings, Search
@@ -352,6 +353,8 @@ class FakeWorker:
     sent: list[Any] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ended: bool = False
+    gibberish: str = ""
+    printed: str = ""
 
     @property
     def idle(self) -> bool:
@@ -498,11 +501,40 @@ class TestSearch:
     def test_out_of_memory(self, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the kernel says that it killed somebody just now, a killed worker was it."""
         step(search, READY)
-        monkeypatch.setattr(module, "oom_kills", lambda: search._oom_kills + 1)
+        monkeypatch.setattr(memory, "oom_kills", lambda: search._oom_kills + 1)
         step(search, ended=True)
         trial = search.claims.study.trials[0]
         assert trial.user_attrs["reason"] == "out of memory"
         assert trial.state is TrialState.PRUNED
+
+    def test_an_abort_for_want_of_memory(self, search: Search) -> None:
+        """A worker that C++ ended with bad_alloc is replaced, and the study goes on."""
+        crew: Any = search.crew
+        crew.status = -signal.SIGABRT
+        step(search, READY)
+        crew.worker.printed = "terminate called\n  what():  std::bad_alloc\n  @ 0x1 main\n"
+        step(search, ended=True)
+        trial = search.claims.study.trials[0]
+        assert trial.user_attrs["reason"] == "out of memory"
+        assert trial.user_attrs["message"] == (
+            "The worker got no more memory: what():  std::bad_alloc"
+        )
+        (job,) = step(search, READY)
+        assert (job.number, search.failure) == (1, None)
+
+    def test_a_worker_that_speaks_gibberish(self, search: Search) -> None:
+        """It is replaced and its trial continued; three times, and the trial has failed."""
+        crew: Any = search.crew
+        for _ in range(3):
+            (job,) = step(search, READY)
+            assert job.number == 0
+            crew.worker.gibberish = "b'Epoch 1/5'"
+            step(search, ended=True)
+        words = "its worker ended (it said b'Epoch 1/5', which is no event); it is continued."
+        assert search.view.shown == [f"Trial 0: {words}"] * 2  # type: ignore[attr-defined]
+        trial = search.claims.study.trials[0]
+        assert trial.state is TrialState.FAIL
+        assert "it said b'Epoch 1/5', which is no event. " in trial.user_attrs["message"]
 
     def test_pause(self, search: Search) -> None:
         """The trial is laid aside at its next epoch, and its lease given back."""
@@ -658,6 +690,42 @@ class TestCrew:
                 said, over = said + events, ended
         assert said == [READY]
         crew.close()
+
+    @pytest.mark.parametrize(
+        ("said", "heard"),
+        [
+            ("print('Epoch 1/5')", "b'Epoch 1/5'"),
+            ('print(\'{"kind":"ready","dev{"kind":"alive"}\')', 'b\'{"kind":"ready"'),
+            ('print(\'{"kind":"mood"}\')', 'b\'{"kind":"mood"}\''),
+            ("print('x' * (1 << 25), end='')", "b'xxxx"),
+        ],
+        ids=["text", "torn", "unknown", "endless"],
+    )
+    def test_gibberish(self, tmp_path: Path, said: str, heard: str) -> None:
+        """A worker that says what is no event is taken for broken; what it said before counts."""
+        ready = READY.model_dump_json()
+        crew = crew_of(
+            tmp_path, f"import time; print({ready!r}, flush=True); {said}; time.sleep(60)"
+        )
+        worker = crew.workers[0]
+        events: list[Event] = []
+        over = False
+        while not over:
+            for _, some, ended in crew.events(5):
+                events, over = events + some, ended
+        assert events == [READY]
+        assert worker.gibberish.startswith(heard)
+        assert crew.replace(worker, at_once=True) == -signal.SIGKILL
+        crew.close(at_once=True)
+
+    def test_prints(self, tmp_path: Path) -> None:
+        """What a worker printed is told apart from what those before it did."""
+        (tmp_path / "worker-0.log").write_text("std::bad_alloc\n")
+        crew = crew_of(tmp_path, "import sys; sys.stderr.write('mine')")
+        worker = crew.workers[0]
+        worker._process.wait()
+        crew.close()
+        assert worker.printed == "mine"
 
     def test_closes_what_does_not_listen(self, tmp_path: Path) -> None:
         """At once means at once."""

@@ -254,8 +254,17 @@ def test_failed(
     assert again.reason == "complete"
 
 
+ONEDNN = "Operation received an exception:Status: 1, message: could not create a primitive"
+
+
 @pytest.mark.parametrize(
-    "error", [tf.errors.ResourceExhaustedError(None, None, "OOM\nmore"), MemoryError("OOM")]
+    ("error", "message"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM\nmore"), "OOM"),
+        (MemoryError("std::bad_alloc"), "std::bad_alloc"),
+        (MemoryError(), "No more memory."),
+        (tf.errors.AbortedError(None, None, ONEDNN), "oneDNN got no more memory."),
+    ],
 )
 def test_out_of_memory(
     data: TrialData,
@@ -263,11 +272,12 @@ def test_out_of_memory(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
+    message: str,
 ) -> None:
     """Memory that does not suffice is a reason of its own, on one line."""
     monkeypatch.setattr(Program, "train", raising(error))
     outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
-    assert (outcome.reason, outcome.value, outcome.message) == ("out of memory", None, "OOM")
+    assert (outcome.reason, outcome.value, outcome.message) == ("out of memory", None, message)
 
 
 def test_full_disk(
