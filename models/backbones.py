@@ -32,7 +32,7 @@ def find_backbone(name: str) -> Backbone:
         return BACKBONES[name]
     near = difflib.get_close_matches(name, BACKBONES, n=3) or list(BACKBONES)
     raise ModelError(
-        "a backbone must be a row of `hpo backbones`. "
+        "A backbone must be a row of `hpo backbones`. "
         f"Received: {name!r}. Did you mean {', '.join(near)}?"
     )
 

@@ -59,7 +59,7 @@ def _load(body: keras.Model, weights: Path) -> None:
         body.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(
-            "pretrained weights must be the complete file Keras downloads. "
+            "Pretrained weights must be the complete file Keras downloads. "
             f"Received: {weights} ({error}). Delete it and let Keras download it again."
         ) from error
     for layer in body.layers:
@@ -80,13 +80,13 @@ def require_weights(row: Backbone, image_size_px: int) -> Path:
     name = weights_file(row, image_size_px)
     if name is None:
         raise ModelError(
-            "only a backbone of the `imagenet` family can be pretrained. "
+            "Only a backbone of the `imagenet` family can be pretrained. "
             f"Received: {row.name!r}. Set pretrained to false or choose another backbone."
         )
     path = weights_path(row, image_size_px)
     if path is None:
         raise ModelError(
-            f"a pretrained {row.name} at {image_size_px} px needs the file {name}. "
+            f"A pretrained {row.name} at {image_size_px} px needs the file {name}. "
             f"Received: none in {weights_folder()}. Run `{_download_command(row, image_size_px)}` "
             "on a machine with a network and put the file into that folder, or name another "
             "folder's parent in KERAS_HOME."
@@ -119,7 +119,7 @@ def download_weights(row: Backbone, image_size_px: int) -> Path:
                 constructor(include_top=False, weights="imagenet", input_shape=size, **row.kwargs)
         except Exception as error:  # Keras raises a bare Exception where a download fails
             raise ModelError(
-                f"the weights of {row.name} could not be downloaded. Received: {error}. "
+                f"The weights of {row.name} could not be downloaded. Received: {error}. "
                 "Check the network, or leave this backbone out."
             ) from error
     return require_weights(row, image_size_px)

@@ -38,7 +38,7 @@ def whole_model(config: ModelConfig, *, class_names: Sequence[str]) -> keras.Mod
     row = check(config)
     if len(class_names) != config.classes:
         raise ModelError(
-            f"a model of {config.classes} classes needs {config.classes} class names. "
+            f"A model of {config.classes} classes needs {config.classes} class names. "
             f"Received: {len(class_names)} names."
         )
     size_px = config.image_size_px
@@ -69,7 +69,7 @@ def class_names(model: keras.Model) -> list[str]:
     prefix, *names = model.layers[-1].name.split("-")
     if prefix != _CLASSES:
         raise ModelError(
-            "a model must carry its class names, as those exported by `hpo best --export` do. "
+            "A model must carry its class names, as those exported by `hpo best --export` do. "
             f"Received: one whose last layer is {model.layers[-1].name!r}."
         )
     return [_decode(name) for name in names]
@@ -94,7 +94,7 @@ def load_model(path: Path) -> keras.Model:
     foreign = sorted(set(_foreign(_read_config(path))))
     if foreign:
         raise ModelError(
-            "a model may consist of Keras's own layers only, because others run code that came "
+            "A model may consist of Keras's own layers only, because others run code that came "
             f"with the file. Received: {path} with {', '.join(foreign)}. Load it with Keras itself "
             "if you trust whoever made it."
         )
@@ -102,7 +102,7 @@ def load_model(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"a model must be a complete .keras file. Received: {path} ({error}). Export it again."
+            f"A model must be a complete .keras file. Received: {path} ({error}). Export it again."
         ) from error
 
 
@@ -113,7 +113,7 @@ def _read_config(path: Path) -> Any:
             return json.loads(archive.read("config.json"))
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ModelError(
-            "a model must be a .keras file, as `hpo best --export` or Keras's `model.save` writes "
+            "A model must be a .keras file, as `hpo best --export` or Keras's `model.save` writes "
             f"them. Received: {path} ({error})."
         ) from error
 

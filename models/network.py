@@ -81,17 +81,17 @@ def check(config: ModelConfig) -> Backbone:
     row = find_backbone(config.backbone)
     if config.image_size_px < row.min_size_px:
         raise ModelError(
-            f"the images must have at least the {row.min_size_px} px that {row.name} needs. "
+            f"The images must have at least the {row.min_size_px} px that {row.name} needs. "
             f"Received: {config.image_size_px} px. Raise the image size or choose another backbone."
         )
     if config.output == "sigmoid" and config.classes != 2:
         raise ModelError(
-            "a sigmoid output tells two classes apart. "
+            "A sigmoid output tells two classes apart. "
             f"Received: {config.classes} classes. Use softmax."
         )
     if config.pretrained and row.family == "scratch":
         raise ModelError(
-            "only a backbone of the `imagenet` family can be pretrained. "
+            "Only a backbone of the `imagenet` family can be pretrained. "
             f"Received: {row.name!r}. Set pretrained to false or choose another backbone."
         )
     return row

@@ -60,12 +60,12 @@ def build_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
     row = OPTIMIZERS.get(config.name)
     if row is None:
         raise ModelError(
-            f"an optimizer must be one of {', '.join(OPTIMIZERS)}. Received: {config.name!r}."
+            f"An optimizer must be one of {', '.join(OPTIMIZERS)}. Received: {config.name!r}."
         )
     if config.weight_decay and not row.decoupled_decay:
         decoupled = ", ".join(r.name for r in _ROWS if r.decoupled_decay)
         raise ModelError(
-            f"weight decay must be 0 for an optimizer other than {decoupled}. "
+            f"Weight decay must be 0 for an optimizer other than {decoupled}. "
             f"Received: {config.weight_decay} for {row.name}. Use the model's l2 instead."
         )
     optimizer = getattr(keras.optimizers, row.constructor)(config.learning_rate, **row.kwargs)

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from studies.domains import Choices, Domain, Fixed, FloatRange, IntRange
 from studies.parameter import Parameter
 from studies.parameters import PARAMETERS
+from studies.wording import complaint
 
 _SHAPE = "A range is { low, high } and, where wanted, log, step or zero."
 
@@ -22,7 +23,7 @@ def problem(name: str, change: Any) -> str | None:
     try:
         domain_of(PARAMETERS[name], change)
     except ValidationError as error:
-        return "; ".join(_entry(name, dict(found)) for found in error.errors()) + f". {_SHAPE}"
+        return " ".join([*(_entry(name, dict(found)) for found in error.errors()), _SHAPE])
     except ValueError as error:
         return f"{error}."
     return None
@@ -31,9 +32,7 @@ def problem(name: str, change: Any) -> str | None:
 def _entry(name: str, found: dict[str, Any]) -> str:
     """Returns what is wrong with one key of a range."""
     key = ".".join(map(str, (name, *found["loc"])))
-    message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    told = "Received" in message or found["type"] == "missing"
-    return f"{key}: {message}" + ("" if told else f". Received: {found['input']!r}")
+    return complaint(f"{key}:" if found["type"] == "value_error" else key, found)
 
 
 def unknown(name: str, allowed: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.settings import Baseline, StudySettings
 from studies.toml_errors import Location, line_of
+from studies.wording import complaint
 
 _PRESETS = Path(__file__).parent / "presets"
 
@@ -30,7 +32,7 @@ def load_settings(path: Path) -> dict[str, Any]:
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"{path} is not valid TOML: {error}.") from error
+        raise StudyError(f"The file must be valid TOML. Received: {path} ({error}).") from error
     problems = _problems(settings)
     if problems:
         raise StudyError("\n".join(_placed(path, text, *found) for found in problems))
@@ -61,10 +63,15 @@ def preset_path(name: str) -> Path:
     presets = {path.stem: path for path in _PRESETS.glob("*.toml")}
     if name not in presets:
         raise StudyError(
-            f"There is no preset of this name. Received: {name!r}. "
-            f"Presets: {', '.join(sorted(presets)) or 'none'}."
+            f"There is no preset of this name. Received: {name!r}. {_hint(name, sorted(presets))}"
         )
     return presets[name]
+
+
+def _hint(name: str, presets: list[str]) -> str:
+    close = get_close_matches(name, presets, n=1)
+    listed = f"There are: {', '.join(presets) or 'none'}."
+    return f"Did you mean {close[0]}? {listed}" if close else listed
 
 
 def list_presets() -> dict[str, str]:
@@ -79,7 +86,7 @@ def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise StudyError(f"There is no such file. Received: {path}. Check --config.") from error
+        raise StudyError(f"There is no such file. Received: {path}. Check the path.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"The file cannot be read as text. Received: {path} ({error}).") from error
 
@@ -100,17 +107,13 @@ def _explained(found: dict[str, Any]) -> tuple[Location, str]:
         return location, found["msg"]
     if found["type"] == "extra_forbidden":
         return location, unknown(str(location[-1]), _allowed(found["loc"]))
-    if found["type"] == "missing":
-        return location, f"{key} is missing."
     if found["type"] == "union_tag_invalid":
         return (
             (*location, "name"),
             f"{key}.name is one of {found['ctx']['expected_tags']}. "
             f"Received: {found['ctx']['tag']!r}.",
         )
-    message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    received = "" if "Received" in message else f" Received: {found['input']!r}."
-    return location, f"{key} {message}.{received}"
+    return location, complaint(key, found)
 
 
 def _without_tags(location: Location) -> Location:

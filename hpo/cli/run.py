@@ -22,7 +22,7 @@ class Duration(click.ParamType[float]):
         try:
             return float(seconds(value))
         except ValueError as error:
-            self.fail(f"{value!r} is not a duration: {error}.", param, ctx)
+            self.fail(f"It {error}. Received: {value!r}.", param, ctx)
 
 
 @click.command()

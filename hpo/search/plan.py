@@ -102,7 +102,7 @@ def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, 
     left_out = unavailable(wanted, facts.image_size_px)
     if left_out:
         first = next(iter(left_out.values()))
-        say(f"Left out of the backbones: {', '.join(left_out)}. The first because {first}")
+        say(f"Left out of the backbones: {', '.join(left_out)}. The first one: {first}")
     usable = [
         name
         for name, row in BACKBONES.items()

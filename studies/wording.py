@@ -1,0 +1,43 @@
+"""What pydantic found wrong, in the words of this program's other messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+_RULES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+        **dict.fromkeys(("float_type", "float_parsing"), "a number"),
+        **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+        **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a table"),
+        **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+        "finite_number": "a finite number",
+        "string_type": "text in quotes",
+        "literal_error": "one of {expected}",
+        "greater_than_equal": "at least {ge}",
+        "greater_than": "above {gt}",
+        "less_than_equal": "at most {le}",
+        "less_than": "below {lt}",
+    }
+)
+"""pydantic's name of an error to what the value has to be."""
+
+
+def complaint(key: str, found: Mapping[str, Any]) -> str:
+    """Returns the sentence about one error.
+
+    Args:
+        key: What the user calls the value, such as `sampler.n_startup_trials`.
+        found: One row of `pydantic.ValidationError.errors`.
+    """
+    if found["type"] == "missing":
+        return f"{key} is missing."
+    if found["type"] == "extra_forbidden":
+        return f"{key} means nothing here. Received: {found['input']!r}."
+    if rule := _RULES.get(found["type"]):
+        return f"{key} is {rule.format(**found.get('ctx', {}))}. Received: {found['input']!r}."
+    message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    received = "" if "Received" in message else f" Received: {found['input']!r}."
+    return f"{key} {message}.{received}"
