@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 from collections import Counter
@@ -15,6 +14,7 @@ import optuna
 from optuna.trial import FixedTrial, TrialState, create_trial
 
 from studies.changes import unknown
+from studies.csv_tables import Table, read_table
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.metrics import Metric
@@ -53,7 +53,9 @@ class Run:
 def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> list[Run]:
     """Reads a CSV file whose columns are settings, `value` and perhaps `label`.
 
-    An empty cell leaves a setting to the study, as a baseline that does not name it does.
+    An empty cell leaves a setting to the study, as a baseline that does not name it does. Where the
+    first line is divided by semicolons or tabs, as spreadsheets write them in many countries, all
+    lines are, and numbers may have a decimal comma.
 
     Args:
         path: The file, UTF-8.
@@ -64,20 +66,14 @@ def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> lis
     Raises:
         StudyError: The file cannot be read, or a row is wrong; names every such row's line.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = [name.strip() for name in next(reader, [])]
-            rows = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StudyError(f"The file must be CSV in UTF-8. Received: {path} ({error}).") from error
-    _check_header(path, header)
-    if not rows:
+    table = read_table(path)
+    _check_header(path, table)
+    if not table.rows:
         raise StudyError(f"{path} must hold a row for each run. Received: a heading alone.")
     runs, problems = [], []
-    for line, cells in rows:
+    for line, cells in table.rows:
         try:
-            runs.append(_read_run(line, header, cells, space, facts, metric))
+            runs.append(_read_run(line, table, cells, space, facts, metric))
         except ValueError as error:
             problems += [f"{path}, line {line}: {text}" for text in str(error).splitlines()]
     if problems:
@@ -85,32 +81,39 @@ def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> lis
     return runs
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
+def _check_header(path: Path, table: Table) -> None:
+    header = table.header
     allowed = [*PARAMETERS, VALUE, LABEL]
     problems = [unknown(name, allowed) for name in header if name not in allowed]
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         problems.append(f"Each column may be there once. Received twice: {', '.join(twice)}.")
     if VALUE not in header:
-        problems.append(f"There must be a column {VALUE!r}. Received: {', '.join(header)}.")
+        found = ", ".join(header) or "nothing"
+        problems.append(f"There must be a column {VALUE!r}. Received: {found}.")
     if problems:
-        raise StudyError("\n".join(f"{path}, line 1: {text}" for text in problems))
+        raise StudyError("\n".join(f"{path}, line {table.line}: {text}" for text in problems))
 
 
 def _read_run(
     line: int,
-    header: Sequence[str],
+    table: Table,
     cells: Sequence[str],
     space: Space,
     facts: DataFacts,
     metric: Metric,
 ) -> Run:
-    if len(cells) != len(header):
+    if len(cells) > len(table.header):
         raise StudyError(
-            f"A row has as many cells as the heading, {len(header)}. Received: {len(cells)}."
+            f"A row has at most as many cells as the heading, {len(table.header)}. "
+            f"Received: {len(cells)}. Put quotes around a cell that holds the divider."
         )
-    named = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
-    label, value = named.pop(LABEL, ""), _result(named.pop(VALUE, ""), metric)
+    named = {name: cell for name, cell in zip(table.header, cells, strict=True) if cell}
+    label, result = named.pop(LABEL, ""), named.pop(VALUE, "")
+    if table.decimal_comma:
+        result = result.replace(",", ".")
+        named = {name: _with_point(PARAMETERS[name], text) for name, text in named.items()}
+    value = _result(result, metric)
     settings = {name: _typed(PARAMETERS[name], text) for name, text in named.items()}
     config = configure(settings, space, facts)
     return Run(line, label, value, config, params_of(config, space))
@@ -127,6 +130,10 @@ def _result(text: str, metric: Metric) -> float:
         allowed = f"a number from 0 to {highest:g}" if metric.maximize else "a number from 0 on"
         raise StudyError(f"{VALUE} is the {metric.label}, {allowed}. Received: {text!r}.")
     return value
+
+
+def _with_point(parameter: Parameter, text: str) -> str:
+    return text.replace(",", ".") if parameter.type in (int, float) else text
 
 
 def _typed(parameter: Parameter, text: str) -> Any:

@@ -18,7 +18,8 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
 
     The first line names the columns: settings as in [space], `value` (the result, in the study's
     metric) and, where wanted, `label`. An empty cell leaves a setting at what the study fixes, or
-    at its default. All rows are checked first; if one is wrong, none is imported.
+    at its default. All rows are checked first; if one is wrong, none is imported. Cells may also be
+    divided by semicolons, with decimal commas, or by tabs.
 
     Imported runs count for nothing in --trials, and `hpo best` never offers them, since they have
     no weights. Typed again, the command adds nothing twice.
@@ -42,4 +43,5 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     runs = read_runs(file, space, facts, metric)
     added = add_runs(opened.study, runs, space, facts, file.name)
     there = f", {len(runs) - added} were there already" if added < len(runs) else ""
-    click.echo(f"Imported {added} runs into {opened.study.study_name!r}{there}.")
+    noun = "run" if added == 1 else "runs"
+    click.echo(f"Imported {added} {noun} into {opened.study.study_name!r}{there}.")

@@ -109,7 +109,11 @@ def test_an_interrupted_import_is_completed(
         (HEADER + "cnn,adam,0.001,64,10,yes,.8,\n", ["line 2", "flip_horizontal", "'yes'"]),
         (HEADER + "cnn,adam,0.001,48,10,true,.8,\n", ["batch_size lies outside", "48", "16, 64"]),
         (HEADER + ",adam,0.001,64,10,true,.8,\n", ["line 2", "backbone is missing"]),
-        (HEADER + "cnn,adam\n", ["line 2", "as many cells", "Received: 2"]),
+        (HEADER + "cnn,adam\n", ["line 2", "value is the accuracy", "Received: ''"]),
+        (HEADER + "cnn,adam,0,001,64,10,true,.8,x\n", ["line 2", "as many cells", "Received: 9"]),
+        ("backbone;value\ncnn;0,8,5\n", ["line 2", "value is the accuracy", "'0.8.5'"]),
+        ("backbone;valu\ncnn;0,8\n", ["line 1", "'valu'", "Did you mean value"]),
+        ("\n\nbackbone,label\ncnn,x\n", ["line 3", "column 'value'"]),
         ("backbone,label\ncnn,x\n", ["line 1", "column 'value'"]),
         ("backbone,value,batchsize\ncnn,.8,3\n", ["line 1", "'batchsize'", "batch_size"]),
         ("backbone,value,value\ncnn,.8,.9\n", ["line 1", "twice: value"]),
@@ -124,6 +128,41 @@ def test_wrong_files_are_explained(tmp_path: Path, text: str, words: list[str]) 
     assert "runs.csv" in str(error.value)
     for word in words:
         assert word in str(error.value)
+
+
+EXPECTED = ("cnn", 0.001, 64, True, 0.8, 'mine, the "best"')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "backbone,learning_rate,batch_size,flip_horizontal,value,label\n"
+        'cnn,0.001,64,TRUE,0.8,"mine, the ""best"""\n',
+        "backbone;learning_rate;batch_size;flip_horizontal;value;label\n"
+        'cnn;0,001;64;true;0,8;"mine, the ""best"""\n',
+        "backbone\tlearning_rate\tbatch_size\tflip_horizontal\tvalue\tlabel\n"
+        'cnn\t0.001\t64\ttrue\t0.8\t"mine, the ""best"""\n',
+        '"backbone" , "learning_rate",batch_size,flip_horizontal,value,label,,\n,,,\n\n'
+        'cnn,1e-3,64.0,true,.8,"mine, the ""best""",,\n,,,,,,,\n',
+    ],
+    ids=["commas", "semicolons and decimal commas", "tabs", "what a spreadsheet adds"],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_spreadsheets_write_is_read(tmp_path: Path, text: str, end: str, mark: str) -> None:
+    """Their dividers, quotes, line ends, byte order mark and empty cells change nothing."""
+    path = tmp_path / "runs.csv"
+    path.write_bytes((mark + text.replace("\n", end)).encode())
+    (run,) = read_runs(path, SPACE, PHOTOS, METRICS["accuracy"])
+    found = (
+        run.config.model.backbone,
+        run.config.optimizer.learning_rate,
+        run.config.training.batch_size,
+        run.config.augment.flip_horizontal,
+        run.value,
+        run.label,
+    )
+    assert found == EXPECTED
 
 
 def test_every_bad_row_is_named(tmp_path: Path) -> None:
@@ -158,5 +197,6 @@ def test_unreadable_files(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "runs.csv"
     if content:
         path.write_bytes(content)
-    with pytest.raises(StudyError, match=r"must be CSV in UTF-8\. Received: .*runs\.csv"):
+    rule = r"must be CSV in UTF-8" if content else "There is no such file"
+    with pytest.raises(StudyError, match=rf"{rule}\. Received: .*runs\.csv"):
         read_runs(path, SPACE, PHOTOS, METRICS["accuracy"])
