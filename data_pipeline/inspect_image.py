@@ -70,7 +70,7 @@ def _decoded_facts(file: Path, path: str, image: Image.Image) -> FileFacts:
     orientation = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
     facts = FileFacts(
         path=path,
-        sha256=_sha256(file),
+        sha256=file_sha256(file),
         format=image.format or "",
         mode=image.mode,
         transparent=image.has_transparency_data,
@@ -82,7 +82,12 @@ def _decoded_facts(file: Path, path: str, image: Image.Image) -> FileFacts:
     return facts
 
 
-def _sha256(file: Path) -> str:
+def file_sha256(file: Path) -> str:
+    """Returns the hash of a file's bytes.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -20,7 +20,9 @@ from data_pipeline.cache import Cache
 from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
+from data_pipeline.inspect_image import file_sha256
 from data_pipeline.manifest import SPLITS, Item, Manifest
+from data_pipeline.unchanged import changed
 
 KIND = "images"
 FORMAT = 1
@@ -188,7 +190,7 @@ def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:
     def read_row(item: Item) -> Image.Image:
         image_hwc = np.ascontiguousarray(images_bhwc[int(item.path)])
         if hashlib.sha256(image_hwc.tobytes()).hexdigest() != item.sha256:
-            raise _changed(f"{manifest.source}, image {item.path}", "its pixels are others")
+            raise changed(f"{manifest.source}, image {item.path}", "its pixels are others")
         return Image.fromarray(image_hwc)
 
     return read_row
@@ -196,17 +198,9 @@ def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:
 
 def _read_file(path: Path, sha256: str) -> Image.Image:
     try:
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, "sha256").hexdigest()
+        found = file_sha256(path)
     except OSError as error:
-        raise _changed(str(path), str(error.strerror)) from error
+        raise changed(str(path), str(error.strerror)) from error
     if found != sha256:
-        raise _changed(str(path), "its contents are others")
+        raise changed(str(path), "its contents are others")
     return read_image(path)
-
-
-def _changed(name: str, how: str) -> DataError:
-    return DataError(
-        f"A data set must stay as it was when its study was created. Received: {name!r}: {how}. "
-        "Put the file back as it was, or start a new study on the data as it is now."
-    )

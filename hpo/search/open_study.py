@@ -38,6 +38,11 @@ class OpenStudy:
     artifacts: Artifacts
     folder: Path
 
+    @property
+    def stamps(self) -> Path:
+        """File with what tells whether the data set is as it was."""
+        return self.folder / "files.json"
+
 
 def read_manifest(opened: OpenStudy) -> Manifest:
     """Returns the manifest a study was created with.

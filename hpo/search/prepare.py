@@ -14,6 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
 from data_pipeline.datasets import DATASETS
+from data_pipeline.unchanged import write_stamps
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
 from hpo.search.open_study import OpenStudy, names
@@ -70,7 +71,9 @@ def prepare(
             study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
         artifacts = Artifacts(study, storage, paths.artifacts)
         record = _create(study, artifacts, plan)
-    return OpenStudy(study, record, storage, artifacts, paths.study(name))
+    opened = OpenStudy(study, record, storage, artifacts, paths.study(name))
+    write_stamps(plan.manifest, opened.stamps)
+    return opened
 
 
 def describe(opened: OpenStudy) -> str:

@@ -17,6 +17,7 @@ from rich.console import Console
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
+from data_pipeline.unchanged import require_unchanged
 from hpo.search.board import new_board
 from hpo.search.claims import Claims
 from hpo.search.coordinator import JobSettings, Search
@@ -48,14 +49,19 @@ class Ending:
     failure: str | None
 
 
-def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> Ending:
+def run_study(
+    opened: OpenStudy, asked: Mapping[str, Any], console: Console, began_s: float | None = None
+) -> Ending:
     """Trains the study's trials until there are as many as asked for.
 
     Args:
         opened: The study.
         asked: What the user wrote now; of it only what may change on a continued study counts.
         console: Where to show it.
+        began_s: Monotonic time at which the user typed the command, from which `--timeout` counts;
+            now if None.
     """
+    began_s = time.monotonic() if began_s is None else began_s
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
@@ -80,10 +86,11 @@ def run_study(opened: OpenStudy, asked: Mapping[str, Any], console: Console) -> 
         )
         return Ending(False, False, None)
     manifest = read_manifest(opened)
+    require_unchanged(manifest, opened.stamps)
     crew = Crew(_worker_settings(opened, settings), settings.workers)
     view = (TableView if console.is_terminal else LineView)(board, console)
     job = JobSettings(settings.seed, settings.metric, settings.precision)
-    deadline = time.monotonic() + settings.timeout_s if settings.timeout_s else None
+    deadline = began_s + settings.timeout_s if settings.timeout_s else None
     search = Search(claims, recorder, crew, job, view, deadline)
     with view:
         try:

@@ -291,8 +291,8 @@ def test_refuses(bad: Path, monkeypatch: pytest.MonkeyPatch, words: str, message
         ("--image-size 2", "Invalid value for '--image-size': 2 is not in the range 4<=x<=4096."),
         (
             "--timeout 5x",
-            "Invalid value for '--timeout': '5x' is not a duration: "
-            "is seconds or a text such as '90s', '15m' or '1h30m'.",
+            "Invalid value for '--timeout': It is seconds or a text such as '90s', '15m' or '1h30m'. "
+            "Received: '5x'.",
         ),
         ("--device tpu", "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'gpu'."),
     ],
@@ -331,6 +331,30 @@ def test_a_refused_study_does_not_set_the_next_ones_direction(
 
 def _not_run(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A continued study refuses images that are not what they were, before anything is trained."""
+    for number in range(12):
+        draw(tmp_path / f"data/{'ab'[number % 2]}/{number}.png", 9 * number)
+    (tmp_path / "s.toml").write_text('[space]\nbackbone = "cnn"\n')
+    words = ("--config", "s.toml", "--data", "data", "--study", "s")
+    with monkeypatch.context() as patch:
+        patch.setattr("hpo.search.session.run_study", _not_run)
+        assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
+    before = (tmp_path / "data/a/4.png").read_bytes()
+    draw(tmp_path / "data/a/4.png", 200)
+    result = type_here(tmp_path, monkeypatch, *words)
+    assert result.exit_code == 1
+    assert result.output.endswith(
+        "Error: A data set must stay as it was when its study was created. "
+        f"Received: '{tmp_path}/data/a/4.png': its contents are others. Put it back as it was, or "
+        "start a new study on the data as it is now: add --study NAME.\n"
+    )
+    assert not (tmp_path / "hpo_runs/work/s/logs").exists()
+    (tmp_path / "data/a/4.png").write_bytes(before)
+    monkeypatch.setattr("hpo.search.session.Crew", _not_run)
+    assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
 
 
 _COMMANDS = (["--help"], ["run", "--help"], ["studies"], ["backbones"], ["trials", "--help"])
