@@ -71,9 +71,9 @@ class Sampler:
 
 
 def _tpe(settings: TPE, seed: int) -> BaseSampler:
-    from optuna.samplers import TPESampler
+    from studies.recent import RecentTPESampler
 
-    return TPESampler(seed=seed, **settings.model_dump(exclude={"name"}))
+    return RecentTPESampler(seed=seed, **settings.model_dump(exclude={"name"}))
 
 
 def _random(settings: Random, seed: int) -> BaseSampler:

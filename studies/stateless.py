@@ -52,7 +52,6 @@ class StatelessSampler(BaseSampler):
     ) -> Any:
         """Draws one parameter."""
         sampler = make_sampler(self._settings, self._seed, trial.number, param_name)
-        sampler.infer_relative_search_space(study, trial)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(

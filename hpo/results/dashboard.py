@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.artifacts import FileSystemArtifactStore
-from optuna.storages import RDBStorage
+from optuna.storages import RDBStorage, get_storage
 
 from studies.errors import StudyError
 
@@ -95,10 +95,15 @@ def check_access(host: str, password: str | None, *, insecure: bool) -> None:
 
 
 def make_app(storage: RDBStorage, artifacts: Path, password: str | None) -> WSGIApplication:
-    """Returns the dashboard as a WSGI application, behind a password where there is one."""
+    """Returns the dashboard as a WSGI application, behind a password where there is one.
+
+    It asks for all trials every few seconds; a cached storage reads each finished one once.
+    """
     from optuna_dashboard import wsgi
 
-    app: WSGIApplication = wsgi(storage, artifact_store=FileSystemArtifactStore(artifacts))
+    app: WSGIApplication = wsgi(
+        get_storage(storage), artifact_store=FileSystemArtifactStore(artifacts)
+    )
     return BasicAuth(app, password) if password else app
 
 

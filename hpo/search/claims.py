@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from studies.leases import Leases
 from studies.record import CONFIG_KEY, LABEL_KEY, was_trained
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
+
+_BEGUN = tuple(state for state in TrialState if state is not TrialState.WAITING)
 
 
 @dataclass
@@ -22,12 +24,14 @@ class Claim:
         trial: The trial, running.
         config: Its settings.
         label: Name of the baseline it is, or None.
+        reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
     """
 
     trial: optuna.Trial
     config: TrialConfig
     label: str | None
+    reported: int = 0
     deaths: int = 0
 
     @property
@@ -86,28 +90,29 @@ class Claims:
 
     def finished(self) -> bool:
         """Whether all the study's trials are, by whatever process."""
-        return sum(trial.state.is_finished() for trial in self._trained()) >= self.total
+        trials = self.study.get_trials(deepcopy=False)
+        return sum(t.state.is_finished() and was_trained(t) for t in trials) >= self.total
 
     def _left_behind(self) -> Claim | None:
         for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             trial_id = frozen._trial_id
             if trial_id in self.leases.held or not self.leases.take(trial_id):
                 continue
-            if self.study._storage.get_trial(trial_id).state is TrialState.RUNNING:
-                return self._claim(optuna.Trial(self.study, trial_id))
+            now = self.study._storage.get_trial(trial_id)
+            if now.state is TrialState.RUNNING:
+                claim = self._claim(optuna.Trial(self.study, trial_id))
+                claim.reported = max(now.intermediate_values, default=0)
+                return claim
             self.leases.release(trial_id)  # its holder ended it after it was read above
         return None
 
     def _new(self) -> Claim | None:
-        begun = [trial for trial in self._trained() if trial.state is not TrialState.WAITING]
-        if len(begun) >= self.total:
+        begun = self.study.get_trials(deepcopy=False, states=_BEGUN)
+        if len(begun) >= self.total and sum(map(was_trained, begun)) >= self.total:
             return None
         trial = self.study.ask()
         self.leases.take(trial._trial_id)
         return self._claim(trial)
-
-    def _trained(self) -> list[FrozenTrial]:
-        return [trial for trial in self.study.get_trials(deepcopy=False) if was_trained(trial)]
 
     def _claim(self, trial: optuna.Trial) -> Claim:
         """Draws the trial's settings, which is repeatable where a kill came in between."""

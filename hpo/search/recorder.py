@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
 from hpo.search.artifacts import Artifacts
 from hpo.search.claims import Claim
@@ -18,6 +19,8 @@ from hpo.training.checkpoint import best_path
 from studies.leases import Leases
 from studies.metrics import METRICS
 from studies.record import LABEL_KEY, Outcome, Reason, read_config, was_trained
+from studies.storage import write_attributes
+from studies.trial_config import TrialConfig
 
 STATES: Mapping[Reason, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -54,11 +57,16 @@ class Recorder:
     metric: str
     keep_top: int
     _twins: dict[str, Outcome] = field(default_factory=dict)
+    _ended: list[int] = field(default_factory=list)
+    _due: bool = True
+    _bar: tuple[float, int] = (math.inf, 0)
 
     def __post_init__(self) -> None:
         for trial in self.study.get_trials(deepcopy=False, states=_JUDGED):
             if was_trained(trial):
-                self._remember(trial)
+                value = trial.value if trial.state is TrialState.COMPLETE else None
+                reason = trial.user_attrs["reason"]
+                self._remember(trial.number, read_config(trial), reason, value)
         self.collect()
 
     def folder(self, number: int) -> Path:
@@ -71,10 +79,9 @@ class Recorder:
 
     def report(self, claim: Claim, values: list[float]) -> bool:
         """Writes the objective of the epochs that are not written yet; whether to prune."""
-        written = self.study._storage.get_trial(claim.trial_id).intermediate_values
-        for epoch, value in enumerate(values, start=1):
-            if epoch not in written:
-                claim.trial.report(value, epoch)
+        for value in values[claim.reported :]:
+            claim.trial.report(value, claim.reported + 1)
+            claim.reported += 1
         return claim.label is None and claim.trial.should_prune()
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
@@ -82,22 +89,39 @@ class Recorder:
         if self.study._storage.get_trial(claim.trial_id).state.is_finished():
             self.leases.release(claim.trial_id)
             return
-        for name, value in outcome.attributes().items():
-            claim.trial.set_user_attr(name, value)
+        write_attributes(self.artifacts.storage, claim.trial_id, outcome.attributes())
         self._draw(claim, outcome)
         write_note(claim.trial, describe(claim.label, claim.config, outcome))
         state = STATES[outcome.reason]
         value = outcome.value if state is TrialState.COMPLETE else None
-        told = self.study.tell(claim.trial, values=value, state=state)
-        self._remember(told)
+        self.study.tell(claim.trial, values=value, state=state)
+        self._remember(claim.number, claim.config, outcome.reason, value)
+        self._ended.append(claim.number)
+        if state is TrialState.COMPLETE:
+            self._due |= bool(claim.label) or self._rank(value, claim.number) < self._bar
         self.leases.release(claim.trial_id)
 
     def collect(self) -> None:
-        """Keeps the weights of the best trials and the baselines, and deletes all other files."""
+        """Keeps the weights of the best trials and the baselines, and deletes all other files.
+
+        All trials are gone through only after one that may be among the best, which comes ever
+        more seldom; after any other its own files are deleted and nothing else.
+        """
+        if self._due:
+            self._collect_all()
+            self._due = False
+        while self._ended:
+            shutil.rmtree(self.folder(self._ended[-1]), ignore_errors=True)
+            self._ended.pop()
+
+    def _collect_all(self) -> None:
         finished = self.study.get_trials(deepcopy=False, states=tuple(set(STATES.values())))
         complete = [t for t in finished if t.state is TrialState.COMPLETE and was_trained(t)]
         with_weights = [trial for trial in complete if "best_epoch" in trial.user_attrs]
-        best = sorted(with_weights, key=self._rank)[: self.keep_top]
+        with_weights.sort(key=lambda trial: self._rank(trial.value, trial.number))
+        best = with_weights[: self.keep_top]
+        if len(best) == self.keep_top:
+            self._bar = self._rank(best[-1].value, best[-1].number)
         baselines = [trial for trial in complete if LABEL_KEY in trial.user_attrs]
         folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}
         weights = {
@@ -110,17 +134,19 @@ class Recorder:
         for number in folders.keys() & {trial.number for trial in finished}:
             shutil.rmtree(folders[number], ignore_errors=True)
 
-    def _rank(self, trial: FrozenTrial) -> tuple[float, int]:
-        return METRICS[self.metric].order(trial.value), trial.number
+    def _rank(self, value: float | None, number: int) -> tuple[float, int]:
+        return METRICS[self.metric].order(value), number
 
-    def _remember(self, trial: FrozenTrial) -> None:
-        if trial.state not in _JUDGED:
+    def _remember(
+        self, number: int, config: TrialConfig, reason: Reason, value: float | None
+    ) -> None:
+        if STATES[reason] not in _JUDGED:
             return
-        complete = trial.state is TrialState.COMPLETE
-        self._twins[read_config(trial).identity] = Outcome(
-            reason="duplicate" if complete else trial.user_attrs["reason"],
-            value=trial.value if complete else None,
-            message=f"Trial {trial.number} had exactly these settings.",
+        complete = STATES[reason] is TrialState.COMPLETE
+        self._twins[config.identity] = Outcome(
+            reason="duplicate" if complete else reason,
+            value=value,
+            message=f"Trial {number} had exactly these settings.",
         )
 
     def _draw(self, claim: Claim, outcome: Outcome) -> None:

@@ -95,7 +95,6 @@ def run_study(
     with view:
         try:
             _decode(manifest, settings, view)  # while the workers import TensorFlow
-            import optuna_dashboard  # noqa: F401  # now, because the first note would wait for it
         except BaseException:
             crew.close(at_once=True)
             raise

@@ -9,13 +9,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.storages import RDBStorage
 
 from studies.errors import StudyError
 from studies.leases import Leases
-from studies.storage import default_url, masked, open_storage
+from studies.storage import default_url, masked, open_storage, write_attributes
 from tests.studies.processes import at_once, new_database
 
 NOT_A_URL = (
@@ -130,3 +132,30 @@ def _open(barrier: Any, url: str) -> bool:
     storage = open_storage(url)
     leases = Leases(storage.engine)
     return storage.get_all_studies() == [] and leases.renew(1) is False
+
+
+def test_writes_attributes_at_once(tmp_path: Path) -> None:
+    """All of them read as Optuna's own; what was there of the same name is replaced."""
+    storage = open_storage(default_url(tmp_path))
+    _check_attributes(storage)
+
+
+def test_writes_attributes_on_a_server() -> None:
+    """The same on a PostgreSQL server."""
+    with new_database() as url:
+        storage = open_storage(url)
+        _check_attributes(storage)
+        storage.engine.dispose()
+
+
+def _check_attributes(storage: RDBStorage) -> None:
+    study = optuna.create_study(storage=storage)
+    other, trial = study.ask(), study.ask()
+    for each in (other, trial):
+        each.set_user_attr("old", 1)
+        each.set_user_attr("kept", [1, 2])
+    write_attributes(storage, trial._trial_id, {"old": "2'; --", "new": {"nan": float("inf")}})
+    study.tell(trial, 1.0)
+    attributes = study.get_trials()[1].user_attrs
+    assert attributes == {"old": "2'; --", "kept": [1, 2], "new": {"nan": float("inf")}}
+    assert other.user_attrs == {"old": 1, "kept": [1, 2]}

@@ -15,6 +15,7 @@ import pytest
 from optuna.artifacts import get_all_artifact_meta
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from optuna_dashboard import get_note
 
 from hpo.search import coordinator as module
 from hpo.search import memory
@@ -272,6 +273,45 @@ class TestRecorder:
         assert 'Trial 0 (<"mine" & yours>)' in texts
         assert "accuracy over 2 epochs, best at 2" in texts
         assert len(list(svg.iter("{http://www.w3.org/2000/svg}polyline"))) == 2
+
+    def test_a_note_of_each_trial(self, study: optuna.Study, tmp_path: Path) -> None:
+        """The dashboard reads it as one of its own; after `NOTED` trials there are no more."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        recorder.finish(claim, outcome_of(0.5, message="x" * 5_000))
+        note = get_note(claim.trial)
+        assert note.startswith("**complete** after 2 of ")
+        assert note.endswith(f"```text\n{'x' * 2_000}\n```")
+
+    def test_notes_come_to_an_end(
+        self, study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The dashboard takes time in the square of their number."""
+        monkeypatch.setattr("hpo.search.notes.NOTED", 1)
+        claims = claims_of(study)
+        recorder, first, second = recorder_of(study, claims, tmp_path), claims.next(), claims.next()
+        assert first
+        assert second
+        for claim in (first, second):
+            recorder.finish(claim, outcome_of())
+        assert [bool(get_note(claim.trial)) for claim in (first, second)] == [True, False]
+
+    def test_looks_at_all_trials_seldom(
+        self, study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Only after a trial that may be among the best; its own files go after any other."""
+        claims = claims_of(study, total=6)
+        recorder, looks = recorder_of(study, claims, tmp_path), []
+        real = recorder._collect_all
+        monkeypatch.setattr(recorder, "_collect_all", lambda: (looks.append(1), real()))
+        for value, looked in ((0.5, 1), (0.6, 2), (0.4, 2), (0.5, 2), (0.55, 3), (0.52, 3)):
+            claim = claims.next()
+            assert claim
+            train(recorder, claim, value)
+            assert len(looks) == looked
+            assert not list(recorder.trials_folder.iterdir())
+        assert sorted(recorder.artifacts.weights()) == [1, 4]
 
     def test_killed_while_it_finishes(self, study: optuna.Study, tmp_path: Path) -> None:
         """Written in part and then again, a trial is recorded once, its picture too."""
