@@ -76,7 +76,9 @@ def open_image(path: Path) -> Image.Image:
         OSError: It cannot be opened, or is none of `FORMATS`.
         PIL.Image.DecompressionBombError: It has so many pixels that it may be meant to harm.
     """
-    return Image.open(path, formats=readable_formats())
+    image = Image.open(path, formats=readable_formats())
+    image.filename = ""  # else Pillow maps turned TIFFs into memory with the sides interchanged
+    return image
 
 
 def decode(image: Image.Image) -> Image.Image:

@@ -31,8 +31,14 @@ def load_settings(path: Path) -> dict[str, Any]:
     text = _read(path)
     try:
         settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise StudyError(f"The file must be valid TOML. Received: {path} ({error}).") from error
+    except RecursionError:
+        raise StudyError(
+            f"The file must be valid TOML. Received: {path}, with lists or tables that lie too "
+            "deep in each other."
+        ) from None
+    except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
+        what = str(error).partition(";")[0]
+        raise StudyError(f"The file must be valid TOML. Received: {path} ({what}).") from error
     problems = _problems(settings)
     if problems:
         raise StudyError("\n".join(_placed(path, text, *found) for found in problems))
@@ -84,7 +90,7 @@ def list_presets() -> dict[str, str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Notepad puts a byte order mark first
     except FileNotFoundError as error:
         raise StudyError(f"There is no such file. Received: {path}. Check the path.") from error
     except (OSError, UnicodeDecodeError) as error:

@@ -30,19 +30,24 @@ def test_rgb_is_unchanged(tmp_path: Path, picture: Picture) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(picture("a")))
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+def test_exif_orientation_is_applied(
+    tmp_path: Path, orientation: int, mode: str, suffix: str
+) -> None:
     """The red corner ends up where a viewer shows it, for each of the eight orientations."""
     corner_after = [(0, 0), (7, 0), (7, 15), (0, 15), (0, 0), (7, 0), (7, 15), (0, 15)]
     if orientation >= 5:
         corner_after = [(x if x == 0 else 15, y if y == 0 else 7) for x, y in corner_after]
-    stored = Image.new("RGB", (8, 16), BLACK)
-    stored.putpixel((0, 0), RED)
+    stored = Image.new(mode, (8, 16), 0)
+    stored.putpixel((0, 0), RED if mode == "RGB" else 255)
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    stored.save(tmp_path / "a.png", exif=exif)
-    assert read_image(tmp_path / "a.png").size == ((8, 16) if orientation < 5 else (16, 8))
-    assert pixel(tmp_path / "a.png", corner_after[orientation - 1]) == RED
+    path = tmp_path / f"a{suffix}"
+    stored.save(path, exif=exif)
+    assert read_image(path).size == ((8, 16) if orientation < 5 else (16, 8))
+    assert pixel(path, corner_after[orientation - 1]) == (RED if mode == "RGB" else WHITE)
 
 
 @pytest.mark.parametrize(

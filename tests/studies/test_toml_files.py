@@ -132,3 +132,24 @@ def test_presets_are_valid(name: str) -> None:
     """Every preset that is shipped can be read, and opens with what it is."""
     make_settings(load_settings(preset_path(name)))
     assert list_presets()[name]
+
+
+def test_a_byte_order_mark(tmp_path: Path) -> None:
+    """What Notepad writes is read."""
+    (tmp_path / "my.toml").write_bytes(b"\xef\xbb\xbfseed = 3\r\n")
+    assert load_settings(tmp_path / "my.toml") == {"seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("space = " + "[" * 5000, "lists or tables that lie too deep in each other."),
+        ("seed = " + "9" * 5000, "Exceeds the limit (4300 digits)"),
+    ],
+)
+def test_what_no_one_can_read(tmp_path: Path, text: str, words: str) -> None:
+    """Deep nesting and endless numbers are refused as any other mistake."""
+    with pytest.raises(StudyError) as error:
+        load_settings(written(tmp_path, text))
+    assert words in str(error.value)
+    assert "my.toml" in str(error.value)
