@@ -102,7 +102,8 @@ def load_model(path: Path) -> keras.Model:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise ModelError(
-            f"A model must be a complete .keras file. Received: {path} ({error}). Export it again."
+            f"A model must be a complete .keras file. Received: {path} ({_why(error)}). "
+            "Export it again."
         ) from error
 
 
@@ -114,8 +115,13 @@ def _read_config(path: Path) -> Any:
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ModelError(
             "A model must be a .keras file, as `hpo best --export` or Keras's `model.save` writes "
-            f"them. Received: {path} ({error})."
+            f"them. Received: {path} ({_why(error)}). Check the path."
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Returns an error's own words, without the path where they name it again."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _foreign(config: Any) -> Iterator[str]:

@@ -68,7 +68,12 @@ def build_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
             f"Weight decay must be 0 for an optimizer other than {decoupled}. "
             f"Received: {config.weight_decay} for {row.name}. Use the model's l2 instead."
         )
-    optimizer = getattr(keras.optimizers, row.constructor)(config.learning_rate, **row.kwargs)
+    from models import fused_optimizers
+
+    constructor = getattr(fused_optimizers, row.constructor, None) or getattr(
+        keras.optimizers, row.constructor
+    )
+    optimizer = constructor(config.learning_rate, **row.kwargs)
     if row.decoupled_decay:
         optimizer.weight_decay = keras.Variable(
             config.weight_decay, dtype="float32", trainable=False, name="weight_decay"

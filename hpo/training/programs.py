@@ -60,8 +60,7 @@ class Programs:
 
     def program(self, config: TrialConfig, inputs: Inputs, precision: str) -> Program:
         """Returns a program for the trial; its weights are those of the last trial that used it."""
-        # A head alone is too small to gain from less than float32.
-        precision = "float32" if inputs.on_features else precision
+        precision = _arithmetic(inputs, precision)
         mixup = config.augment.mixup_alpha > 0
         key = program_key(config.model, config.optimizer, precision, inputs.on_features, mixup)
         return self._programs.get_or_make(
@@ -76,8 +75,13 @@ class Programs:
             ),
         )
 
-    def predictor(self, config: TrialConfig, inputs: Inputs) -> Predictor:
-        """Returns a float32 predictor for the trial's network."""
+    def predictor(self, config: TrialConfig, inputs: Inputs, precision: str) -> Predictor:
+        """Returns a float32 predictor for the trial's network: its program, where that is one.
+
+        Its weights are to be set.
+        """
+        if _arithmetic(inputs, precision) == "float32":
+            return self.program(config, inputs, precision)
         key = shape_key(config.model), inputs.on_features
         return self._predictors.get_or_make(
             key,
@@ -103,3 +107,8 @@ class Programs:
         return self._features.get_or_make(
             base, lambda: Features(model, data, precision, self._alive)
         )
+
+
+def _arithmetic(inputs: Inputs, precision: str) -> str:
+    """What a program computes in: a head alone is too small to gain from less than float32."""
+    return "float32" if inputs.on_features else precision

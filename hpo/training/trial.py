@@ -252,7 +252,7 @@ class _Run:
         config = self.config.model_copy(update={"model": model})
         with self.watch.timed("evaluation"):
             inputs = self.programs.inputs(config, self.data, self.precision)
-            predictor = self.programs.predictor(config, inputs)
+            predictor = self.programs.predictor(config, inputs, self.precision)
             predictor.network.head.set_weights(weights)
             logits, labels = predictor.logits(inputs.validation())
         value = metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
