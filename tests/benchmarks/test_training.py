@@ -15,7 +15,6 @@ import numpy as np
 import optuna
 import pytest
 import tensorflow as tf
-from keras import layers
 from PIL import Image
 
 from data_pipeline.augmentations import AUGMENTATIONS
@@ -33,6 +32,7 @@ from studies.storage import default_url, open_storage
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.benchmarks.measure import compare
 from tests.hpo.training.data import FakeLink
+from tests.hpo.training.plain_keras import system_a
 
 pytestmark = pytest.mark.bench
 
@@ -87,23 +87,7 @@ def test_an_epoch_against_idiomatic_keras(
         folder, image_size=(SIZE_PX, SIZE_PX), batch_size=BATCH, verbose=False
     )
     dataset = dataset.cache().prefetch(tf.data.AUTOTUNE)
-    model = keras.Sequential(
-        [
-            keras.Input((SIZE_PX, SIZE_PX, 3)),
-            layers.RandomFlip("horizontal"),
-            layers.RandomRotation(20 / 360),
-            layers.RandomTranslation(0.2, 0.2),
-            layers.Rescaling(1 / 255),
-            layers.Conv2D(32, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"),
-            layers.MaxPooling2D(),
-            layers.Flatten(),
-            layers.Dense(64, activation="relu"),
-            layers.Dense(2, activation="softmax"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
+    model = system_a(SIZE_PX, 2, CONFIG.augment)
 
     def theirs() -> int:
         model.fit(dataset, shuffle=False, verbose=0)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-CONTRAST = 60.0
+CONTRAST = 90.0
 SPREAD_DEG = 35.0
 """Standard deviation of an image's orientation around its class's: a fifth lies beyond 45 degrees,
 nearer to the other class."""

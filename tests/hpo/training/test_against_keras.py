@@ -120,12 +120,13 @@ def test_a_baseline_scores_what_plain_keras_scores_on_the_digits(
     assert min(_agree(ON_DIGITS, data, tmp_path, capsys)) > 0.5  # both have learnt
 
 
+@pytest.mark.timeout(900)
 def test_a_presets_baseline_scores_what_plain_keras_scores_on_photos(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """System A's best settings, read from its preset, on 1,000 JPEGs of two classes.
+    """One of system A's, read from its preset, on 1,000 JPEGs of which a fifth is ambiguous.
 
-    More of them than the preset asks for are for validation: 100 would tell too little.
+    More images than the preset asks for are for validation: 100 would tell too little.
     """
     draw_gratings(tmp_path / "images", 1_000, size_px=64)
     changes = {"space": {"backbone": "cats_dogs_cnn"}, "validation_fraction": 0.3}
@@ -136,4 +137,4 @@ def test_a_presets_baseline_scores_what_plain_keras_scores_on_photos(
     cache = Cache(tmp_path / "cache")
     data = TrialData(plan.manifest, open_store(plan.manifest, 64, cache), cache)
     found = _agree(config, data, tmp_path, capsys)
-    assert 0.6 < min(found) <= max(found) < 0.95  # learnt, and not so easy that all would agree
+    assert 0.65 < min(found) <= max(found) < 0.95  # learnt, and not so easy that all would agree
