@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -18,6 +19,7 @@ from studies.trial_config import TrialConfig
 
 NONE = "none"
 """How a list without any numbers is written, and the augmentation that changes nothing."""
+_MANY_NAMES = 12
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,14 @@ class Parameter:
                 raise ValueError(value)
             return self.encode(self._adapter.validate_python(self.decode(value), strict=True))
         except (ValidationError, ValueError, TypeError) as error:
-            raise ValueError(f"{self.name} is {self.allowed}. Received: {value!r}") from error
+            raise ValueError(f"{self.name} is {self._hint(value)}. Received: {value!r}") from error
+
+    def _hint(self, value: Any) -> str:
+        """What its values may be, in words; of very many names only those like `value`."""
+        close = get_close_matches(str(value), self.names, n=3)
+        if close and len(self.names) > _MANY_NAMES:
+            return f"one of {len(self.names)} names, such as {', '.join(close)}"
+        return self.allowed
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -57,6 +58,21 @@ class Commands(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name])
         command: click.Command = getattr(module, COMMANDS[cmd_name].rpartition(".")[2])
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Finds the command that was typed.
+
+        Raises:
+            click.UsageError: There is none of this name; names the nearest.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if close := get_close_matches(args[0], COMMANDS, n=1):
+                ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs a command.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def analyse(
     storage: str | None, study: str | None, out: Path | None, as_csv: bool, as_json: bool
 ) -> None:
-    """Answers what hand-tuning leaves open, from the trials of a study.
+    """Answer what hand-tuning leaves open, from a study's trials.
 
     Which settings matter; whether the best epoch depends on the batch size; whether the best or the
     last epoch is to be kept; which trials overfit.
@@ -68,10 +68,11 @@ def analyse(
 
 def _print(answers: Answers) -> None:
     from hpo.analysis.texts import SECTIONS
+    from hpo.results.tables import say
 
     for number, (question, reply) in enumerate(SECTIONS):
         click.secho("\n" * bool(number) + question + "\n", bold=True)
-        click.echo(reply(answers))
+        say(reply(answers))
 
 
 def _draw(answers: Answers, out: Path) -> None:

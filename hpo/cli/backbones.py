@@ -33,7 +33,7 @@ COLUMNS = (
 )
 @json_option
 def backbones(image_size_px: int | None, as_json: bool) -> None:
-    """Lists the backbones, and whether their pretrained weights are on this machine.
+    """List the backbones, and whether their weights are here.
 
     Parameters are counted without the head. Backbones without weights are trained from scratch.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hpo.paths import json_option, paths, storage_option, study_option
-from hpo.results.tables import Cell, Column, printable, show, working
+from hpo.results.tables import Cell, Column, printable, say, show, working
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _setting(value: Any) -> str:
 
 def _print_exported(exported: Exported, metric: Metric) -> None:
     report = exported.report
-    click.echo(
+    say(
         f"\nExported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB. "
         f"Loaded again in a fresh process, its validation {metric.label} is "
         f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f}), and "
@@ -181,7 +181,7 @@ def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
         columns,
         [[METRICS[name].label, look.figures[name], _interval(look, name)] for name in METRICS],
     )
-    click.echo(
+    say(
         f"\nIt was chosen as the best of {look.chosen_from} complete trials by validation "
         f"{metric.label}, a figure that such a choice flatters. The test images had no part in it."
         if chosen

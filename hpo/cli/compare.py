@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
 )
 def compare(storage: str | None, study: str | None, test: bool, form: str) -> None:
-    """Compares the baselines with the best trial.
+    """Compare the baselines with the best trial.
 
     The lead of the best trial over each has a 95 % interval, paired on the same images: the
     validation images, and with --test the sealed test images as well. Each first use of --test on
@@ -42,16 +42,19 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
     """
     from hpo.results.comparison import compare as comparison_of
     from hpo.results.comparison_formats import FORMATS
+    from hpo.results.tables import say
     from hpo.search.open_study import find_study
 
     opened = find_study(paths(storage), study)
-    click.echo(FORMATS[form](comparison_of(opened, _tester(opened) if test else None)))
+    text = FORMATS[form](comparison_of(opened, _tester(opened) if test else None))
+    (say if form == "table" else click.echo)(text)
 
 
 def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
     """Returns what evaluates a trial on the test images, or remembers what it was."""
     from hpo.results.ranking import rank
     from hpo.results.sealed_test import earlier_looks, look
+    from hpo.results.tables import working
 
     chosen_from = len(rank(opened).best)
     kept = opened.artifacts.weights()
@@ -61,6 +64,7 @@ def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
         taken = before.get(row.number)
         if row.number not in kept or (taken and taken.hits):
             return taken
-        return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
+        with working(f"Classifying the test images with trial {row.number} …"):
+            return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
 
     return test

@@ -14,7 +14,7 @@ from hpo.paths import paths, storage_option, study_option
 @storage_option
 @study_option
 def import_(file: Path, storage: str | None, study: str | None) -> None:
-    """Makes hand-tuned runs trials of a study, for the sampler to learn from.
+    """Add hand-tuned runs to a study, for the sampler to learn from.
 
     The first line names the columns: settings as in [space], `value` (the result, in the study's
     metric) and, where wanted, `label`. An empty cell leaves a setting at what the study fixes, or

@@ -22,7 +22,7 @@ COLUMNS = (
 @click.command()
 @json_option
 def presets(as_json: bool) -> None:
-    """Lists the presets of `hpo run --preset`.
+    """List the presets of `hpo run --preset`.
 
     Each file opens with what it reproduces, the published figures, the data it expects and how
     long it takes.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
 from hpo.paths import paths, storage_option
+
+TIMEOUT_HELP = "Stop so long after the command was typed, e.g. 90s, 15m, 2h."
 
 
 class Duration(click.ParamType[float]):
@@ -31,7 +34,7 @@ class Duration(click.ParamType[float]):
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--preset", metavar="NAME", help="Settings that come with hpo.")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total. [default: 50]")
-@click.option("--timeout", "timeout_s", type=Duration(), help="Stop after, e.g. 90s, 15m, 2h.")
+@click.option("--timeout", "timeout_s", type=Duration(), help=TIMEOUT_HELP)
 @click.option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
 @click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
@@ -73,14 +76,14 @@ def run(
     asked = merge(
         *(load_settings(path) for path in files),
         {name: value for name, value in given.items() if value is not None},
-        {"space": {"backbone": backbones.split(",")}} if backbones else {},
+        {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
     )
     if preset and "data" not in asked:
         raise StudyError(
             f"A preset is run on your own images. Received: --preset {preset} without --data. "
             f"Add --data PATH; `hpo presets` says what {preset} expects."
         )
-    console = Console()
+    began_s, console = time.monotonic(), Console()
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
@@ -88,6 +91,6 @@ def run(
         with console.status("Reading the data set …"):
             opened = prepare(where, name, settings, asked, console.print)
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
-        ending = run_study(opened, asked, console)
+        ending = run_study(opened, asked, console, began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

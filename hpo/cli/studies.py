@@ -30,7 +30,7 @@ COLUMNS = (
 @storage_option
 @json_option
 def studies(storage: str | None, as_json: bool) -> None:
-    """Lists the studies, the latest last.
+    """List the studies, the latest last.
 
     The other commands take the latest where no --study is given.
 

@@ -39,7 +39,7 @@ FAILURE_LETTERS = 80
 def trials(
     storage: str | None, study: str | None, timing: bool, failed: bool, as_json: bool
 ) -> None:
-    """Lists the trials of a study.
+    """List the trials of a study.
 
     A value in parentheses is that of the best epoch of a trial that is not complete. An interrupted
     trial goes on when `hpo run` is typed again.
@@ -81,7 +81,7 @@ def _show(rows: Sequence[TrialRow], metric: Metric) -> None:
         Column(metric.label, ".4f"),
         Column("best epoch"),
         *SETTINGS.values(),
-        Column("seconds", ".1f"),
+        Column("time s", ".1f"),
         Column("failure"),
     ]
     show(columns, [_cells(row, metric) for row in rows])

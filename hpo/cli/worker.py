@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import click
 
-from hpo.cli.run import Duration
+from hpo.cli.run import TIMEOUT_HELP, Duration
 from hpo.paths import paths, storage_option, study_option
 
 
@@ -15,13 +16,13 @@ from hpo.paths import paths, storage_option, study_option
 @study_option
 @click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
-@click.option("--timeout", "timeout_s", type=Duration(), help="Stop after, e.g. 90s, 15m, 2h.")
+@click.option("--timeout", "timeout_s", type=Duration(), help=TIMEOUT_HELP)
 def worker(storage: str | None, study: str | None, **given: Any) -> None:
-    """Help with a study that `hpo run` has created, from here or from another machine.
+    """Help to train a study, from here or from another machine.
 
-    It trains trials until the study has as many as `hpo run` was last asked for, and takes over
-    those whose process died. The machine must see the images under the same path, and the folder
-    of the study's files, ./hpo_runs or the one named in HPO_RUNS.
+    `hpo run` has created the study. This trains trials until it has as many as `hpo run` was last
+    asked for, and takes over those whose process died. The machine must see the images under the
+    same path, and the folder of the study's files, ./hpo_runs or the one named in HPO_RUNS.
 
     \b
     Examples:
@@ -35,10 +36,10 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from hpo.search.report import print_ending
     from hpo.search.session import run_study
 
-    console = Console()
+    began_s, console = time.monotonic(), Console()
     asked = {name: value for name, value in given.items() if value is not None}
     with explained():
         opened = find_study(paths(storage), study)
-        ending = run_study(opened, asked, console)
+        ending = run_study(opened, asked, console, began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -13,6 +13,8 @@ Cell = str | int | float | None
 
 MOST_DRAWN = 500
 """Longer tables are printed as text even on a terminal: rich needs 6 s for 10,000 rows."""
+LEAST, SHORT = 4, 12
+"""Text is broken to this width where there is no room, and to no less than that where there is."""
 NOTHING = "-"
 
 
@@ -55,6 +57,16 @@ def show(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:
         click.echo("\n".join(_lines(columns, texts)))
 
 
+def say(text: str) -> None:
+    """Prints paragraphs, which a terminal shows without cutting words in two."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(text, markup=False, highlight=False)
+    else:
+        click.echo(text)
+
+
 @contextmanager
 def working(message: str) -> Iterator[None]:
     """Shows on a terminal that something takes its time; nothing is left of it afterwards."""
@@ -65,23 +77,46 @@ def working(message: str) -> Iterator[None]:
 
 
 def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:
-    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for place, column in enumerate(columns):
-        width = max(cell_len(row[place]) for row in texts) if column.number else None
+    widths = _widths(columns, texts, console.width - len(columns))
+    for column, width in zip(columns, widths, strict=True):
         table.add_column(
             column.title,
             justify="right" if column.number else "left",
             overflow="fold",  # a name goes on in the next line, a number is never broken
-            min_width=width,
+            width=width,
         )
     for row in texts:
         table.add_row(*map(Text, row))
-    Console().print(table, crop=False)
+    console.print(table, crop=False)
+
+
+def _widths(columns: Sequence[Column], texts: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Returns how wide each column is to be where `room` cells are to be shared.
+
+    rich would narrow all columns alike. Here numbers have what they need, then short names are not
+    broken, then titles are not broken within a word; long names share what is left.
+    """
+    from rich.cells import cell_len
+
+    cells = [max(cell_len(row[place]) for row in texts) for place in range(len(columns))]
+    words = [max(map(cell_len, column.title.split()), default=0) for column in columns]
+    whole = [max(pair) for pair in zip(cells, (cell_len(c.title) for c in columns), strict=True)]
+    numbers = [cell if c.number else LEAST for cell, c in zip(cells, columns, strict=True)]
+    widths = [min(pair) for pair in zip(numbers, whole, strict=True)]
+    short = [min(cell, SHORT) for cell in cells]
+    for wish in (short, words, whole):
+        missing = {i: wish[i] - widths[i] for i in range(len(columns)) if wish[i] > widths[i]}
+        left = room - sum(widths)
+        for rest, i in enumerate(sorted(missing, key=missing.__getitem__)):
+            given = min(missing[i], max(0, left // (len(missing) - rest)))
+            widths[i], left = widths[i] + given, left - given
+    return widths
 
 
 def _lines(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> Iterable[str]:

@@ -43,7 +43,7 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     rows = read_trials(opened.storage, study._study_id)
     endings = Counter(row.ending for row in rows if row.ending != "imported")
     console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
-    if any(LABEL_KEY in trial.user_attrs for trial in complete):
+    if any(LABEL_KEY in trial.user_attrs for trial in complete[1:]):
         console.print("\nThe best trial beside the baselines:")
         console.print(show_gains(compare(opened)), markup=False, highlight=False)
     failed = any(trial.state.name == "FAIL" for trial in trials)

@@ -123,7 +123,7 @@ def test_a_file_that_is_no_model_is_refused(
     result = _predict(model, photos)
     assert result.exit_code == 1
     assert result.output.startswith(
-        "Error: a model must be a .keras file, as `hpo best --export` or Keras's `model.save` "
+        "Error: A model must be a .keras file, as `hpo best --export` or Keras's `model.save` "
         f"writes them. Received: {model} ("
     )
 
@@ -153,5 +153,5 @@ def test_a_model_of_another_program_is_refused(photos: Path, tmp_path: Path) -> 
     keras.Model(images, keras.layers.Dense(2, name="out")(vector)).save(model)
     result = _predict(model, photos)
     assert result.exit_code == 1
-    assert "a model must carry its class names" in result.output
+    assert "A model must carry its class names" in result.output
     assert "'out'" in result.output

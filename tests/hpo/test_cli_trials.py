@@ -34,7 +34,7 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
         "batch",
         "learning rate",
         "optimizer",
-        "seconds",
+        "time s",
         "failure",
     ]
     cells = [re.split(r"  +", line.strip()) for line in lines]

@@ -61,3 +61,19 @@ def test_a_terminal_gets_a_drawn_table() -> None:
     assert "1,234,567" in " ".join(lines)
     assert "".join(line.split()[0] for line in lines if "x" in line) == "[red]" + "x" * 40
     assert max(map(len, lines[1:])) <= 30
+
+
+def test_a_terminal_gets_whole_words() -> None:
+    """Text is broken between words, and words in brackets are no markup."""
+    code = "from hpo.results.tables import say; say('[red] ' + 'paragraph ' * 9)"
+    parent, child = pty.openpty()
+    subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        stdout=child,
+        check=True,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "35"},
+    )
+    os.close(child)
+    words = os.read(parent, 10_000).decode().split()
+    os.close(parent)
+    assert words == ["[red]", *["paragraph"] * 9]
