@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from data_pipeline.errors import DataError
 
@@ -127,6 +127,13 @@ def read_image(path: Path) -> Image.Image:
             return decode(image)
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes.
         raise DataError(
-            f"An image file must be readable to its end. Received: {str(path)!r} ({error}). "
+            f"An image file must be readable to its end. Received: {str(path)!r} ({_why(error)}). "
             "Replace or remove it; `hpo doctor` lists every such file of a folder."
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """Returns an error's own words, without the path where they name it again."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is no image of a known format"
+    return getattr(error, "strerror", None) or str(error)

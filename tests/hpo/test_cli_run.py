@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from hpo.cli import main
-from hpo.search.open_study import names
+from hpo.search.open_study import OpenStudy, names
+from hpo.search.prepare import prepare
 from studies.storage import default_url, open_storage
 from tests.hpo.running import SETTINGS, Run, kill_often, no_orphans, study_of, table, type_run
 
@@ -246,7 +248,7 @@ def bad(tmp_path: Path) -> Path:
             "remove it. (2: a, b) The file is named like an image but cannot be opened as one. "
             "It is left out. (2: a/x.png, b/x.png)",
         ),
-        ("--config nosuch.toml", "There is no such file. Received: nosuch.toml. Check --config."),
+        ("--config nosuch.toml", "There is no such file. Received: nosuch.toml. Check the path."),
         (
             "--config key.toml",
             "key.toml, line 3: There is no setting of this name. Received: 'backbon'. "
@@ -254,7 +256,8 @@ def bad(tmp_path: Path) -> Path:
         ),
         (
             "--config syntax.toml",
-            "syntax.toml is not valid TOML: Invalid value (at line 1, column 8).",
+            "The file must be valid TOML. Received: syntax.toml (Invalid value (at line 1, "
+            "column 8)).",
         ),
         (
             "--config baseline.toml",
@@ -331,6 +334,27 @@ def test_a_refused_study_does_not_set_the_next_ones_direction(
 
 def _not_run(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_the_timeout_counts_from_the_commands_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a large data set is part of it."""
+    times: list[float] = []
+
+    def noted(*words: Any) -> OpenStudy:
+        times.append(time.monotonic())
+        return prepare(*words)
+
+    def not_run(opened: OpenStudy, asked: object, console: object, began_s: float) -> None:
+        times.append(began_s)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hpo.search.prepare.prepare", noted)
+    monkeypatch.setattr("hpo.search.session.run_study", not_run)
+    type_here(tmp_path, monkeypatch, "--timeout", "1h")
+    reading, began = times
+    assert began <= reading
 
 
 def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
