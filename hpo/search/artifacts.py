@@ -8,6 +8,7 @@ comes.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -24,6 +25,9 @@ from optuna.artifacts import (
 )
 from optuna.storages import RDBStorage
 
+from studies.errors import StudyError
+
+_ID = re.compile(r"[\w-]+")
 _WEIGHTS = "trial-{number:05d}.weights.npz"
 _WEIGHTS_PATTERN = re.compile(r"trial-(\d+)\.weights\.npz")
 
@@ -58,7 +62,16 @@ class Artifacts:
             return self._upload(path, owner)
 
     def path(self, artifact_id: str) -> Path:
-        """Returns the file of an artifact."""
+        """Returns the file of an artifact.
+
+        Raises:
+            StudyError: The storage names one that would lie elsewhere.
+        """
+        if not _ID.fullmatch(artifact_id):
+            raise StudyError(
+                "An artifact's id is made of letters, digits and hyphens. "
+                f"Received: {artifact_id!r}. Something else wrote into the storage; use another."
+            )
         return self.folder / artifact_id
 
     def weights(self) -> Mapping[int, ArtifactMeta]:
@@ -94,8 +107,10 @@ class Artifacts:
                 shutil.copyfile(file, named)
                 self._upload(named, self.study)
             return
+        path = self.path(place)
         with file.open("rb") as content:
             self._store().write(place, content)
+        _flush(path)
         meta = ArtifactMeta(place, name, "application/octet-stream", None)
         self.storage.set_study_system_attr(
             self.study._study_id, f"artifacts:{place}", json.dumps(asdict(meta))
@@ -109,12 +124,14 @@ class Artifacts:
         return path.exists() and path.stat().st_size == original.stat().st_size
 
     def _upload(self, path: Path, owner: optuna.Trial | optuna.Study) -> str:
-        return upload_artifact(
+        artifact_id = upload_artifact(
             artifact_store=self._store(),
             file_path=str(path),
             study_or_trial=owner,
             storage=self.storage,
         )
+        _flush(self.path(artifact_id))
+        return artifact_id
 
     def _store(self) -> FileSystemArtifactStore:
         """Returns where artifacts are written, which reading never creates."""
@@ -123,3 +140,9 @@ class Artifacts:
 
     def _all(self, owner: optuna.Trial | optuna.Study) -> list[ArtifactMeta]:
         return get_all_artifact_meta(owner, storage=self.storage)
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file is on the disk: the trial's own files are deleted next."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

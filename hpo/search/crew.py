@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +38,7 @@ class WorkerSettings(BaseModel):
         threads: CPU threads of one worker.
         gpus: Ids of the GPUs to share out, one a worker; empty without.
         logs: Folder for what workers print.
+        scratch: Folder for what TensorFlow leaves lying about; the system's where it is None.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +49,7 @@ class WorkerSettings(BaseModel):
     threads: int
     gpus: tuple[str, ...] = ()
     logs: Path
+    scratch: Path | None = None
 
     def command(self) -> list[str]:
         """Returns the command line of a worker."""
@@ -62,7 +65,9 @@ class WorkerSettings(BaseModel):
     def environment(self, index: int) -> Mapping[str, str]:
         """Returns the environment of the worker `index`."""
         gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[index % len(self.gpus)]} if self.gpus else {}
-        return os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"} | gpu
+        scratch = {"TMPDIR": str(self.scratch)} if self.scratch else {}
+        fixed = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+        return os.environ | fixed | gpu | scratch
 
 
 class Worker:
@@ -166,7 +171,8 @@ class Crew:
     """The workers of one coordinating process."""
 
     def __init__(self, settings: WorkerSettings, size: int) -> None:
-        self._settings = settings
+        self._scratch = TemporaryDirectory(prefix="hpo-", ignore_cleanup_errors=True)
+        self._settings = settings.model_copy(update={"scratch": Path(self._scratch.name)})
         self._selector = selectors.DefaultSelector()
         settings.logs.mkdir(parents=True, exist_ok=True)
         self.workers: list[Worker] = []
@@ -200,3 +206,4 @@ class Crew:
         self._selector.close()
         for worker in self.workers:
             worker.end(at_once=at_once)
+        self._scratch.cleanup()
