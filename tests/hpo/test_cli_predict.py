@@ -139,7 +139,7 @@ def test_a_model_with_code_inside_is_refused(exported: Path, photos: Path, tmp_p
             bad.writestr(name, text)
     result = _predict(unsafe, photos)
     assert result.exit_code == 1
-    assert "a model may consist of Keras's own layers only" in result.output
+    assert "A model may consist of Keras's own layers only" in result.output
     assert "keras.layers.Lambda" in result.output
 
 

@@ -100,9 +100,11 @@ def test_check_says_what_is_allowed(name: str, value: Any, allowed: str) -> None
 
 
 def test_check_names_the_backbones() -> None:
-    """A name that is in no table is refused with those that are."""
-    with pytest.raises(ValueError, match=r"one of .*mobilenet_0.75.*Received: 'resnet_51'"):
+    """A name that is in no table is refused with those like it, or else with all that are."""
+    with pytest.raises(ValueError, match=r"names, such as resnet50, .*Received: 'resnet_51'"):
         PARAMETERS["backbone"].check("resnet_51")
+    with pytest.raises(ValueError, match=r"one of .*mobilenet_0.75.*Received: 'x'"):
+        PARAMETERS["backbone"].check("x")
 
 
 @given(st.lists(st.integers(1, 4096)))
