@@ -90,7 +90,14 @@ def write_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str
 
 
 def _dialect(url: sa.URL) -> sa.URL:
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+    """Returns a PostgreSQL URL with psycopg's dialect and an encoding.
+
+    From a database in SQL_ASCII, as made where no locale is set, psycopg would read bytes.
+    """
+    if url.drivername not in ("postgresql", "postgresql+psycopg"):
+        return url
+    query = {"client_encoding": "utf8"} | dict(url.query)
+    return url.set(drivername="postgresql+psycopg", query=query)
 
 
 def _open_sqlite(url: sa.URL) -> RDBStorage:

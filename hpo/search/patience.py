@@ -11,6 +11,8 @@ from optuna.exceptions import StorageInternalError
 
 PATIENCE_S = 300.0
 RETRY_S = 1.0
+_CUT = "8s2b"
+"""SQLAlchemy's code for a connection lost in a transaction in which Optuna then goes on."""
 
 T = TypeVar("T")
 
@@ -50,6 +52,8 @@ def is_away(error: BaseException) -> bool:
     """
     found: BaseException | None = error
     while found is not None and not isinstance(found, sa.exc.DBAPIError):
+        if isinstance(found, sa.exc.PendingRollbackError) and found.code == _CUT:
+            return True
         found = found.__cause__
     if not isinstance(found, sa.exc.OperationalError | sa.exc.InterfaceError):
         return False

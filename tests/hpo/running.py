@@ -40,6 +40,8 @@ class Run:
         lines: What it has printed so far.
     """
 
+    program: tuple[str, ...] = ("-m", "hpo")
+
     def __init__(
         self,
         folder: Path,
@@ -65,7 +67,7 @@ class Run:
         }
         inherited = {key: value for key, value in os.environ.items() if key != "HPO_STORAGE"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hpo", command, *words],
+            [sys.executable, *self.program, command, *words],
             cwd=folder,
             env=inherited | settings | environment,
             preexec_fn=before,

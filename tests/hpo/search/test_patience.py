@@ -39,6 +39,15 @@ def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_a_connection_that_is_cut_in_a_transaction() -> None:
+    """What Optuna meets when it goes on in a session whose connection is lost is an absence."""
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = sa.exc.PendingRollbackError("Can't reconnect until …", code="8s2b")
+    assert is_away(error)
+    error.__cause__ = sa.exc.PendingRollbackError("rolled back during flush", code="7s2a")
+    assert not is_away(error)
+
+
 def test_a_server_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
     """After `PATIENCE_S` the error is the caller's."""
     monkeypatch.setattr(patience, "RETRY_S", 0.0)

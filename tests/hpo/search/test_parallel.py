@@ -1,0 +1,156 @@
+"""Many workers and several processes on one study: real processes whose workers train nothing."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+
+from studies.storage import default_url, open_storage
+from tests.hpo.running import Run
+from tests.hpo.search.postgresql import cut_all, own_server
+from tests.studies.processes import new_database
+
+AWAY = "The database server does not answer; waiting for it."
+BACK = "The database server is back."
+TAKEN = r"^Trial (\d+) was taken over by another process\.$"
+
+
+class FakeRun(Run):
+    """The real command, whose workers answer at once with a made-up learning curve."""
+
+    program = (str(Path(__file__).with_name("fake_hpo.py")),)
+
+
+def begin(folder: Path, url: str, *words: str, command: str = "run", **settings: float) -> FakeRun:
+    """Types a command on the study `s`.
+
+    Args:
+        folder: Where to.
+        url: The storage.
+        words: What follows the command.
+        command: `run` or `worker`.
+        settings: Of `fake_hpo`: `epoch_s`, `lease_s`.
+    """
+    environment = {f"HPO_TEST_{name.upper()}": str(value) for name, value in settings.items()}
+    words = ("--storage", url, "--study", "s", *words)
+    return FakeRun(folder, *words, command=command, environment=environment)
+
+
+def finish(url: str, total: int, *runs: FakeRun) -> list[Counter[int]]:
+    """Waits for the end of all, checks that each trial ended once and that nothing went wrong.
+
+    Returns:
+        How often each trial was started, by run.
+    """
+    for run in runs:
+        assert run.end() == 0, run.output
+        assert "Traceback" not in run.output
+        assert "locked" not in run.output
+    storage = open_storage(url)
+    study = optuna.load_study(study_name="s", storage=storage)
+    trials = study.get_trials(deepcopy=False)
+    storage.engine.dispose()
+    assert [trial.number for trial in trials] == list(range(total))
+    assert all(trial.state.is_finished() for trial in trials)
+    ended = [n for run in runs for n in _numbers(run, r"^trial (\d+) [a-z ]+ after \d+ epochs in")]
+    assert sorted(ended) == list(range(total)), "each was ended by one process"
+    for trial in trials:
+        curve = trial.user_attrs.get("history", {}).get("val_accuracy", [])
+        assert trial.intermediate_values == dict(enumerate(curve, start=1))
+    return [Counter(_numbers(run, r"^trial (\d+) .*started: ")) for run in runs]
+
+
+def _numbers(run: FakeRun, pattern: str) -> list[int]:
+    found = (re.search(pattern, line) for line in run.lines)
+    return [int(match[1]) for match in found if match]
+
+
+@contextmanager
+def storage_of(kind: str, folder: Path) -> Iterator[str]:
+    """Yields the URL of an empty storage."""
+    if kind == "sqlite":
+        yield default_url(folder / "hpo_runs")
+        return
+    with new_database() as url:
+        yield url
+
+
+databases = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+
+@databases
+def test_sixteen_workers_of_two_processes(tmp_path: Path, kind: str) -> None:
+    """Eight here and eight there train each trial once, and both end with the study."""
+    with storage_of(kind, tmp_path) as url:
+        first = begin(tmp_path, url, "--trials", "24", "--workers", "8", epoch_s=0.1)
+        assert first.wait_for(lambda: first.count(r"trial 0 .*started"))
+        second = begin(tmp_path, url, "--workers", "8", command="worker", epoch_s=0.1)
+        started = finish(url, 24, first, second)
+    assert min(map(len, started)) >= 1
+    assert set((started[0] + started[1]).values()) == {1}
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+@databases
+def test_sixteen_processes(tmp_path: Path, kind: str) -> None:
+    """Sixteen coordinating processes at one database, which is where SQLite has to wait."""
+    with storage_of(kind, tmp_path) as url:
+        runs = [begin(tmp_path, url, "--trials", "400")]
+        assert runs[0].wait_for(lambda: runs[0].count(r"trial 0 .*started"))
+        runs += [begin(tmp_path, url, command="worker") for _ in range(15)]
+        started = finish(url, 400, *runs)
+    print([len(each) for each in started])
+    assert set(sum(started, Counter[int]()).values()) == {1}
+
+
+@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.soak)])
+def test_a_process_that_was_only_slow(tmp_path: Path, kind: str) -> None:
+    """Stopped for longer than the lease it finds its trial gone, says so, and trains another."""
+    with storage_of(kind, tmp_path) as url:
+        slow = begin(tmp_path, url, "--trials", "6", epoch_s=0.3, lease_s=3)
+        assert slow.wait_for(lambda: slow.count(r"trial 0 epoch 1/"))
+        slow.process.send_signal(signal.SIGSTOP)
+        other = begin(tmp_path, url, command="worker", epoch_s=0.3, lease_s=3)
+        assert other.wait_for(lambda: other.count(r"continued after epoch"))
+        slow.process.send_signal(signal.SIGCONT)
+        started = finish(url, 6, slow, other)
+    taken = _numbers(slow, TAKEN)
+    assert len(taken) == 1
+    assert [number for number, times in (started[0] + started[1]).items() if times > 1] == taken
+
+
+@pytest.mark.timeout(120)
+def test_connections_that_are_cut(tmp_path: Path) -> None:
+    """Whatever is under way when the server ends all its connections is done once, later."""
+    with new_database() as url:
+        run = begin(tmp_path, url, "--trials", "12", "--workers", "4", epoch_s=0.05)
+        assert run.wait_for(lambda: run.count(r"trial 0 .*started"))
+        cuts = 0
+        while run.process.poll() is None and cuts < 15:
+            cuts += cut_all(url)
+        (started,) = finish(url, 12, run)
+    assert cuts >= 5
+    assert set(started.values()) == {1}
+    assert run.count(re.escape(AWAY)) == run.count(re.escape(BACK))
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_is_restarted(tmp_path: Path) -> None:
+    """The search says that it waits, goes on when the server is back, and loses nothing."""
+    with own_server() as server:
+        run = begin(tmp_path, server.url, "--trials", "12", "--workers", "2", epoch_s=0.1)
+        assert run.wait_for(lambda: run.count(r"trial 1 .*started"))
+        server.stop()
+        assert run.wait_for(lambda: run.count(re.escape(AWAY)))
+        server.start()
+        (started,) = finish(server.url, 12, run)
+    assert run.count(re.escape(AWAY)) == run.count(re.escape(BACK)) == 1
+    assert set(started.values()) == {1}
