@@ -8,7 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from data_pipeline.config import AugmentConfig
+
 ROUNDS = 5
+SIX = AugmentConfig(
+    flip_horizontal=True,
+    rotation_deg=20,
+    width_shift=0.2,
+    height_shift=0.2,
+    zoom=0.2,
+    shear_deg=11.3,
+    brightness=(0.8, 1.2),
+)
+"""All six augmentations."""
 
 
 @dataclass(frozen=True)

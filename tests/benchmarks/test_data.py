@@ -12,10 +12,10 @@ from PIL import Image
 
 from data_pipeline.batches import eval_batches, train_batches
 from data_pipeline.cache import Cache
-from data_pipeline.config import AugmentConfig
 from data_pipeline.manifest import Item, Manifest, create_manifest
 from data_pipeline.store import Split, open_store
-from tests.benchmarks.measure import compare
+from tests.benchmarks.measure import SIX, compare
+from tests.hpo.training.plain_keras import augmentation_layers
 
 pytestmark = pytest.mark.bench
 
@@ -69,23 +69,7 @@ def test_full_augmentation(size_px: int, count: int, capsys: pytest.CaptureFixtu
     images_bhwc = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     labels = np.zeros(count, np.int32)
     split = Split(images_bhwc, np.arange(count), labels, ("",) * count)
-    layers = [
-        keras.layers.RandomFlip("horizontal"),
-        keras.layers.RandomRotation(20 / 360),
-        keras.layers.RandomTranslation(0.2, 0.2),
-        keras.layers.RandomZoom(0.2),
-        keras.layers.RandomShear(0.2),
-        keras.layers.RandomBrightness(0.2),
-    ]
-    config = AugmentConfig(
-        rotation_deg=20,
-        width_shift=0.2,
-        height_shift=0.2,
-        zoom=0.2,
-        shear_deg=float(np.rad2deg(np.arctan(0.2))),
-        brightness=(0.8, 1.2),
-        flip_horizontal=True,
-    )
+    layers = augmentation_layers(SIX)
 
     def augmented(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.cast(images, tf.float32)
@@ -104,7 +88,7 @@ def test_full_augmentation(size_px: int, count: int, capsys: pytest.CaptureFixtu
         f"full augmentation, {size_px} px",
         lambda: _count(reference),
         lambda: _count(
-            train_batches(split, batch_size=BATCH, augment=config, seed=0, trial=0, epochs=range(5))
+            train_batches(split, batch_size=BATCH, augment=SIX, seed=0, trial=0, epochs=range(5))
         ),
         at_least=6,
     )

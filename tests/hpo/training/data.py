@@ -19,10 +19,13 @@ from studies.trial_config import TrialConfig
 COUNTS = {"train": 75, "validation": 30, "test": 6}
 
 
-def make_data(folder: Path, size_px: int = 8, classes: int = 3) -> TrialData:
-    """Noisy images whose channels' brightness tells the class; the cache is in `folder`."""
+def make_data(folder: Path, size_px: int = 8, classes: int = 3, scale: int = 1) -> TrialData:
+    """Noisy images whose channels' brightness tells the class; the cache is in `folder`.
+
+    There are `scale` times `COUNTS` of them.
+    """
     random = np.random.default_rng(0)
-    total = sum(COUNTS.values())
+    total = scale * sum(COUNTS.values())
     labels = random.permutation(np.arange(total) % classes)
     images = random.integers(0, 160, (total, size_px, size_px, 3))
     images[np.arange(total), ..., labels] += 60
@@ -30,13 +33,13 @@ def make_data(folder: Path, size_px: int = 8, classes: int = 3) -> TrialData:
     images.flags.writeable = False
     splits, items, begin = {}, [], 0
     for name, count in COUNTS.items():
-        rows = np.arange(begin, begin + count)
+        rows = np.arange(begin, begin + scale * count)
         paths = tuple(map(str, rows))
         splits[name] = Split(images, rows, labels[rows].astype(np.int32), paths)
         for row in rows:
             sha256 = hashlib.sha256(images[row].tobytes()).hexdigest()
             items.append(Item(path=str(row), sha256=sha256, label=int(labels[row]), split=name))
-        begin += count
+        begin += scale * count
     manifest = Manifest(
         kind="builtin",
         source="digits",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import layers
 
@@ -16,17 +18,13 @@ def system_a(
     Args:
         size_px: Height and width of the images, which are RGB from 0 to 255.
         classes: Number of classes.
-        augment: The ranges of rotation and shifts; images are mirrored.
+        augment: What is done to the training images, see `augmentation_layers`.
         sigmoid: Whether two classes have one sigmoid unit instead of two softmax units.
     """
-    assert augment.flip_horizontal
-    shifts = augment.height_shift, augment.width_shift
     model = keras.Sequential(
         [
             keras.Input((size_px, size_px, 3)),
-            layers.RandomFlip("horizontal"),
-            layers.RandomRotation(augment.rotation_deg / 360, fill_mode=augment.fill),
-            layers.RandomTranslation(*shifts, fill_mode=augment.fill),
+            *augmentation_layers(augment),
             layers.Rescaling(1 / 255),
             layers.Conv2D(32, 3, activation="relu"),
             layers.MaxPooling2D(),
@@ -42,3 +40,22 @@ def system_a(
     loss = "binary_crossentropy" if sigmoid else "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
     return model
+
+
+def augmentation_layers(augment: AugmentConfig) -> list[keras.layers.Layer]:
+    """Returns Keras's layers for an augmentation that mirrors, turns and shifts, perhaps more."""
+    assert augment.flip_horizontal
+    fill = augment.fill
+    chain = [
+        layers.RandomFlip("horizontal"),
+        layers.RandomRotation(augment.rotation_deg / 360, fill_mode=fill),
+        layers.RandomTranslation(augment.height_shift, augment.width_shift, fill_mode=fill),
+    ]
+    if augment.zoom:
+        chain.append(layers.RandomZoom(augment.zoom, fill_mode=fill))
+    if augment.shear_deg:
+        chain.append(layers.RandomShear(math.tan(math.radians(augment.shear_deg)), fill_mode=fill))
+    low, high = augment.brightness
+    if (low, high) != (1.0, 1.0):
+        chain.append(layers.RandomBrightness((low - 1.0, high - 1.0)))
+    return chain
