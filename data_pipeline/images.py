@@ -55,6 +55,10 @@ FORMATS = {
 
 SUFFIXES = frozenset(suffix for row in FORMATS.values() for suffix in row.suffixes)
 
+MANY_PIXELS, PIXELS_PER_BYTE = 4_000_000, 10_000
+"""Beyond both a file is refused unread: deflate packs 8,000 pixels of one bit into a byte, and no
+photo comes near. Pillow itself refuses from 179 million pixels on."""
+
 WIDE_MODES = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 """Pillow's modes of grey pixels that are wider than 8 bits."""
 
@@ -74,9 +78,16 @@ def open_image(path: Path) -> Image.Image:
 
     Raises:
         OSError: It cannot be opened, or is none of `FORMATS`.
-        PIL.Image.DecompressionBombError: It has so many pixels that it may be meant to harm.
+        PIL.Image.DecompressionBombError: It has so many pixels, or so many more than its bytes can
+            hold, that it may be meant to harm.
     """
     image = Image.open(path, formats=readable_formats())
+    pixels = image.width * image.height
+    if pixels > MANY_PIXELS and pixels > PIXELS_PER_BYTE * path.stat().st_size:
+        image.close()
+        raise Image.DecompressionBombError(
+            f"{pixels:,} pixels in {path.stat().st_size:,} bytes could be a decompression bomb"
+        )
     image.filename = ""  # else Pillow maps turned TIFFs into memory with the sides interchanged
     return image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import ExifTags, Image
 from data_pipeline.errors import DataError
 from data_pipeline.images import FORMATS, SUFFIXES, read_image, readable_formats
 from tests.data_pipeline.conftest import Picture
+from tests.data_pipeline.odd_files import bomb
 
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
 
@@ -152,3 +154,20 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
     with pytest.raises(DataError, match="decompression bomb"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 60_583_978), (9000, 9000)])
+def test_few_bytes_that_claim_many_pixels(tmp_path: Path, width: int, height: int) -> None:
+    """A bomb below Pillow's limit is refused at once, without decoding a line of it."""
+    (tmp_path / "a.png").write_bytes(bomb(width, height))
+    began = time.monotonic()
+    with pytest.raises(DataError, match=r"pixels in \d+ bytes could be a decompression bomb"):
+        read_image(tmp_path / "a.png")
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("mode", ["1", "RGB"])
+def test_a_large_image_of_one_colour(tmp_path: Path, mode: str) -> None:
+    """What deflate really packs so tightly is no bomb."""
+    Image.new(mode, (3000, 3000)).save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").size == (3000, 3000)
