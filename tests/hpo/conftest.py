@@ -31,6 +31,7 @@ from studies.record import CONFIG_KEY, LABEL_KEY, Outcome, StudyRecord
 from studies.settings import StudySettings
 from studies.storage import default_url, open_storage
 from studies.trial_config import TrainingConfig, TrialConfig
+from tests.hpo.running import SETTINGS, WORDS, type_run
 
 CLASSES = ("blue", "green", "red")
 IMAGE_SIZE_PX = 8
@@ -206,3 +207,20 @@ def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float
     )
     save_weights(trained, head.get_weights(), 0)
     return before, accuracy()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a study of eight trials was run without any disturbance."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "s.toml").write_text(SETTINGS)
+    run = type_run(folder, *WORDS)
+    assert run.process.returncode == 0, run.output
+    return folder
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A folder with the same settings in which nothing was typed yet."""
+    (tmp_path / "s.toml").write_text(SETTINGS)
+    return tmp_path

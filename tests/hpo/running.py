@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 import signal
 import subprocess
@@ -31,6 +30,11 @@ batch_size = [64, 128]
 epochs = { low = 3, high = 6 }
 augmentation = ["none", "shift"]
 """
+NO_MORE: Mapping[str, str] = MappingProxyType({})
+FAULTS = Path(__file__).parent / "faults"
+
+
+WORDS = ("--config", "s.toml", "--trials", "8")
 
 
 class Run:
@@ -47,7 +51,7 @@ class Run:
         folder: Path,
         *words: str,
         command: str = "run",
-        environment: Mapping[str, str] = MappingProxyType({}),
+        environment: Mapping[str, str] = NO_MORE,
         before: Callable[[], None] | None = None,
     ) -> None:
         """Types it.
@@ -120,9 +124,9 @@ class Run:
             self._reader.join()
 
 
-def type_run(folder: Path, *words: str) -> Run:
+def type_run(folder: Path, *words: str, environment: Mapping[str, str] = NO_MORE) -> Run:
     """Types `hpo run` in a folder and waits for its end."""
-    run = Run(folder, *words)
+    run = Run(folder, *words, environment=environment)
     run.end()
     return run
 
@@ -167,49 +171,29 @@ def _workers_of(folder: Path) -> list[int]:
     return found
 
 
-def kill_at_random(run: Run, rng: random.Random) -> str:
-    """Kills the coordinator, its worker or both, some epochs after the worker is ready.
+def faults(folder: Path, launch: int, **more: str) -> dict[str, str]:
+    """The environment in which processes die at named points, as `tests/hpo/faults` says."""
+    (folder / "faults").mkdir(exist_ok=True)
+    paths = [str(FAULTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "HPO_TEST_FAULTS": str(folder / "faults"),
+        "HPO_TEST_LAUNCH": str(launch),
+        **{f"HPO_TEST_{name.upper()}": value for name, value in more.items()},
+    }
+
+
+def kill_at_points(folder: Path, words: tuple[str, ...]) -> list[str]:
+    """Types a command until it ends by itself, its processes killed once at each named point.
 
     Returns:
-        What was killed; nothing where the run had ended before.
+        Where they were killed, in no order.
     """
-    epochs, delay_s = rng.choice([0, 0, 1, 1, 2, 3]), rng.uniform(0.0, 0.3)
-    what = rng.choice(["coordinator", "worker", "both"])
-    ready = run.count(" ready: ")
-    epochs_before = run.count(r" epoch \d")
-    if epochs and run.wait_for(lambda: run.count(" ready: ") > ready or ready):
-        run.wait_for(lambda: run.count(r" epoch \d") >= epochs_before + epochs)
-    else:
-        run.wait_for(run.workers)
-        delay_s *= 10  # anywhere within its start
-    time.sleep(delay_s)
-    workers = run.workers()
-    if run.process.poll() is not None or not workers:
-        return "nothing"
-    if what != "coordinator":
-        workers[0].kill()
-    if what != "worker":
-        run.process.send_signal(signal.SIGKILL)
-        run.end()
-    return f"{what} {epochs} epochs and {delay_s:.2f} s later"
-
-
-def kill_often(folder: Path, words: tuple[str, ...], kills: int, seed: int) -> list[str]:
-    """Types a command again and again until it ends by itself, and kills it in between."""
-    rng, done = random.Random(seed), list[str]()
-    run = Run(folder, *words)
-    while len(done) < kills:
-        what = kill_at_random(run, rng)
-        if what == "nothing":
-            break
-        done.append(what)
-        if run.process.poll() is not None:
-            run = Run(folder, *words)
-    code = run.end()
-    for _ in range(3):  # a worker killed in its start several times in a row ends the run
-        if code == 0:
-            break
-        run = type_run(folder, *words)
-        code = run.process.returncode
+    code, launch = -signal.SIGKILL, 0
+    while code == -signal.SIGKILL:
+        run = type_run(folder, *words, environment=faults(folder, launch))
+        code, launch = run.process.returncode, launch + 1
     assert code == 0, run.output
-    return done
+    return [
+        path.name for path in (folder / "faults").iterdir() if path.name[:5] in ("befor", "after")
+    ]
