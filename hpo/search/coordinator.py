@@ -41,9 +41,6 @@ MAX_DEATHS = 3
 whose workers were killed this often in a row before they could be used."""
 STOP_S = 10.0
 """A worker that has not laid its trial aside this long after the deadline is killed."""
-RESIDENT_GROWTH = 1.5
-"""A worker is renewed when it holds this many times the memory it held after its first trial."""
-RESIDENT_SLACK_BYTES = 1 << 30
 
 
 class View(Protocol):
@@ -103,7 +100,6 @@ class Search:
     failure: str | None = None
     _causes: list[str] = field(default_factory=list)
     _beat_at: float = 0.0
-    _first_resident: dict[int, int] = field(default_factory=dict)
     _exhausted: bool = False
     _oom_kills: int = field(default_factory=oom_kills)
     _failed_starts: int = 0
@@ -143,7 +139,7 @@ class Search:
             if claim is None:
                 self._exhausted = True
                 return
-            self._give(idle, claim)
+            self._give(self.crew.relieve(idle), claim)
 
     def _give(self, worker: Worker, claim: Claim) -> None:
         twin = self.recorder.twin(claim)
@@ -190,10 +186,11 @@ class Search:
             self._patiently(lambda: self.recorder.leases.release(claim.trial_id))
             return
         self._finish(claim, event.outcome)
-        if event.outcome.reason == "out of memory" or self._has_grown(worker, event):
-            self._first_resident.pop(worker.index, None)
+        if event.outcome.reason == "out of memory":
             self.crew.replace(worker)
         else:
+            if worker.has_grown(event.resident_bytes):
+                self.crew.renew(worker)
             self._assign()  # the worker trains on while files are collected
         self._patiently(self.recorder.collect)
 
@@ -219,10 +216,6 @@ class Search:
         self._causes.append((outcome.message or "").strip().splitlines()[-1:][0])
         if len(self._causes) >= SAME_FAILURES and len(set(self._causes[-SAME_FAILURES:])) == 1:
             self.failure = self._causes[-1]
-
-    def _has_grown(self, worker: Worker, event: Finished) -> bool:
-        first = self._first_resident.setdefault(worker.index, event.resident_bytes)
-        return event.resident_bytes > first * RESIDENT_GROWTH + RESIDENT_SLACK_BYTES
 
     def _died(self, worker: Worker) -> None:
         """A worker has ended without a word (killed, or it crashed), or speaks gibberish."""

@@ -27,6 +27,9 @@ MAX_LINE_BYTES = 1 << 24
 PRINTED_BYTES = 8192
 """As much of a worker's log is looked at for what ended it: a stack trace and what is before it."""
 
+RESIDENT_GROWTH, RESIDENT_SLACK_BYTES = 1.25, 1 << 29
+"""A worker that has grown beyond so much is renewed: every network shape it traces stays in it."""
+
 
 class WorkerSettings(BaseModel):
     """What every worker of a crew is started with.
@@ -81,6 +84,7 @@ class Worker:
         log: File with what it prints.
         gibberish: What it said that is no event, after which it is not listened to; else empty.
         printed: The end of what it printed, once it has ended.
+        first_resident_bytes: Memory it held after its first trial; None before.
     """
 
     def __init__(self, index: int, settings: WorkerSettings) -> None:
@@ -90,6 +94,7 @@ class Worker:
         self.heard_at = time.monotonic()
         self.log = settings.logs / f"worker-{index}.log"
         self.gibberish = self.printed = ""
+        self.first_resident_bytes: int | None = None
         self._rest = b""
         with self.log.open("ab") as log:
             self._log_start = log.tell()
@@ -115,6 +120,12 @@ class Worker:
     def idle(self) -> bool:
         """Whether it can be given a trial."""
         return self.ready and self.claim is None
+
+    def has_grown(self, resident_bytes: int) -> bool:
+        """Whether it holds so much more memory now than after its first trial as to be renewed."""
+        if self.first_resident_bytes is None:
+            self.first_resident_bytes = resident_bytes
+        return resident_bytes > self.first_resident_bytes * RESIDENT_GROWTH + RESIDENT_SLACK_BYTES
 
     def send(self, command: Command) -> None:
         """Sends a command; a worker that has just died is noticed by the end of its output."""
@@ -176,6 +187,7 @@ class Crew:
         self._selector = selectors.DefaultSelector()
         settings.logs.mkdir(parents=True, exist_ok=True)
         self.workers: list[Worker] = []
+        self._successors: dict[int, Worker] = {}
         for index in range(size):
             self.workers.append(self._start(index))
 
@@ -188,14 +200,33 @@ class Crew:
         """Yields, for each worker that has something to say, its events and whether it ended."""
         for key, _ in self._selector.select(timeout_s):
             worker: Worker = key.data
-            yield worker, *worker.receive()
+            events, ended = worker.receive()
+            if ended and worker is self._successors.get(worker.index):
+                del self._successors[worker.index]
+                self._end(worker, at_once=True)
+            yield worker, events, ended
+
+    def renew(self, worker: Worker) -> None:
+        """Starts a worker's successor, which imports TensorFlow while the worker trains on."""
+        if worker.index not in self._successors:
+            self._successors[worker.index] = self._start(worker.index)
+
+    def relieve(self, worker: Worker) -> Worker:
+        """Returns who trains next in the place of an idle worker: its successor if it is ready."""
+        if worker.index in self._successors and self._successors[worker.index].ready:
+            self.replace(worker)
+        return self.workers[worker.index]
 
     def replace(self, worker: Worker, *, at_once: bool = False) -> int:
-        """Ends a worker, puts a fresh one in its place and returns the old one's exit status."""
-        self._selector.unregister(worker.stdout)
-        status = worker.end(at_once=at_once)
-        self.workers[self.workers.index(worker)] = self._start(worker.index)
+        """Ends a worker, puts another in its place and returns the old one's exit status."""
+        status = self._end(worker, at_once=at_once)
+        successor = self._successors.pop(worker.index, None)
+        self.workers[worker.index] = successor or self._start(worker.index)
         return status
+
+    def _end(self, worker: Worker, *, at_once: bool) -> int:
+        self._selector.unregister(worker.stdout)
+        return worker.end(at_once=at_once)
 
     def busy(self) -> Sequence[Worker]:
         """Returns the workers that train a trial."""
@@ -204,6 +235,6 @@ class Crew:
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers."""
         self._selector.close()
-        for worker in self.workers:
+        for worker in [*self.workers, *self._successors.values()]:
             worker.end(at_once=at_once)
         self._scratch.cleanup()

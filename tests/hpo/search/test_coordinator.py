@@ -395,6 +395,7 @@ class FakeWorker:
     ended: bool = False
     gibberish: str = ""
     printed: str = ""
+    grown: bool = False
 
     @property
     def idle(self) -> bool:
@@ -405,12 +406,17 @@ class FakeWorker:
         """Keeps it."""
         self.sent.append(command)
 
+    def has_grown(self, resident_bytes: int) -> bool:
+        """Whether the test says so."""
+        return self.grown
+
 
 class FakeCrew:
     """Workers whose next words a test writes."""
 
     def __init__(self, folder: Path, status: int = -signal.SIGKILL) -> None:
         self.folder, self.status, self.started = folder, status, 0
+        self.successor: FakeWorker | None = None
         self.workers = [self._start(0)]
 
     def _start(self, index: int) -> FakeWorker:
@@ -436,8 +442,19 @@ class FakeCrew:
 
     def replace(self, worker: FakeWorker, *, at_once: bool = False) -> int:
         """As a real one."""
-        self.workers[self.workers.index(worker)] = self._start(worker.index)
+        self.workers[self.workers.index(worker)] = self.successor or self._start(worker.index)
+        self.successor = None
         return self.status
+
+    def renew(self, worker: FakeWorker) -> None:
+        """As a real one."""
+        self.successor = self.successor or self._start(worker.index)
+
+    def relieve(self, worker: FakeWorker) -> FakeWorker:
+        """As a real one."""
+        if self.successor and self.successor.ready:
+            self.replace(worker)
+        return self.worker
 
 
 @pytest.fixture
@@ -537,6 +554,19 @@ class TestSearch:
         trial = search.claims.study.trials[0]
         assert trial.state is TrialState.FAIL
         assert trial.user_attrs["message"].startswith("Its worker ended 3 times, -9. ")
+
+    def test_a_worker_that_has_grown(self, search: Search) -> None:
+        """It trains on until its successor is ready, which then trains the next trial."""
+        crew: Any = search.crew
+        worker = crew.worker
+        step(search, READY)
+        worker.grown = True
+        (job,) = step(search, finished(0))
+        assert (crew.worker, crew.started, job.number) == (worker, 2, 1)
+        crew.successor.ready = True
+        assert step(search, finished(1)) == []
+        assert crew.worker is not worker
+        assert [job.number for job in crew.worker.sent] == [2]
 
     def test_out_of_memory(self, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the kernel says that it killed somebody just now, a killed worker was it."""
