@@ -14,6 +14,11 @@ FEW = 150
 MANY = int(os.environ.get("HPO_SOAK_EXAMPLES", "5000"))
 
 
+def new_seed() -> int:
+    """A seed that nobody has chosen, or the one in HPO_SOAK_SEED to see something again."""
+    return int(os.environ.get("HPO_SOAK_SEED") or random.SystemRandom().randrange(10**6))
+
+
 def few(check: Callable[[Any], None], examples: SearchStrategy[Any], count: int = FEW) -> None:
     """Tries a property on the same examples each time."""
     _try(check, examples, settings(max_examples=count, derandomize=True, database=None))
@@ -21,7 +26,7 @@ def few(check: Callable[[Any], None], examples: SearchStrategy[Any], count: int 
 
 def many(check: Callable[[Any], None], examples: SearchStrategy[Any]) -> None:
     """Tries a property on examples that nobody has seen, and prints their seed and number."""
-    number, tried = random.SystemRandom().randrange(10**6), 0
+    number, tried = new_seed(), 0
 
     def counted(example: Any) -> None:
         nonlocal tried

@@ -127,7 +127,7 @@ class Run:
 def type_run(folder: Path, *words: str, environment: Mapping[str, str] = NO_MORE) -> Run:
     """Types `hpo run` in a folder and waits for its end."""
     run = Run(folder, *words, environment=environment)
-    run.end()
+    run.end(300)
     return run
 
 

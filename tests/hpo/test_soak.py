@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fuzzing import new_seed
 from tests.hpo.running import SETTINGS, WORDS, Run, faults, no_orphans, table, type_run
 
 STUDIES = int(os.environ.get("HPO_SOAK_STUDIES", "8"))
@@ -61,7 +62,7 @@ def test_killed_often(tmp_path: Path) -> None:
     """Each study ends with its trials, none doubled, and equal to its undisturbed twin."""
     figures = Figures()
     for _ in range(STUDIES):
-        seed = random.SystemRandom().randrange(10**6)
+        seed = new_seed()
         twin, folder = tmp_path / f"{seed}-undisturbed", tmp_path / str(seed)
         for each in (twin, folder):
             each.mkdir()
