@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import h5py
-import keras
 import pytest
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from hpo.training import features
 from hpo.training.device import Device, cpu_precision
 from hpo.training.programs import Programs
 from hpo.training.protocol import Train
 from hpo.training.trial import run_trial
-from models.backbones import find_backbone, weights_file, weights_folder
-from models.bodies import build_body
 from models.config import ModelConfig
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.benchmarks.measure import SIX, compare
 from tests.hpo.training.data import FakeLink, make_data
+from tests.models.random_weights import write_weights
 
 pytestmark = pytest.mark.bench
 
@@ -35,10 +31,7 @@ CONFIG = TrialConfig(
 def _weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights where Keras would put MobileNet's, as fast as learnt ones."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    row = find_backbone("mobilenet_0.75")
-    weights_folder().mkdir()
-    with h5py.File(weights_folder() / str(weights_file(row, SIZE_PX)), "w") as file:
-        save_weights_to_hdf5_group(file, build_body(row, keras.Input((SIZE_PX, SIZE_PX, 3))))
+    write_weights("mobilenet_0.75", SIZE_PX)
 
 
 def test_a_second_frozen_trial(

@@ -1,7 +1,12 @@
 """Weights with which every layer matters: initial ones leave normalisation near the identity."""
 
+import h5py
 import keras
 import numpy as np
+from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
+
+from models.backbones import find_backbone, weights_file, weights_folder
+from models.bodies import build_body
 
 
 def randomise(model: keras.Model, seed: int = 0) -> None:
@@ -16,3 +21,13 @@ def randomise(model: keras.Model, seed: int = 0) -> None:
             variable.assign(rng.uniform(0.5, 1.5, shape))
         elif len(shape) == 1:
             variable.assign(rng.normal(0, 0.1, shape))
+
+
+def write_weights(backbone: str, image_size_px: int) -> None:
+    """Writes a file where Keras would put a backbone's weights, with random ones of one seed."""
+    row = find_backbone(backbone)
+    body = build_body(row, keras.Input((image_size_px, image_size_px, 3)))
+    randomise(body, seed=1)
+    weights_folder().mkdir(parents=True, exist_ok=True)
+    with h5py.File(weights_folder() / str(weights_file(row, image_size_px)), "w") as file:
+        save_weights_to_hdf5_group(file, body)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import keras
@@ -15,23 +14,18 @@ from data_pipeline.cache import Cache
 from data_pipeline.manifest import create_manifest
 from data_pipeline.store import open_store
 from hpo.search.plan import make_plan
-from hpo.training.device import Device
 from hpo.training.inputs import TrialData
-from hpo.training.programs import Programs
-from hpo.training.protocol import Train
-from hpo.training.trial import run_trial
 from models.config import ModelConfig, OptimizerConfig
 from studies.settings import merge
 from studies.suggest import suggest
 from studies.toml_files import load_settings, make_settings, preset_path
 from studies.trial_config import TrainingConfig, TrialConfig
-from tests.hpo.training.data import FakeLink
 from tests.hpo.training.gratings import draw_gratings
 from tests.hpo.training.plain_keras import system_a
+from tests.hpo.training.three_seeds import SEEDS, accuracy, assert_agree
 
 pytestmark = pytest.mark.slow
 
-SEEDS = (0, 1, 2)
 ON_DIGITS = TrialConfig(
     model=ModelConfig(
         backbone="cats_dogs_cnn",
@@ -72,41 +66,15 @@ def _plain_keras(config: TrialConfig, data: TrialData, seed: int) -> float:
     return float(max(history.history["val_accuracy"]))
 
 
-def _ours(config: TrialConfig, data: TrialData, folder: Path, seed: int) -> float:
-    job = Train(
-        number=0,
-        config=config,
-        seed=seed,
-        metric="accuracy",
-        folder=str(folder / str(seed)),
-        precision="float32",
-    )
-    programs = Programs(Device("CPU", False, "float32", False))
-    finished = run_trial(job, data, programs, FakeLink())
-    assert finished.outcome is not None
-    assert finished.outcome.reason == "complete", finished.outcome.message
-    assert finished.outcome.value is not None
-    return finished.outcome.value
-
-
 def _agree(
     config: TrialConfig, data: TrialData, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> list[float]:
-    """Checks that the means of three seeds agree within three standard errors of their difference.
-
-    The error is estimated from the seeds' own spread, but not below one image in the validation
-    split: three seeds can agree by chance.
-
-    Returns:
-        All six accuracies.
-    """
+    """Checks that three seeds of each agree, and returns all six accuracies."""
     theirs = [_plain_keras(config, data, seed) for seed in SEEDS]
-    ours = [_ours(config, data, folder, seed) for seed in SEEDS]
+    ours = [accuracy(config, data, folder, seed) for seed in SEEDS]
     with capsys.disabled():
         print(f"\nplain Keras {theirs}, ours {ours}")
-    spread = (np.var(theirs, ddof=1) + np.var(ours, ddof=1)) / len(SEEDS)
-    error = max(math.sqrt(spread), 1 / len(data.split("validation")))
-    assert abs(np.mean(theirs) - np.mean(ours)) < 3 * error
+    assert_agree(theirs, ours, images=len(data.split("validation")))
     return theirs + ours
 
 

@@ -8,12 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import h5py
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
 from data_pipeline.config import AugmentConfig
 from hpo.training import checkpoint, trial
@@ -26,14 +23,12 @@ from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import Finished
 from hpo.training.trial import run_trial
-from models.backbones import find_backbone, weights_file, weights_folder
-from models.bodies import build_body
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
 from studies.record import Outcome
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.hpo.training.data import FakeLink, make_data, make_job
-from tests.models.random_weights import randomise
+from tests.models.random_weights import write_weights
 
 CPU = Device("CPU", False, "float32", False)
 PLAIN = TrialConfig(
@@ -335,12 +330,7 @@ def _weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A file where Keras would put MobileNet's weights, with random ones of a fixed seed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
-        row = find_backbone("mobilenet_0.25")
-        body = build_body(row, keras.Input((32, 32, 3)))
-        randomise(body, seed=1)
-        weights_folder().mkdir()
-        with h5py.File(weights_folder() / str(weights_file(row, 32)), "w") as file:
-            save_weights_to_hdf5_group(file, body)
+        write_weights("mobilenet_0.25", 32)
         yield
 
 
