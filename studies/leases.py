@@ -9,6 +9,7 @@ beat itself.)
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import socket
@@ -27,6 +28,8 @@ BEAT_S = 10.0
 """How often a holder beats."""
 CREATION = -1
 """The lease of whoever creates a study; those of trials have the trials' ids, from 0."""
+COLLECTION = -1_000_000_000
+"""Less a study's id, the lease of whoever decides which of its files are kept."""
 
 _METADATA = sa.MetaData()
 _LEASES = sa.Table(
@@ -114,11 +117,19 @@ class Leases:
         with self.engine.begin() as connection:
             connection.execute(sa.delete(_LEASES).where(rows))
 
+    def wait(self, key: int, timeout_s: float) -> bool:
+        """Takes a lease as soon as it is free; False where it is not after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while not self.take(key):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
+
     @contextmanager
     def alone(self, key: int) -> Iterator[None]:
         """Waits for a lease, holds it for a while and gives it back."""
-        while not self.take(key):
-            time.sleep(0.1)
+        self.wait(key, math.inf)
         try:
             yield
         finally:

@@ -16,7 +16,7 @@ from hpo.search.claims import Claim
 from hpo.search.curve import learning_curve
 from hpo.search.notes import describe, write_note
 from hpo.training.checkpoint import best_path
-from studies.leases import Leases
+from studies.leases import COLLECTION, Leases
 from studies.metrics import METRICS
 from studies.record import LABEL_KEY, Outcome, Reason, read_config, was_trained
 from studies.storage import write_attributes
@@ -33,6 +33,8 @@ STATES: Mapping[Reason, TrialState] = {
     "hung": TrialState.FAIL,
     "failed": TrialState.FAIL,
 }
+WAIT_S = 5.0
+"""How long one process waits while another collects files."""
 _JUDGED = (TrialState.COMPLETE, TrialState.PRUNED)
 """States of trials that would end the same way if they were trained again."""
 
@@ -108,7 +110,13 @@ class Recorder:
         more seldom; after any other its own files are deleted and nothing else.
         """
         if self._due:
-            self._collect_all()
+            key = COLLECTION - self.study._study_id
+            if not self.leases.wait(key, WAIT_S):
+                return  # the next time; until then everything stays
+            try:
+                self._collect_all()
+            finally:
+                self.leases.release(key)
             self._due = False
         while self._ended:
             shutil.rmtree(self.folder(self._ended[-1]), ignore_errors=True)

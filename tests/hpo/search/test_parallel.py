@@ -43,16 +43,21 @@ def begin(folder: Path, url: str, *words: str, command: str = "run", **settings:
     return FakeRun(folder, *words, command=command, environment=environment)
 
 
-def finish(url: str, total: int, *runs: FakeRun) -> list[Counter[int]]:
+def finish(url: str, total: int, *runs: FakeRun, timeout_s: float = 120.0) -> list[Counter[int]]:
     """Waits for the end of all, checks that each trial ended once and that nothing went wrong.
 
     Returns:
         How often each trial was started, by run.
     """
-    for run in runs:
-        assert run.end() == 0, run.output
-        assert "Traceback" not in run.output
-        assert "locked" not in run.output
+    try:
+        for run in runs:
+            assert run.end(timeout_s) == 0, run.output
+            assert "Traceback" not in run.output
+            assert "locked" not in run.output
+    finally:
+        for run in runs:
+            run.process.kill()
+            run.end()
     storage = open_storage(url)
     study = optuna.load_study(study_name="s", storage=storage)
     trials = study.get_trials(deepcopy=False)
@@ -103,10 +108,10 @@ def test_sixteen_workers_of_two_processes(tmp_path: Path, kind: str) -> None:
 def test_sixteen_processes(tmp_path: Path, kind: str) -> None:
     """Sixteen coordinating processes at one database, which is where SQLite has to wait."""
     with storage_of(kind, tmp_path) as url:
-        runs = [begin(tmp_path, url, "--trials", "400")]
+        runs = [begin(tmp_path, url, "--trials", "200")]
         assert runs[0].wait_for(lambda: runs[0].count(r"trial 0 .*started"))
         runs += [begin(tmp_path, url, command="worker") for _ in range(15)]
-        started = finish(url, 400, *runs)
+        started = finish(url, 200, *runs, timeout_s=1200)
     print([len(each) for each in started])
     assert set(sum(started, Counter[int]()).values()) == {1}
 
