@@ -72,7 +72,7 @@ def test_a_study_without_complete_trials_says_so(own_study: FinishedStudy) -> No
     result = own_study.type("best")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The study 'young' has no complete trial yet. Received: 1 failed, 1 running. "
+        "Error: The study 'young' has no complete trial yet. Received: 1 failed, 1 interrupted. "
         "Type the `hpo run` command again to continue it; `hpo trials --failed` says what "
         "failed.\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.hpo.search.studies import make_study
+from tests.hpo.search.small_study import make_study
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from studies.leases import Leases
 from studies.record import LABEL_KEY
 from studies.suggest import default_trial
-from tests.hpo.search.studies import SPACE, claims_of, make_study, storage_of
+from tests.hpo.search.small_study import SPACE, claims_of, make_study, storage_of
 from tests.studies.spaces import DIGITS
 
 

@@ -19,7 +19,7 @@ from hpo.search.coordinator import JobSettings, Search
 from hpo.training.protocol import EpochEnd, Event, Finished, Ready, Stop, Train, Verdict
 from studies.leases import Leases
 from studies.record import Outcome
-from tests.hpo.search.studies import claims_of, outcome_of, recorder_of
+from tests.hpo.search.small_study import claims_of, outcome_of, recorder_of
 
 
 class Quiet:

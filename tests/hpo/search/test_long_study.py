@@ -22,7 +22,7 @@ from hpo.results.dashboard import make_app
 from studies.samplers import TPE
 from studies.stateless import StatelessSampler
 from studies.storage import open_storage
-from tests.hpo.search.test_coordinator import claims_of, make_study, outcome_of, recorder_of
+from tests.hpo.search.small_study import claims_of, make_study, outcome_of, recorder_of
 from tests.hpo.search.test_parallel import FakeRun, begin, databases, finish, storage_of
 
 SOAK = int(os.environ.get("HPO_TEST_LONG", "10000"))

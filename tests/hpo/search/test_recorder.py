@@ -16,7 +16,7 @@ from optuna_dashboard import get_note
 from studies.leases import COLLECTION, Leases
 from studies.record import LABEL_KEY, Outcome
 from studies.suggest import default_trial
-from tests.hpo.search.studies import (
+from tests.hpo.search.small_study import (
     FEW,
     SPACE,
     claims_of,
