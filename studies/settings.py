@@ -90,7 +90,7 @@ class StudySettings(BaseModel):
     timeout_s: Annotated[float | None, BeforeValidator(seconds)] = Field(
         default=None, gt=0, description="seconds, or a text such as '2h', after which it stops"
     )
-    workers: int = Field(default=1, ge=1, description="trials trained at once")
+    workers: int = Field(default=1, ge=1, le=256, description="trials trained at once")
     device: Literal["auto", "cpu", "gpu"] = Field(
         default="auto", description="what trains; auto uses GPUs where there are any"
     )

@@ -36,7 +36,7 @@ class Duration(click.ParamType[float]):
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total. [default: 50]")
 @click.option("--timeout", "timeout_s", type=Duration(), help=TIMEOUT_HELP)
 @click.option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
-@click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
 @click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
