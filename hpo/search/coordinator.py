@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from hpo.search.claims import Claim, Claims
 from hpo.search.crew import Crew, Worker
-from hpo.search.memory import oom_kills, starvation
+from hpo.search.failures import Failures, death_of
 from hpo.search.patience import patiently
 from hpo.search.recorder import Recorder
 from hpo.training.protocol import (
@@ -34,11 +34,6 @@ T = TypeVar("T")
 POLL_S = 0.25
 HUNG_S = 600.0
 """A worker that has said nothing for this long while training is taken for hung."""
-SAME_FAILURES = 3
-"""After this many consecutive failures with one cause the search stops with that cause."""
-MAX_DEATHS = 3
-"""A trial whose worker ended this often without an epoch in between has failed; so has a search
-whose workers were killed this often in a row before they could be used."""
 STOP_S = 10.0
 """A worker that has not laid its trial aside this long after the deadline is killed."""
 
@@ -98,11 +93,9 @@ class Search:
     deadline: float | None = None
     pausing: bool = False
     failure: str | None = None
-    _causes: list[str] = field(default_factory=list)
+    _failures: Failures = field(default_factory=Failures)
     _beat_at: float = 0.0
     _exhausted: bool = False
-    _oom_kills: int = field(default_factory=oom_kills)
-    _failed_starts: int = 0
 
     def run(self) -> None:
         """Runs until all trials are finished, the deadline passes, or `pause` was called."""
@@ -160,7 +153,8 @@ class Search:
 
     def _handle(self, worker: Worker, event: Event) -> None:
         if isinstance(event, Ready):
-            worker.ready, self._failed_starts = True, 0
+            worker.ready = True
+            self._failures.started()
             self.view.ready(worker, event)
         claim = worker.claim
         if claim is None:
@@ -200,7 +194,7 @@ class Search:
             return
         self._patiently(lambda: self.recorder.finish(claim, outcome))
         self.view.finished(claim, outcome)
-        self._watch_failures(outcome)
+        self.failure = self.failure or self._failures.of_trial(outcome)
 
     def _keeps(self, claim: Claim) -> bool:
         """Renews a trial's lease; False where it was lost."""
@@ -209,38 +203,19 @@ class Search:
     def _patiently(self, call: Callable[[], T]) -> T:
         return patiently(call, self.view.show)
 
-    def _watch_failures(self, outcome: Outcome) -> None:
-        if outcome.reason != "failed":
-            self._causes.clear()
-            return
-        self._causes.append((outcome.message or "").strip().splitlines()[-1:][0])
-        if len(self._causes) >= SAME_FAILURES and len(set(self._causes[-SAME_FAILURES:])) == 1:
-            self.failure = self._causes[-1]
-
     def _died(self, worker: Worker) -> None:
         """A worker has ended without a word (killed, or it crashed), or speaks gibberish."""
         claim, was_ready = worker.claim, worker.ready
         status = self.crew.replace(worker, at_once=bool(worker.gibberish))
-        why = f"it said {worker.gibberish}, which is no event" if worker.gibberish else str(status)
         if claim is None:
             if not was_ready:
-                self._failed_to_start(worker, status)
-            return
-        claim.deaths += 1
-        if starved := starvation(status, worker.printed, self._oom_kills):
-            self._finish(claim, Outcome(reason="out of memory", message=starved))
-        elif claim.deaths < MAX_DEATHS:
+                self.failure = self.failure or self._failures.of_start(worker, status)
+        elif outcome := self._failures.of_death(worker, claim, status):
+            self._finish(claim, outcome)
+        else:
+            why = death_of(worker, status)
             self.view.show(f"Trial {claim.number}: its worker ended ({why}); it is continued.")
             self.claims.give_back(claim)
-        else:
-            message = f"Its worker ended {claim.deaths} times, {why}. {_last_line(worker)}"
-            self._finish(claim, Outcome(reason="failed", message=message))
-
-    def _failed_to_start(self, worker: Worker, status: int) -> None:
-        """A worker that ends by itself would do so again; one that was killed may not."""
-        self._failed_starts += 1
-        if status >= 0 or self._failed_starts >= MAX_DEATHS:
-            self.failure = f"A worker could not start. {_last_line(worker)}"
 
     def _keep_time(self) -> None:
         self._beat()
@@ -267,7 +242,8 @@ class Search:
         now = time.monotonic()
         if now - self._beat_at < BEAT_S:
             return
-        self._beat_at, self._oom_kills = now, oom_kills()
+        self._beat_at = now
+        self._failures.beat()
         self._patiently(self.claims.renew)
         for worker in self.crew.busy():
             claim = worker.claim
@@ -282,9 +258,3 @@ class Search:
         if claim:
             message = f"No sign of life for {HUNG_S:.0f} s; the worker was killed."
             self._finish(claim, Outcome(reason="hung", message=message))
-
-
-def _last_line(worker: Worker) -> str:
-    """Returns the last line a worker printed, with where to read the rest."""
-    lines = worker.log.read_text(errors="replace").strip().splitlines()
-    return f"{lines[-1] if lines else ''} (see {worker.log})".strip()

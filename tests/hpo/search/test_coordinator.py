@@ -171,7 +171,7 @@ class TestSearch:
         step(search, ended=True)
         assert search.failure is None
         step(search, READY)
-        assert search._failed_starts == 0
+        assert search._failures._failed_starts == 0
         crew.worker.ready, crew.worker.claim = False, None
         for _ in range(3):
             step(search, ended=True)
@@ -226,7 +226,7 @@ class TestSearch:
     def test_out_of_memory(self, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the kernel says that it killed somebody just now, a killed worker was it."""
         step(search, READY)
-        monkeypatch.setattr(memory, "oom_kills", lambda: search._oom_kills + 1)
+        monkeypatch.setattr(memory, "oom_kills", lambda: search._failures._oom_kills + 1)
         step(search, ended=True)
         trial = search.claims.study.trials[0]
         assert trial.user_attrs["reason"] == "out of memory"
