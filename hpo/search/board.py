@@ -95,7 +95,7 @@ class Board:
 
     def ready(self, worker: Worker, event: Ready) -> None:
         """Notes a worker's device."""
-        self.devices[worker.index] = f"{event.device}, {event.precision}"
+        self.devices[worker.index] = event.device
 
     def started(self, worker: Worker, claim: Claim, event: Started) -> None:
         """Adds a running trial."""

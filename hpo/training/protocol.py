@@ -59,7 +59,6 @@ class Ready(_Message):
 
     kind: Literal["ready"] = "ready"
     device: str
-    precision: str
 
 
 class Started(_Message):

@@ -103,7 +103,7 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
 
     data = TrialData.open(manifest, image_size)
     programs = Programs(ready, link.alive)
-    link.send(Ready(device=ready.name, precision=ready.fast_precision))
+    link.send(Ready(device=ready.name))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)
         programs.release()

@@ -81,7 +81,7 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
 def main() -> None:
     """Trains trials until there are no more."""
     epoch_s = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
-    say("ready", device="none", precision="float32")
+    say("ready", device="none")
     while (job := hear())["kind"] != "train":
         pass
     while True:

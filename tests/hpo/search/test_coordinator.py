@@ -137,7 +137,7 @@ def step(search: Search, *events: Event, ended: bool = False) -> list[Any]:
     return list(worker.sent)
 
 
-READY = Ready(device="CPU", precision="float32")
+READY = Ready(device="CPU")
 
 
 def finished(number: int, **changes: Any) -> Finished:

@@ -17,7 +17,7 @@ from models.config import ModelConfig
 from studies.trial_config import TrialConfig
 
 SCRIPT = Path(__file__).with_name("fake_worker.py")
-READY = Ready(device="CPU", precision="float32")
+READY = Ready(device="CPU")
 SCRIPTED = """
 import sys
 for line in sys.stdin.buffer:
@@ -154,7 +154,7 @@ class TestCrew:
         script = (
             "import os, time\n"
             'os.write(1, b\'{"kind":"ready","dev\'); time.sleep(0.3)\n'
-            'os.write(1, b\'ice":"CPU","precision":"float32"}\\n{"kind":"re\')\n'
+            'os.write(1, b\'ice":"CPU"}\\n{"kind":"re\')\n'
         )
         crew = crew_of(tmp_path, script)
         said: list[Event] = []
