@@ -37,7 +37,7 @@ from tests.hpo.training.plain_keras import system_a
 
 pytestmark = pytest.mark.bench
 
-SIZE_PX, BATCH, PHOTOS = 64, 64, 1_200
+SIZE_PX, BATCH, PHOTOS = 64, 64, 4_000
 CONFIG = TrialConfig(
     model=ModelConfig(
         backbone="cats_dogs_cnn",
