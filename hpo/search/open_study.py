@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from data_pipeline.manifest import Manifest
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
 from studies.errors import StudyError
 from studies.record import STUDY_KEY, StudyRecord, read_study
 from studies.storage import masked, open_storage
+
+if TYPE_CHECKING:
+    from data_pipeline.manifest import Manifest
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -50,6 +53,8 @@ def read_manifest(opened: OpenStudy) -> Manifest:
     Raises:
         StudyError: Its file is gone.
     """
+    from data_pipeline.manifest import Manifest
+
     path = opened.artifacts.path(opened.record.manifest_artifact)
     try:
         return Manifest.model_validate_json(path.read_bytes())

@@ -371,7 +371,7 @@ def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
         "assert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
     )
     took_s = []
-    for _ in range(3):
+    for _ in range(6):  # the machine may be busy for a moment
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", code, *words], cwd=again, capture_output=True, text=True
@@ -379,6 +379,8 @@ def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
         took_s.append(time.monotonic() - began)
         assert done.returncode == 0, done.stderr
         assert done.stdout
+        if took_s[-1] < 1.0:
+            break
     assert min(took_s) < 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
