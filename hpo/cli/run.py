@@ -10,8 +10,6 @@ import click
 
 from hpo.paths import paths, storage_option
 
-TIMEOUT_HELP = "Stop so long after the command was typed, e.g. 90s, 15m, 2h."
-
 
 class Duration(click.ParamType[float]):
     """A duration such as `90s`, `15m` or `1h30m`."""
@@ -28,16 +26,30 @@ class Duration(click.ParamType[float]):
             self.fail(f"It {error}. Received: {value!r}.", param, ctx)
 
 
+timeout_option = click.option(
+    "--timeout",
+    "timeout_s",
+    type=Duration(),
+    help="Stop so long after the command was typed, e.g. 90s, 15m, 2h.",
+)
+workers_option = click.option(
+    "--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]"
+)
+device_option = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]"
+)
+
+
 @click.command()
 @click.option("--data", metavar="PATH|NAME", help="Folder of images, or a built-in data set.")
 @click.option("--study", metavar="NAME", help="Name of the study. [default: that of the data]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--preset", metavar="NAME", help="Settings that come with hpo.")
 @click.option("--trials", type=click.IntRange(min=1), help="Trials in total. [default: 50]")
-@click.option("--timeout", "timeout_s", type=Duration(), help=TIMEOUT_HELP)
+@timeout_option
 @click.option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
-@click.option("--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
+@workers_option
+@device_option
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
 @click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
 @click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")

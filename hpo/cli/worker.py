@@ -7,16 +7,16 @@ from typing import Any
 
 import click
 
-from hpo.cli.run import TIMEOUT_HELP, Duration
+from hpo.cli.run import device_option, timeout_option, workers_option
 from hpo.paths import paths, storage_option, study_option
 
 
 @click.command()
 @storage_option
 @study_option
-@click.option("--workers", type=click.IntRange(min=1), help="Trials at once. [default: 1]")
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]")
-@click.option("--timeout", "timeout_s", type=Duration(), help=TIMEOUT_HELP)
+@workers_option
+@device_option
+@timeout_option
 def worker(storage: str | None, study: str | None, **given: Any) -> None:
     """Help to train a study, from here or from another machine.
 
