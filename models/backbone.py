@@ -17,7 +17,7 @@ class Backbone:
         constructor: A function of `models.networks` for `scratch`, the name of a constructor in
             `keras.applications` for `imagenet`.
         kwargs: What the constructor is given.
-        parameters: Number of weights, without any top.
+        parameters: Number of weights, without any top, for the smallest images.
         min_size_px: Smallest height and width of the images.
         preprocessing: Key of a row of `models.preprocessing.PREPROCESSING`.
         source: Where the network was described.

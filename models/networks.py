@@ -15,7 +15,7 @@ from keras import layers
 # Keras's 0.99 lags hundreds of steps behind: a trial of a few short epochs would be validated, and
 # pruned, on statistics of the initial weights. The hand-tuned networks keep Keras's default.
 _BN_MOMENTUM = 0.9
-_RESIDUAL_LIMIT_PX = 64
+_STEM_FROM_PX = 64
 
 
 def conv_stack(
@@ -28,6 +28,7 @@ def conv_stack(
     batch_norm: Literal["none", "before_relu", "after_relu"] = "none",
     dropout: float = 0.0,
     last_pool: bool = True,
+    stem_width: int | None = None,
 ) -> keras.KerasTensor:
     """Stages of 3 x 3 convolutions with ReLU, with 2 x 2 max pooling after each stage.
 
@@ -40,10 +41,14 @@ def conv_stack(
         batch_norm: Where each convolution is normalised (Ioffe & Szegedy 2015: before the ReLU).
         dropout: Rate of the dropout after each pooling.
         last_pool: Whether the last stage is pooled too.
+        stem_width: Filters of the convolution that makes large images smaller first, see `_stem`;
+            None has none.
 
     Returns:
         Symbolic feature map, (b, h', w', widths[-1][-1]).
     """
+    if stem_width is not None and x.shape[1] >= _STEM_FROM_PX:
+        x = _stem(x, stem_width)
     convolutions = sum(len(stage) for stage in widths)
     paddings = [padding] * (convolutions - 1) + [last_padding or padding]
     kernels_px = [first_kernel_px] + [3] * (convolutions - 1)
@@ -55,6 +60,18 @@ def conv_stack(
             x = layers.MaxPooling2D(name=f"stage{stage}_pool")(x)
             if dropout:
                 x = layers.Dropout(dropout, name=f"stage{stage}_dropout")(x)
+    return x
+
+
+def _stem(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
+    """Brings images of 64 px and more below that, by a convolution in steps of two and pooling.
+
+    As the ImageNet networks of He et al. (2016) begin: what follows sees the sizes that it was made
+    for, and costs a fourth. On 2,000 cats and dogs at 96 px that was not only sooner but better.
+    """
+    x = layers.ReLU(name="stem_relu")(_conv_bn(x, width, 3, "same", "stem", strides=2))
+    while x.shape[1] >= _STEM_FROM_PX:
+        x = layers.MaxPooling2D(padding="same", name=f"stem_pool{x.shape[1]}")(x)
     return x
 
 
@@ -80,9 +97,7 @@ def _conv_bn(
 def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> keras.KerasTensor:
     """The CIFAR residual network (He et al. 2016, section 4.2) with projection shortcuts.
 
-    Feature maps of 64 px and more are first brought below that by pooling, as the same paper's
-    ImageNet networks do: the blocks see the sizes they were made for, at a cost that does not
-    explode.
+    Images of 64 px and more are brought below that first, see `_stem`.
 
     Args:
         x: Symbolic images, (b, h, w, c).
@@ -92,9 +107,10 @@ def residual(x: keras.KerasTensor, *, widths: Sequence[int], blocks: int) -> ker
     Returns:
         Symbolic feature map, (b, h', w', widths[-1]).
     """
-    x = _conv(x, widths[0], 3, "same", "before_relu", "stem")
-    while x.shape[1] >= _RESIDUAL_LIMIT_PX:
-        x = layers.MaxPooling2D(padding="same", name=f"stem_pool{x.shape[1]}")(x)
+    if x.shape[1] >= _STEM_FROM_PX:
+        x = _stem(x, widths[0])
+    else:
+        x = _conv(x, widths[0], 3, "same", "before_relu", "stem")
     for stage, width in enumerate(widths, start=1):
         for block in range(1, blocks + 1):
             strides = 2 if stage > 1 and block == 1 else 1

@@ -14,7 +14,16 @@ def _conv_stack(
 
 
 ROWS = (
-    _conv_stack("cnn", 93_248, 8, "three plain convolutions", widths=((32,), (64,), (128,))),
+    _conv_stack(
+        "cnn",
+        389_856,
+        8,
+        "four convolutions with batch normalisation (Ioffe & Szegedy 2015)",
+        widths=((32,), (64,), (128,), (256,)),
+        batch_norm="before_relu",
+        last_pool=False,
+        stem_width=32,
+    ),
     _conv_stack(
         "cnn_deep",
         1_175_136,
@@ -23,6 +32,7 @@ ROWS = (
         widths=((32, 32), (64, 64), (128, 128), (256, 256)),
         batch_norm="before_relu",
         last_pool=False,
+        stem_width=32,
     ),
     Backbone(
         "resnet_small",

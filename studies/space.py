@@ -142,7 +142,7 @@ def by_preference(facts: DataFacts) -> tuple[str, ...]:
     """Returns the backbones worth trying first on such data, best choice first."""
     if facts.image_size_px < PRETRAINED_FROM_PX:
         return (*SCRATCH_BACKBONES, *PRETRAINED_BACKBONES)
-    return (*PRETRAINED_BACKBONES, *SCRATCH_BACKBONES)
+    return (*PRETRAINED_BACKBONES, *reversed(SCRATCH_BACKBONES))
 
 
 def _levels(facts: DataFacts) -> list[str]:

@@ -35,7 +35,7 @@ def test_table(keras_home: Path) -> None:
     assert len(lines) == 1 + len(BACKBONES)
     assert lines[0].split("  ")[0] == "backbone"
     table = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[1:]}
-    assert table["cnn"] == "93,248 8 0..1 -"
+    assert table["cnn"] == "389,856 8 0..1 -"
     assert table["mobilenet_0.75"] == "1,832,976 32 -1..1 yes"
     assert table["xception"] == "20,861,480 71 -1..1 no"
     assert table["resnet50"] == "23,587,712 32 BGR, mean 0 no"
@@ -63,10 +63,10 @@ def test_json(keras_home: Path) -> None:
     assert rows["cnn"] == {
         "name": "cnn",
         "family": "scratch",
-        "parameters": 93_248,
+        "parameters": 389_856,
         "min_size_px": 8,
         "preprocessing": "unit",
-        "source": "three plain convolutions",
+        "source": "four convolutions with batch normalisation (Ioffe & Szegedy 2015)",
         "weights_file": None,
         "weights_here": None,
     }

@@ -24,11 +24,11 @@ def mounted(*words: str) -> None:
 
 @pytest.fixture
 def folder(fresh: Path) -> Iterator[Path]:
-    """A folder to type in, with three disks of 16 MB in it."""
+    """A folder to type in, with three disks of 48 MB in it."""
     with ExitStack() as disks:
         for name in DISKS.values():
             (fresh / name).mkdir()
-            mounted("-t", "tmpfs", "-o", "size=16m", "tmpfs", str(fresh / name))
+            mounted("-t", "tmpfs", "-o", "size=48m", "tmpfs", str(fresh / name))
             disks.callback(subprocess.run, ["umount", "--lazy", fresh / name], check=True)
         yield fresh
 

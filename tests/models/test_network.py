@@ -252,7 +252,7 @@ class TestSharedVariables:
     @pytest.mark.parametrize(
         ("config", "expected"),
         [
-            (scratch(backbone="cnn", head_widths=(8,)), ["kernel"] * 5),
+            (scratch(backbone="cnn", head_widths=(8,)), ["kernel"] * 6),
             (scratch(backbone="cnn", head_widths=(8,), l2_scope="output"), ["kernel"]),
             (pretrained(head_widths=(8,)), ["kernel"] * 2),
             (pretrained(backbone="xception", image_size_px=71), ["kernel"]),

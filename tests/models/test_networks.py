@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+from models.backbones import find_backbone
+from models.bodies import build_body
 from models.config import ModelConfig
 from models.network import build_network, count_parameters
 from models.networks import conv_stack, residual
@@ -88,3 +90,14 @@ def test_residual_blocks_see_small_maps(size_px: int, features_px: int) -> None:
     """Large images are pooled below 64 px before the first block."""
     x = keras.Input((size_px, size_px, 3))
     assert residual(x, widths=(4, 8, 16), blocks=1).shape == (None, features_px, features_px, 16)
+
+
+@pytest.mark.parametrize(
+    ("size_px", "seen_px"), [(32, 32), (63, 63), (64, 32), (96, 48), (180, 45), (224, 56)]
+)
+@pytest.mark.parametrize("backbone", ["cnn", "cnn_deep", "resnet_small"])
+def test_large_images_are_brought_below_64_px(backbone: str, size_px: int, seen_px: int) -> None:
+    """What comes after the stem sees the sizes that it was made for."""
+    body = build_body(find_backbone(backbone), keras.Input((size_px, size_px, 3)))
+    first = next(layer for layer in body.layers if layer.name.startswith("stage1"))
+    assert first.input.shape[1:3] == (seen_px, seen_px)

@@ -14,10 +14,10 @@ from hpo.training.program import EpochSums, Program, _call_sizes, cross_entropy,
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
 
-MODEL = ModelConfig(backbone="cnn", image_size_px=8, classes=3, head_widths=(8,))
+MODEL = ModelConfig(backbone="cats_dogs_cnn", image_size_px=12, classes=3, head_widths=(8,))
 SGD = OptimizerConfig(name="sgd", learning_rate=0.05)
 RANDOM = np.random.default_rng(0)
-IMAGES = RANDOM.integers(0, 255, (50, 8, 8, 3)).astype(np.float32)
+IMAGES = RANDOM.integers(0, 255, (50, 12, 12, 3)).astype(np.float32)
 LABELS = (np.arange(50) % 3).astype(np.int32)
 
 
