@@ -79,7 +79,7 @@ def run(
     from hpo.search.mishaps import explained
     from hpo.search.prepare import describe, prepare, study_name
     from hpo.search.report import print_ending
-    from hpo.search.session import run_study
+    from hpo.search.session import new_crew, run_study, start_early
     from studies.errors import StudyError
     from studies.settings import merge
     from studies.toml_files import load_settings, make_settings, preset_path
@@ -99,10 +99,12 @@ def run(
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
-    with explained():
+    with explained(), new_crew() as crew:
         with console.status("Reading the data set …"):
-            opened = prepare(where, name, settings, asked, console.print)
+            opened = prepare(
+                where, name, settings, asked, console.print, lambda: start_early(crew, settings)
+            )
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
-        ending = run_study(opened, asked, console, began_s)
+        ending = run_study(opened, asked, console, crew, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -34,12 +34,12 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from hpo.search.mishaps import explained
     from hpo.search.open_study import find_study
     from hpo.search.report import print_ending
-    from hpo.search.session import run_study
+    from hpo.search.session import new_crew, run_study
 
     began_s, console = time.monotonic(), Console()
     asked = {name: value for name, value in given.items() if value is not None}
-    with explained():
+    with explained(), new_crew() as crew:
         opened = find_study(paths(storage), study)
-        ending = run_study(opened, asked, console, began_s)
+        ending = run_study(opened, asked, console, crew, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -111,6 +111,14 @@ class Search:
             self._keep_time()
             self.view.tick()
 
+    def first(self) -> Train | None:
+        """Returns the trial that will be handed out first, None where none is left."""
+        claim = self._patiently(self.claims.next)
+        if claim is None:
+            return None
+        self.claims.give_back(claim)
+        return self._job(claim)
+
     def pause(self) -> None:
         """Lets every trial finish its epoch, then ends `run`; safe to call from a signal."""
         self.pausing = True
@@ -140,15 +148,16 @@ class Search:
             self._finish(claim, twin)
             return
         worker.claim = claim
-        worker.send(
-            Train(
-                number=claim.number,
-                config=claim.config,
-                folder=str(self.recorder.folder(claim.number)),
-                seed=self.job.seed,
-                metric=self.job.metric,
-                precision=self.job.precision,
-            )
+        worker.send(self._job(claim))
+
+    def _job(self, claim: Claim) -> Train:
+        return Train(
+            number=claim.number,
+            config=claim.config,
+            folder=str(self.recorder.folder(claim.number)),
+            seed=self.job.seed,
+            metric=self.job.metric,
+            precision=self.job.precision,
         )
 
     def _handle(self, worker: Worker, event: Event) -> None:

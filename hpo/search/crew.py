@@ -11,16 +11,15 @@ import os
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pydantic import BaseModel, ConfigDict
-
 from hpo.search.claims import Claim
-from hpo.training.protocol import Command, Event, decode_event, encode
+from hpo.training.protocol import Begin, Command, Event, decode_event, encode
 
 MAX_LINE_BYTES = 1 << 24
 """A worker that has said so much without an end of line says nothing that can be understood."""
@@ -31,46 +30,8 @@ RESIDENT_GROWTH, RESIDENT_SLACK_BYTES = 1.25, 1 << 29
 """A worker that has grown beyond so much is renewed: every network shape it traces stays in it."""
 
 
-class WorkerSettings(BaseModel):
-    """What every worker of a crew is started with.
-
-    Attributes:
-        manifest: File that holds the manifest.
-        image_size_px: Size of the decoded images.
-        device: auto, cpu or gpu.
-        threads: CPU threads of one worker.
-        gpus: Ids of the GPUs to share out, one a worker; empty without.
-        logs: Folder for what workers print.
-        scratch: Folder for what TensorFlow leaves lying about; the system's where it is None.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    manifest: Path
-    image_size_px: int
-    device: str
-    threads: int
-    gpus: tuple[str, ...] = ()
-    logs: Path
-    scratch: Path | None = None
-
-    def command(self) -> list[str]:
-        """Returns the command line of a worker."""
-        options = {
-            "--manifest": self.manifest,
-            "--image-size": self.image_size_px,
-            "--device": self.device,
-            "--threads": self.threads,
-        }
-        pairs = [str(part) for pair in options.items() for part in pair]
-        return [sys.executable, "-P", "-m", "hpo.training.worker", *pairs]
-
-    def environment(self, index: int) -> Mapping[str, str]:
-        """Returns the environment of the worker `index`."""
-        gpu = {"CUDA_VISIBLE_DEVICES": self.gpus[index % len(self.gpus)]} if self.gpus else {}
-        scratch = {"TMPDIR": str(self.scratch)} if self.scratch else {}
-        fixed = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
-        return os.environ | fixed | gpu | scratch
+WORKER = (sys.executable, "-P", "-m", "hpo.training.worker")
+"""The command line of a worker."""
 
 
 class Worker:
@@ -79,33 +40,32 @@ class Worker:
     Attributes:
         index: Its place in the crew.
         claim: The trial it trains, or None.
-        ready: Whether it has imported TensorFlow.
+        ready: Whether it has imported TensorFlow and opened the images.
         heard_at: When it last said anything, on the monotonic clock.
-        log: File with what it prints.
+        log: File with what it prints; None until it knows its study.
         gibberish: What it said that is no event, after which it is not listened to; else empty.
         printed: The end of what it printed, once it has ended.
         first_resident_bytes: Memory it held after its first trial; None before.
     """
 
-    def __init__(self, index: int, settings: WorkerSettings) -> None:
+    def __init__(self, index: int, environment: Mapping[str, str]) -> None:
         self.index = index
         self.claim: Claim | None = None
         self.ready = False
         self.heard_at = time.monotonic()
-        self.log = settings.logs / f"worker-{index}.log"
+        self.log: Path | None = None
         self.gibberish = self.printed = ""
         self.first_resident_bytes: int | None = None
         self._rest = b""
-        with self.log.open("ab") as log:
-            self._log_start = log.tell()
-            self._process = subprocess.Popen(
-                settings.command(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=settings.environment(index),
-                start_new_session=True,  # Ctrl-C is for the coordinator alone
-            )
+        self._early = tempfile.TemporaryFile()  # noqa: SIM115 - what it prints before it has a log
+        self._process = subprocess.Popen(
+            WORKER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._early,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the coordinator alone
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._stdin, self.stdout = self._process.stdin, self._process.stdout
@@ -126,6 +86,13 @@ class Worker:
         if self.first_resident_bytes is None:
             self.first_resident_bytes = resident_bytes
         return resident_bytes > self.first_resident_bytes * RESIDENT_GROWTH + RESIDENT_SLACK_BYTES
+
+    def begin(self, begin: Begin, logs: Path) -> None:
+        """Tells it what it trains on, and to print into a file in the folder `logs`."""
+        self.log = logs / f"worker-{self.index}.log"
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+        self.send(begin.model_copy(update={"log": str(self.log)}))
 
     def send(self, command: Command) -> None:
         """Sends a command; a worker that has just died is noticed by the end of its output."""
@@ -157,9 +124,13 @@ class Worker:
 
     def _printed(self) -> str:
         """Returns the end of what this process printed, and nothing of those before it."""
-        with self.log.open("rb") as log:
-            size = log.seek(0, os.SEEK_END)
-            log.seek(max(self._log_start, size - PRINTED_BYTES))
+        self._early.seek(0)
+        early = self._early.read()
+        if self.log is None:
+            return early[-PRINTED_BYTES:].decode(errors="replace")
+        with self.log.open("a+b") as log:
+            log.write(early)
+            log.seek(max(self._log_start, log.tell() - PRINTED_BYTES))
             return log.read().decode(errors="replace")
 
     def end(self, *, at_once: bool = False) -> int:
@@ -176,25 +147,65 @@ class Worker:
         finally:
             self.stdout.close()
             self.printed = self._printed()
+            self._early.close()
 
 
 class Crew:
-    """The workers of one coordinating process."""
+    """The workers of one coordinating process.
 
-    def __init__(self, settings: WorkerSettings, size: int) -> None:
+    They are started first and import TensorFlow, which takes seconds, while the coordinator finds
+    out what they shall train on.
+
+    Attributes:
+        workers: Those that train, by their index; successors aside.
+    """
+
+    def __init__(self) -> None:
         self._scratch = TemporaryDirectory(prefix="hpo-", ignore_cleanup_errors=True)
-        self._settings = settings.model_copy(update={"scratch": Path(self._scratch.name)})
         self._selector = selectors.DefaultSelector()
-        settings.logs.mkdir(parents=True, exist_ok=True)
+        self._gpus: Sequence[str] = ()
+        self._begin: tuple[Begin, Path] | None = None
         self.workers: list[Worker] = []
         self._successors: dict[int, Worker] = {}
-        for index in range(size):
-            self.workers.append(self._start(index))
+        self._closed = False
+
+    def start(self, size: int, gpus: Sequence[str]) -> None:
+        """Starts workers until there are `size`.
+
+        Args:
+            size: How many.
+            gpus: Ids of the GPUs to share out, one a worker; empty without.
+        """
+        self._gpus = gpus
+        while len(self.workers) < size:
+            self.workers.append(self._start(len(self.workers)))
+
+    def begin(self, begin: Begin, logs: Path) -> None:
+        """Tells the workers, and those that will be started, what they train on.
+
+        Args:
+            begin: What to tell them. Those that replace others are not told a first trial, as it
+                may be what ended the others.
+            logs: Folder for what they print.
+        """
+        logs.mkdir(parents=True, exist_ok=True)
+        for worker in self.workers:
+            worker.begin(begin, logs)
+        self._begin = begin.model_copy(update={"first": None}), logs
 
     def _start(self, index: int) -> Worker:
-        worker = Worker(index, self._settings)
+        worker = Worker(index, self._environment(index))
         self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+        if self._begin:
+            worker.begin(*self._begin)
         return worker
+
+    def _environment(self, index: int) -> Mapping[str, str]:
+        """Returns the environment of the worker `index`; TensorFlow leaves files in TMPDIR."""
+        gpus = self._gpus
+        gpu = {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {}
+        fixed = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
+        return os.environ | fixed | gpu | {"TMPDIR": self._scratch.name}
 
     def events(self, timeout_s: float) -> Iterator[tuple[Worker, list[Event], bool]]:
         """Yields, for each worker that has something to say, its events and whether it ended."""
@@ -207,7 +218,7 @@ class Crew:
             yield worker, events, ended
 
     def renew(self, worker: Worker) -> None:
-        """Starts a worker's successor, which imports TensorFlow while the worker trains on."""
+        """Starts a worker's successor, which makes itself ready while the worker trains on."""
         if worker.index not in self._successors:
             self._successors[worker.index] = self._start(worker.index)
 
@@ -233,8 +244,10 @@ class Crew:
         return [worker for worker in self.workers if worker.claim]
 
     def close(self, *, at_once: bool = False) -> None:
-        """Ends all workers."""
-        self._selector.close()
-        for worker in [*self.workers, *self._successors.values()]:
-            worker.end(at_once=at_once)
-        self._scratch.cleanup()
+        """Ends all workers; the second time there is nothing left to do."""
+        if not self._closed:
+            self._closed = True
+            self._selector.close()
+            for worker in [*self.workers, *self._successors.values()]:
+                worker.end(at_once=at_once)
+            self._scratch.cleanup()

@@ -70,5 +70,5 @@ def death_of(worker: Worker, status: int) -> str:
 
 def _last_line(worker: Worker) -> str:
     """Returns the last line a worker printed, with where to read the rest."""
-    lines = worker.log.read_text(errors="replace").strip().splitlines()
+    lines = worker.printed.strip().splitlines()
     return f"{lines[-1] if lines else ''} (see {worker.log})".strip()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,12 @@ def study_name(data: str) -> str:
 
 
 def prepare(
-    paths: Paths, name: str, settings: StudySettings, asked: Mapping[str, Any], say: Say
+    paths: Paths,
+    name: str,
+    settings: StudySettings,
+    asked: Mapping[str, Any],
+    say: Say,
+    before_reading: Callable[[], None] = lambda: None,
 ) -> OpenStudy:
     """Opens the study `name` where it exists, else creates it.
 
@@ -47,6 +52,7 @@ def prepare(
         settings: All settings, defaults included.
         asked: Only those the user wrote.
         say: Tells the user what is found.
+        before_reading: Called before the data are read, which may take long.
 
     Raises:
         StudyError: The study exists and was created with something else, or the settings do not
@@ -54,11 +60,16 @@ def prepare(
         DataError: The data set cannot be trained on. No study is created.
     """
     _check_name(name)
-    plan = None if paths.exist else make_plan(settings, say)  # a refusal then leaves nothing
+
+    def planned() -> Plan:
+        before_reading()
+        return make_plan(settings, say)
+
+    plan = None if paths.exist else planned()  # a refusal then leaves nothing
     storage = open_storage(paths.storage)
     if opened := _existing(paths, storage, name, asked):
         return opened
-    plan = plan or make_plan(settings, say)
+    plan = plan or planned()
     with Leases(storage.engine).alone(CREATION):
         if opened := _existing(paths, storage, name, asked):
             return opened  # another process was faster

@@ -1,4 +1,4 @@
-"""Runs a prepared study: decodes its images, starts its workers, watches signals, sums up."""
+"""Runs a prepared study: decodes its images, tells its workers, watches signals, sums up."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,10 +20,11 @@ from data_pipeline.unchanged import require_unchanged
 from hpo.search.board import new_board
 from hpo.search.claims import Claims
 from hpo.search.coordinator import JobSettings, Search
-from hpo.search.crew import Crew, WorkerSettings
+from hpo.search.crew import Crew
 from hpo.search.open_study import OpenStudy, read_manifest
 from hpo.search.recorder import Recorder
 from hpo.search.views import LineView, TableView
+from hpo.training.protocol import Begin, Train
 from studies.grid import combinations
 from studies.leases import Leases
 from studies.pruners import make_pruner
@@ -49,8 +49,23 @@ class Ending:
     failure: str | None
 
 
+@contextmanager
+def new_crew() -> Iterator[Crew]:
+    """Yields a crew, whose workers are ended at once where they have not been by then."""
+    crew = Crew()
+    try:
+        yield crew
+    finally:
+        crew.close(at_once=True)
+
+
+def start_early(crew: Crew, settings: StudySettings) -> None:
+    """Starts the workers of a study that is about to be created."""
+    crew.start(settings.workers, _gpus(settings))
+
+
 def run_study(
-    opened: OpenStudy, asked: Mapping[str, Any], console: Console, began_s: float | None = None
+    opened: OpenStudy, asked: Mapping[str, Any], console: Console, crew: Crew, *, began_s: float
 ) -> Ending:
     """Trains the study's trials until there are as many as asked for.
 
@@ -58,10 +73,9 @@ def run_study(
         opened: The study.
         asked: What the user wrote now; of it only what may change on a continued study counts.
         console: Where to show it.
-        began_s: Monotonic time at which the user typed the command, from which `--timeout` counts;
-            now if None.
+        crew: Who trains them.
+        began_s: Monotonic time at which the user typed the command, from which `--timeout` counts.
     """
-    began_s = time.monotonic() if began_s is None else began_s
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
@@ -87,17 +101,14 @@ def run_study(
         return Ending(False, False, None)
     manifest = read_manifest(opened)
     require_unchanged(manifest, opened.stamps)
-    crew = Crew(_worker_settings(opened, settings), settings.workers)
     view = (TableView if console.is_terminal else LineView)(board, console)
     job = JobSettings(settings.seed, settings.metric, settings.precision)
     deadline = began_s + settings.timeout_s if settings.timeout_s else None
     search = Search(claims, recorder, crew, job, view, deadline)
+    crew.start(settings.workers, _gpus(settings))
+    crew.begin(_begin(opened, settings, search.first()), opened.folder / "logs")
     with view:
-        try:
-            _decode(manifest, settings, view)  # while the workers import TensorFlow
-        except BaseException:
-            crew.close(at_once=True)
-            raise
+        _decode(manifest, settings, view)  # while the workers make themselves ready
         with _signals(search, view) as signalled:
             try:
                 search.run()
@@ -132,16 +143,19 @@ def _recorder(opened: OpenStudy, settings: StudySettings) -> Recorder:
     )
 
 
-def _worker_settings(opened: OpenStudy, settings: StudySettings) -> WorkerSettings:
+def _begin(opened: OpenStudy, settings: StudySettings, first: Train | None) -> Begin:
     assert settings.image_size_px is not None
-    return WorkerSettings(
-        manifest=opened.artifacts.path(opened.record.manifest_artifact).resolve(),
+    return Begin(
+        manifest=str(opened.artifacts.path(opened.record.manifest_artifact).resolve()),
         image_size_px=settings.image_size_px,
         device=settings.device,
         threads=max(1, len(os.sched_getaffinity(0)) // settings.workers),
-        gpus=gpu_ids() if settings.device != "cpu" else (),
-        logs=opened.folder / "logs",
+        first=first,
     )
+
+
+def _gpus(settings: StudySettings) -> Sequence[str]:
+    return gpu_ids() if settings.device != "cpu" else ()
 
 
 def gpu_ids() -> tuple[str, ...]:

@@ -32,13 +32,17 @@ from hpo.training.inputs import EVAL_BATCH, Batch, TrialData
 from hpo.training.protocol import Train
 from models.config import ModelConfig
 from models.network import build_network
+from models.normalization import fold
 from studies.trial_config import TrialConfig
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the same settings would be stored as other numbers."""
 LIMIT_BYTES = 2 << 30
 """Larger sets of views are not kept: the base computes them anew, with fresh augmentation."""
 MOST_VIEWS = 8
+EPOCHS_A_VIEW = 2
+"""Epochs in a row that see one view. A view costs as much as twenty epochs of a head on it, so the
+next is not computed before this one is used; the accuracy is the same, see docs/performance.md."""
 
 Floats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
 
@@ -47,7 +51,8 @@ def count_views(config: TrialConfig) -> int:
     """Returns how many augmented views a frozen trial sees, growing with its epochs."""
     if still(config.augment) == AugmentConfig():
         return 1
-    return min(config.training.epochs, 2 + config.training.epochs // 5, MOST_VIEWS)
+    epochs = config.training.epochs
+    return min(math.ceil(epochs / EPOCHS_A_VIEW), 2 + epochs // 5, MOST_VIEWS)
 
 
 def still(augment: AugmentConfig) -> AugmentConfig:
@@ -58,9 +63,15 @@ def still(augment: AugmentConfig) -> AugmentConfig:
 
 
 class _Base:
-    """A frozen base and its forward pass, traced once for all batches of all views."""
+    """A frozen base and its forward pass, traced once for all batches of all views.
+
+    Attributes:
+        model: The base, its batch normalisations folded.
+        forward: Images (b, h, w, 3) to activations, float32.
+    """
 
     def __init__(self, model: keras.Model) -> None:
+        fold(model)
         self.model = model
         self.forward = tf.function(
             lambda images: tf.cast(model(images, training=False), tf.float32),
@@ -113,6 +124,11 @@ class Features:
             lambda: eval_batches(split, EVAL_BATCH),
         )
         return array, split.labels
+
+    def trace(self) -> None:
+        """Traces the forward passes for training and validation images."""
+        for precision in (self._precision, "float32"):
+            self._base(precision).forward.get_concrete_function()
 
     def release(self) -> None:
         """Lets go of what was opened, so that it may be evicted from the cache."""
@@ -194,7 +210,7 @@ class FeatureInputs:
         self.failure: BaseException | None = None
 
     def __len__(self) -> int:
-        return len(self._data.split("train"))
+        return self._data.train_images
 
     def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
@@ -219,14 +235,23 @@ class FeatureInputs:
             batch = slice(begin, begin + EVAL_BATCH)
             yield array[batch], labels[batch]
 
+    def trace(self) -> None:
+        """Traces the frozen base, which else computing its activations does."""
+        self._features.trace()
+
     def _columns(self, job: Train, epoch: int) -> tuple[npt.NDArray[Any], ...]:
         """Returns one epoch's rows, views, labels and mixup weights, in training order."""
         count, alpha = len(self), self._config.augment.mixup_alpha
         order = generator(job.seed, job.number, epoch, "order").permutation(count)
         rng = generator(job.seed, job.number, epoch, "mixup")
         mix = rng.beta(alpha, alpha, count) if alpha else np.ones(count)
-        views = np.full(count, (epoch - 1) % count_views(self._config))
-        return order, views, self._data.split("train").labels[order], mix.astype(np.float32)
+        view = (epoch - 1) // EPOCHS_A_VIEW % count_views(self._config)
+        return (
+            order,
+            np.full(count, view),
+            self._data.split("train").labels[order],
+            mix.astype(np.float32),
+        )
 
     def _read(
         self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,25 +31,35 @@ class TrialData:
 
     Attributes:
         manifest: The study's manifest.
-        store: Its decoded images.
+        open_images: Opens its decoded images.
         cache: Where features are kept.
     """
 
     manifest: Manifest
-    store: ImageStore
+    open_images: Callable[[], ImageStore]
     cache: Cache
 
     @classmethod
     def open(cls, manifest_file: Path, image_size_px: int) -> TrialData:
-        """Opens the images of the manifest in a file."""
+        """Returns the images of the manifest in a file, which are opened when they are needed."""
         manifest = Manifest.model_validate_json(manifest_file.read_bytes())
         cache = Cache()
-        return cls(manifest, open_store(manifest, image_size_px, cache), cache)
+        return cls(manifest, partial(open_store, manifest, image_size_px, cache), cache)
 
     @property
     def classes(self) -> int:
         """Number of classes."""
         return len(self.manifest.classes)
+
+    @cached_property
+    def train_images(self) -> int:
+        """Number of training images."""
+        return sum(item.split == "train" for item in self.manifest.items)
+
+    @cached_property
+    def store(self) -> ImageStore:
+        """The decoded images, waited for where another process decodes them."""
+        return self.open_images()
 
     def split(self, name: str) -> Split:
         """Returns `train` or `validation`."""
@@ -76,6 +87,9 @@ class Inputs(Protocol):
     def validation(self) -> Iterator[EvalBatch]:
         """Yields batches of inputs and labels, always the same."""
 
+    def trace(self) -> None:
+        """Traces what makes them, which else happens when they are made."""
+
 
 class ImageInputs:
     """Decoded images, augmented anew in every epoch.
@@ -93,7 +107,7 @@ class ImageInputs:
         self.warp_on_device = warp_on_device
 
     def __len__(self) -> int:
-        return len(self._data.split("train"))
+        return self._data.train_images
 
     def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
@@ -111,6 +125,9 @@ class ImageInputs:
     def validation(self) -> Iterator[EvalBatch]:
         """Yields batches of images and labels, always the same."""
         return eval_batches(self._data.split("validation"), EVAL_BATCH)
+
+    def trace(self) -> None:
+        """Nothing is traced beforehand: a warp is compiled for the size of its batch."""
 
     def _warped_before(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
         return iter(train_batches(self._data.split("train"), **drawn))

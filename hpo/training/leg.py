@@ -37,6 +37,11 @@ class Leg:
             self._batches = self.inputs.train(job, range(epoch, self.phase.until + 1))
         return self._batches
 
+    def trace(self) -> None:
+        """Traces what is run first, which else happens when it is."""
+        self.program.trace()
+        self.inputs.trace()
+
     def follow(self, before: Leg) -> None:
         """Goes on with the head as the phase before left it."""
         set_top_weights(self.program.network, top_weights(before.program.network))

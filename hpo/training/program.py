@@ -78,6 +78,10 @@ class Predictor:
         logits, labels = zip(*pairs, strict=True)
         return np.concatenate(logits), np.concatenate(labels)
 
+    def trace(self) -> None:
+        """Traces the forward pass, which else its first use does."""
+        self._logits.get_concrete_function()
+
     @property
     def _inputs(self) -> tf.TensorSpec:
         """A batch of any number of inputs, so that each function is traced once."""
@@ -135,6 +139,11 @@ class Program(Predictor):
         if inner.weight_decay is not None:
             inner.weight_decay.assign(optimizer.weight_decay)
         self.set_learning_rate(optimizer.learning_rate)
+
+    def trace(self) -> None:
+        """Traces the forward pass and the training step, which else their first uses do."""
+        super().trace()
+        self._step.get_concrete_function()
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the step size of the steps to come."""

@@ -97,7 +97,7 @@ class Programs:
         if not model.pretrained or model.trainable_stages >= 5:
             return ImageInputs(data, config, warp_on_device=self.device.is_gpu)
         features = self.features(model, data, precision)
-        if not features_fit(features, config, len(data.split("train"))):
+        if not features_fit(features, config, data.train_images):
             return ImageInputs(data, config, warp_on_device=self.device.is_gpu)
         return FeatureInputs(data, config, features)
 

@@ -1,6 +1,6 @@
 """What the coordinating process and its workers say to each other: one JSON object a line.
 
-    coordinator -> worker   Train, Verdict, Stop
+    coordinator -> worker   Begin, Train, Verdict, Stop
     worker -> coordinator   Ready, Alive, Started, Progress, EpochEnd, Finished
 
 A worker that reads the end of its input ends at once, so a killed coordinator leaves no orphan.
@@ -18,6 +18,27 @@ from studies.trial_config import TrialConfig
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Begin(_Message):
+    """What all trials are trained on; comes first, perhaps while the worker imports TensorFlow.
+
+    Attributes:
+        manifest: File that holds the manifest.
+        image_size_px: Size of the decoded images.
+        device: auto, cpu or gpu.
+        threads: CPU threads this worker may use.
+        log: File for what it prints from now on.
+        first: The trial that is likely to come first, to be made ready for; None where unknown.
+    """
+
+    kind: Literal["begin"] = "begin"
+    manifest: str
+    image_size_px: int
+    device: str
+    threads: int
+    log: str = ""
+    first: Train | None = None
 
 
 class Train(_Message):
@@ -55,7 +76,7 @@ class Stop(_Message):
 
 
 class Ready(_Message):
-    """The worker has imported TensorFlow and waits for a trial."""
+    """The worker has imported TensorFlow, opened the images and waits for a trial."""
 
     kind: Literal["ready"] = "ready"
     device: str
@@ -120,7 +141,7 @@ class Finished(_Message):
     hindrance: str | None = None
 
 
-Command = Annotated[Train | Verdict | Stop, Field(discriminator="kind")]
+Command = Annotated[Begin | Train | Verdict | Stop, Field(discriminator="kind")]
 Event = Annotated[
     Ready | Alive | Started | Progress | EpochEnd | Finished, Field(discriminator="kind")
 ]

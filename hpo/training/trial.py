@@ -7,6 +7,7 @@ import json
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +61,19 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         weights=str(weights) if weights else None,
         hindrance=hindrance,
     )
+
+
+def make_ready(job: Train, data: TrialData, programs: Programs) -> None:
+    """Builds and traces what a trial will need, before its images are there.
+
+    A trial that is not made ready comes to the same later, so whatever goes wrong here is left
+    for it to find.
+    """
+    with suppress(Exception):
+        model, precision = job.config.model, job.precision
+        if precision == "auto":
+            precision = fast_precision(model, programs.device, data.cache)
+        start_leg(phase_at(job.config, 0), job, data, programs, precision).trace()
 
 
 @dataclass

@@ -14,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import click
-
 from hpo.training.link import LaidAside
 from hpo.training.protocol import (
     Alive,
+    Begin,
     EpochEnd,
     Finished,
     Progress,
@@ -37,6 +36,7 @@ class PipeLink:
     """The pipe to the coordinator, see `hpo.training.link.Link`."""
 
     out: BinaryIO
+    begun: queue.SimpleQueue[Begin] = field(default_factory=queue.SimpleQueue)
     jobs: queue.SimpleQueue[Train] = field(default_factory=queue.SimpleQueue)
     _verdicts: queue.SimpleQueue[Verdict] = field(default_factory=queue.SimpleQueue)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -45,7 +45,9 @@ class PipeLink:
         """Reads commands for ever; ends the process when the coordinator is gone."""
         for line in source:
             command = decode_command(line)
-            if isinstance(command, Train):
+            if isinstance(command, Begin):
+                self.begun.put(command)
+            elif isinstance(command, Train):
                 self._stop.clear()
                 self.jobs.put(command)
             elif isinstance(command, Stop):
@@ -78,19 +80,17 @@ class PipeLink:
         return self._stop.is_set()
 
 
-@click.command()
-@click.option("--manifest", type=click.Path(path_type=Path), required=True)
-@click.option("--image-size", type=int, required=True)
-@click.option("--device", required=True)
-@click.option("--threads", type=int, required=True)
-def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
+def main() -> None:
     """Trains the trials it is sent."""
     link = PipeLink(_claim_stdout())
     threading.Thread(target=link.listen, args=(sys.stdin.buffer,), daemon=True).start()
+    _import_tensorflow()
+    begin = link.begun.get()
+    _print_to(begin.log)
     from hpo.training.device import set_up
 
     try:
-        ready = set_up(device, threads, image_size)
+        ready = set_up(begin.device, begin.threads, begin.image_size_px)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         sys.stderr.flush()
@@ -99,10 +99,13 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
 
     from hpo.training.inputs import TrialData
     from hpo.training.programs import Programs
-    from hpo.training.trial import run_trial
+    from hpo.training.trial import make_ready, run_trial
 
-    data = TrialData.open(manifest, image_size)
+    data = TrialData.open(Path(begin.manifest), begin.image_size_px)
     programs = Programs(ready, link.alive)
+    if begin.first:
+        make_ready(begin.first, data, programs)  # while the coordinator decodes the images
+    data.store  # noqa: B018  waits for them
     link.send(Ready(device=ready.name))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)
@@ -111,11 +114,33 @@ def main(manifest: Path, image_size: int, device: str, threads: int) -> None:
         link.send(finished.model_copy(update={"resident_bytes": resident}))
 
 
+def _import_tensorflow() -> None:
+    """Imports TensorFlow, and Keras with it, but not scikit-learn: Keras wraps it where it can.
+
+    Nobody here uses these wrappers, and scikit-learn with SciPy is a fifth of the whole import.
+    """
+    kept = sys.modules.get("sklearn")
+    sys.modules["sklearn"] = None  # type: ignore[assignment]  # `import sklearn` fails
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        del sys.modules["sklearn"]
+        if kept:
+            sys.modules["sklearn"] = kept
+
+
 def _claim_stdout() -> BinaryIO:
     """Keeps standard output for events and sends what anybody prints to standard error."""
     events = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return events
+
+
+def _print_to(log: str) -> None:
+    """Sends what is printed from now on to the end of a file."""
+    with Path(log).open("ab") as file:
+        for descriptor in (1, 2):
+            os.dup2(file.fileno(), descriptor)
 
 
 if __name__ == "__main__":

@@ -164,10 +164,9 @@ def no_orphans(folder: Path) -> Iterator[None]:
 
 def _workers_of(folder: Path) -> list[int]:
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = process.info["cmdline"] or []
-        if "hpo.training.worker" in words and any(str(folder) in word for word in words):
-            found.append(process.pid)
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        if "hpo.training.worker" in (process.info["cmdline"] or []):
+            found += [process.pid] if process.info["cwd"] == str(folder) else []
     return found
 
 

@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from models.backbones import find_backbone
+from models.bodies import build_body
 from models.config import ModelConfig
 from models.network import build_network
-from models.normalization import FusedBatchNormalization, fuse
+from models.normalization import FusedBatchNormalization, Offset, fold, fuse
+from tests.models.random_weights import randomise
 
 IMAGES = np.random.default_rng(0).normal(2.0, 3.0, (6, 5, 4, 3)).astype("float32")
 
@@ -80,3 +83,46 @@ def test_every_trained_network_is_fused() -> None:
     vector = keras.Model(x, layers.BatchNormalization()(x))
     fuse(vector)
     assert type(vector.layers[1]) is layers.BatchNormalization
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size_px", "left"),
+    [
+        ("mobilenet_0.25", 32, 0),
+        ("mobilenet_v2_0.35", 32, 0),
+        ("efficientnet_b0", 32, 0),
+        ("resnet50", 32, 0),
+        ("resnet50_v2", 32, 17),  # those before convolutions
+    ],
+)
+def test_folded_networks_compute_the_same(backbone: str, size_px: int, left: int) -> None:
+    """Up to rounding, with all normalisations gone that follow a convolution and nothing else."""
+    body = build_body(find_backbone(backbone), keras.Input((size_px, size_px, 3)))
+    randomise(body)
+    fuse(body)
+    images = np.random.default_rng(0).uniform(0, 255, (4, size_px, size_px, 3)).astype("float32")
+    before = np.asarray(body(images, training=False))
+    fold(body)
+    after = np.asarray(body(images, training=False))
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-4 * np.abs(before).max())
+    kinds = [type(layer) for layer in body.layers]
+    assert kinds.count(FusedBatchNormalization) == left
+    assert kinds.count(Offset) > 10
+
+
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_convolution_is_folded_with_its_bias(use_bias: bool) -> None:
+    """A bias is scaled too; one that another layer reads, or that is no longer linear, stays."""
+    x = keras.Input((5, 4, 3))
+    linear = layers.Conv2D(4, 3, use_bias=use_bias, bias_initializer="random_normal")
+    y = layers.BatchNormalization()(linear(x))
+    curved = layers.BatchNormalization()(layers.Conv2D(4, 1, activation="relu")(y))
+    shared = layers.Conv2D(4, 1)(curved)
+    model = keras.Model(x, layers.BatchNormalization()(shared) + shared)
+    randomise(model)
+    fuse(model)
+    before = np.asarray(model(IMAGES, training=False))
+    fold(model)
+    np.testing.assert_allclose(np.asarray(model(IMAGES, training=False)), before, rtol=1e-4)
+    kinds = [type(layer) for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
+    assert kinds == [Offset, FusedBatchNormalization, FusedBatchNormalization]

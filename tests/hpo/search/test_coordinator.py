@@ -49,7 +49,7 @@ class FakeWorker:
     events: list[Event] = field(default_factory=list)
     ended: bool = False
     gibberish: str = ""
-    printed: str = ""
+    printed: str = "first line\nValueError: the last line\n"
     grown: bool = False
 
     @property
@@ -77,7 +77,6 @@ class FakeCrew:
     def _start(self, index: int) -> FakeWorker:
         self.started += 1
         log = self.folder / "worker.log"
-        log.write_text("first line\nValueError: the last line\n")
         return FakeWorker(index, log, heard_at=module.time.monotonic())
 
     @property

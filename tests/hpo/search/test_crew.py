@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from hpo.search.crew import RESIDENT_GROWTH, RESIDENT_SLACK_BYTES, Crew, Worker, WorkerSettings
-from hpo.training.protocol import Event, Ready, Train
+from hpo.search import crew as module
+from hpo.search.crew import RESIDENT_GROWTH, RESIDENT_SLACK_BYTES, Crew, Worker
+from hpo.training.protocol import Begin, Event, Ready, Train
 from models.config import ModelConfig
 from studies.trial_config import TrialConfig
 
@@ -25,21 +26,23 @@ for line in sys.stdin.buffer:
 """
 
 
-class FakeSettings(WorkerSettings):
-    """Starts a worker that imports nothing."""
-
-    def command(self) -> list[str]:
-        """Returns its command line."""
-        return [sys.executable, str(SCRIPT)]
+BEGIN = Begin(manifest="m.json", image_size_px=8, device="cpu", threads=1)
+JOB = Train(
+    number=0,
+    config=TrialConfig(model=ModelConfig(backbone="cnn", image_size_px=8, classes=2)),
+    seed=0,
+    metric="accuracy",
+    folder="x",
+)
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Iterator[Crew]:
+def crew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Crew]:
     """Two workers that are ready."""
-    settings = FakeSettings(
-        manifest=tmp_path, image_size_px=8, device="cpu", threads=1, logs=tmp_path
-    )
-    crew = Crew(settings, 2)
+    monkeypatch.setattr(module, "WORKER", (sys.executable, str(SCRIPT)))
+    crew = Crew()
+    crew.start(2, ())
+    crew.begin(BEGIN, tmp_path)
     for _ in crew.workers:
         wait_for_one(crew)
     yield crew
@@ -108,55 +111,45 @@ def test_growth_counts_from_the_first_trial(crew: Crew) -> None:
     assert worker.has_grown(int(limit) + 1)
 
 
-class Scripted(WorkerSettings):
-    """A worker that is a few lines of Python."""
-
-    script: str
-
-    def command(self) -> list[str]:
-        """Returns the command line."""
-        import sys
-
-        return [sys.executable, "-c", self.script]
+CrewOf = Callable[[str], Crew]
 
 
-def crew_of(folder: Path, script: str) -> Crew:
-    """A crew of one such worker."""
-    settings = Scripted(
-        manifest=folder, image_size_px=8, device="cpu", threads=1, logs=folder, script=script
-    )
-    return Crew(settings, 1)
+@pytest.fixture
+def crew_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CrewOf:
+    """Makes a crew of one worker that is a few lines of Python."""
+
+    def make(script: str) -> Crew:
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", script))
+        crew = Crew()
+        crew.start(1, ())
+        crew.begin(BEGIN, tmp_path)
+        return crew
+
+    return make
 
 
 class TestCrew:
     """Real processes."""
 
-    def test_a_worker_that_died_is_sent_a_trial(self, tmp_path: Path) -> None:
+    def test_a_worker_that_died_is_sent_a_trial(self, crew_of: CrewOf) -> None:
         """What it did not live to read is no error, then or when it is replaced."""
-        crew = crew_of(tmp_path, "pass")
+        crew = crew_of("pass")
         worker = crew.workers[0]
         worker._process.wait()
-        job = Train(
-            number=0,
-            config=TrialConfig(model=ModelConfig(backbone="cnn", image_size_px=8, classes=2)),
-            seed=0,
-            metric="accuracy",
-            folder="x",
-        )
-        worker.send(job)
+        worker.send(JOB)
         ((heard, events, ended),) = crew.events(5)
         assert (heard, events, ended) == (worker, [], True)
         assert crew.replace(worker) == 0
         crew.close(at_once=True)
 
-    def test_half_a_line(self, tmp_path: Path) -> None:
+    def test_half_a_line(self, crew_of: CrewOf) -> None:
         """A worker killed in the midst of a line has said nothing; halves are joined."""
         script = (
             "import os, time\n"
             'os.write(1, b\'{"kind":"ready","dev\'); time.sleep(0.3)\n'
             'os.write(1, b\'ice":"CPU"}\\n{"kind":"re\')\n'
         )
-        crew = crew_of(tmp_path, script)
+        crew = crew_of(script)
         said: list[Event] = []
         over = False
         while not over:
@@ -175,12 +168,10 @@ class TestCrew:
         ],
         ids=["text", "torn", "unknown", "endless"],
     )
-    def test_gibberish(self, tmp_path: Path, said: str, heard: str) -> None:
+    def test_gibberish(self, crew_of: CrewOf, said: str, heard: str) -> None:
         """A worker that says what is no event is taken for broken; what it said before counts."""
         ready = READY.model_dump_json()
-        crew = crew_of(
-            tmp_path, f"import time; print({ready!r}, flush=True); {said}; time.sleep(60)"
-        )
+        crew = crew_of(f"import time; print({ready!r}, flush=True); {said}; time.sleep(60)")
         worker = crew.workers[0]
         events: list[Event] = []
         over = False
@@ -192,26 +183,67 @@ class TestCrew:
         assert crew.replace(worker, at_once=True) == -signal.SIGKILL
         crew.close(at_once=True)
 
-    def test_prints(self, tmp_path: Path) -> None:
+    def test_prints(self, crew_of: CrewOf, tmp_path: Path) -> None:
         """What a worker printed is told apart from what those before it did."""
         (tmp_path / "worker-0.log").write_text("std::bad_alloc\n")
-        crew = crew_of(tmp_path, "import sys; sys.stderr.write('mine')")
+        crew = crew_of("import sys; sys.stderr.write('mine')")
         worker = crew.workers[0]
         worker._process.wait()
         crew.close()
         assert worker.printed == "mine"
 
-    def test_closes_what_does_not_listen(self, tmp_path: Path) -> None:
+    def test_prints_before_it_knows_its_study(self, crew_of: CrewOf, tmp_path: Path) -> None:
+        """Until it is told where to print, what it prints is kept, and then put with the rest."""
+        crew = crew_of("import sys; sys.stderr.write('no TensorFlow')")
+        worker = crew.workers[0]
+        worker._process.wait()
+        crew.replace(worker)
+        assert worker.printed == "no TensorFlow"
+        assert (tmp_path / "worker-0.log").read_text() == "no TensorFlow"
+        crew.close()
+
+    def test_ends_before_it_knows_its_study(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where the study is refused, its workers end and leave nothing."""
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", SCRIPTED))
+        crew = Crew()
+        crew.start(2, ())
+        crew.close(at_once=True)
+        assert [worker._process.returncode for worker in crew.workers] == [-signal.SIGKILL] * 2
+        crew.close()
+
+    def test_tells_a_first_trial_once(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """Who replaces a worker is not told: the trial may be what ended it."""
+        script = (
+            "import json, sys\n"
+            "begin = json.loads(sys.stdin.readline())\n"
+            "print(json.dumps({'kind': 'ready', 'device': str(begin['first'] is not None)}))\n"
+        )
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-uc", script))
+        crew = Crew()
+        crew.start(1, ())
+        crew.begin(BEGIN.model_copy(update={"first": JOB}), tmp_path)
+        told = []
+        while len(told) < 2:
+            for worker, events, ended in crew.events(10):
+                told += [event.device for event in events if isinstance(event, Ready)]
+                if ended:
+                    crew.replace(worker)
+        assert told == ["True", "False"]
+        crew.close(at_once=True)
+
+    def test_closes_what_does_not_listen(self, crew_of: CrewOf) -> None:
         """At once means at once."""
-        crew = crew_of(tmp_path, "import time; time.sleep(60)")
+        crew = crew_of("import time; time.sleep(60)")
         pid = crew.workers[0].pid
         crew.close(at_once=True)
         assert crew.workers[0]._process.returncode == -signal.SIGKILL
         assert pid
 
-    def test_ends_at_the_end_of_its_input(self, tmp_path: Path) -> None:
+    def test_ends_at_the_end_of_its_input(self, crew_of: CrewOf) -> None:
         """A worker that reads ends by itself."""
-        crew = crew_of(tmp_path, SCRIPTED)
+        crew = crew_of(SCRIPTED)
         assert isinstance(crew.workers[0], Worker)
         crew.close()
         assert crew.workers[0]._process.returncode == 0

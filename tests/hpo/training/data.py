@@ -48,7 +48,8 @@ def make_data(folder: Path, size_px: int = 8, classes: int = 3, scale: int = 1) 
         items=tuple(items),
         seed=0,
     )
-    return TrialData(manifest, ImageStore(size_px, splits), Cache(folder / "cache"))
+    store = ImageStore(size_px, splits)
+    return TrialData(manifest, lambda: store, Cache(folder / "cache"))
 
 
 def make_job(config: TrialConfig, folder: Path, number: int = 0, metric: str = "accuracy") -> Train:

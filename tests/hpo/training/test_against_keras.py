@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -84,7 +85,9 @@ def test_a_baseline_scores_what_plain_keras_scores_on_the_digits(
     """Ten classes, softmax, enlarged to 16 px."""
     manifest, _ = create_manifest("digits", seed=0)
     cache = Cache(tmp_path / "cache")
-    data = TrialData(manifest, open_store(manifest, ON_DIGITS.model.image_size_px, cache), cache)
+    data = TrialData(
+        manifest, partial(open_store, manifest, ON_DIGITS.model.image_size_px, cache), cache
+    )
     assert min(_agree(ON_DIGITS, data, tmp_path, capsys)) > 0.5  # both have learnt
 
 
@@ -103,6 +106,6 @@ def test_a_presets_baseline_scores_what_plain_keras_scores_on_photos(
     params = dict(plan.first["batch 64, 25 epochs"])
     config = suggest(FixedTrial(params), plan.space, plan.facts)
     cache = Cache(tmp_path / "cache")
-    data = TrialData(plan.manifest, open_store(plan.manifest, 64, cache), cache)
+    data = TrialData(plan.manifest, partial(open_store, plan.manifest, 64, cache), cache)
     found = _agree(config, data, tmp_path, capsys)
     assert 0.65 < min(found) <= max(found) < 0.95  # learnt, and not so easy that all would agree

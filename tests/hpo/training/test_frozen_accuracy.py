@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_kept_activations_score_what_fresh_ones_score(
     if folder := os.environ.get("HPO_TEST_PHOTOS"):
         manifest, _ = create_manifest(folder, seed=0, validation=0.3)
         cache = Cache(tmp_path / "cache")
-        data = TrialData(manifest, open_store(manifest, SIZE_PX, cache), cache)
+        data = TrialData(manifest, partial(open_store, manifest, SIZE_PX, cache), cache)
     else:
         data = make_data(tmp_path, SIZE_PX, classes=3, scale=8)
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))

@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.config import AugmentConfig
+from data_pipeline.store import ImageStore
 from hpo.training import checkpoint, trial
 from hpo.training.checkpoint import load, load_weights
 from hpo.training.device import Device
@@ -22,7 +23,7 @@ from hpo.training.metrics import evaluate
 from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import Finished
-from hpo.training.trial import run_trial
+from hpo.training.trial import make_ready, run_trial
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
 from studies.record import Outcome
@@ -37,6 +38,9 @@ PLAIN = TrialConfig(
     augment=AugmentConfig(rotation_deg=10, width_shift=0.1, mixup_alpha=0.2),
     training=TrainingConfig(batch_size=16, epochs=4, early_stopping_patience=0),
 )
+
+STILL = PLAIN.model_copy(update={"model": PLAIN.model.model_copy(update={"backbone": "cifar_cnn"})})
+"""A network without normalisation, whose moving statistics would follow the images anyway."""
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +124,47 @@ def test_does_not_depend_on_other_trials(
     assert_same(worn, new)
 
 
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_made_ready_before_the_images_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretrained: bool
+) -> None:
+    """Networks are built and traced without any image; the trial comes to the same."""
+    config, size_px = PLAIN, 8
+    if pretrained:
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        write_weights("mobilenet_0.25", 32)
+        model = ModelConfig(backbone="mobilenet_0.25", image_size_px=32, classes=3, pretrained=True)
+        config, size_px = PLAIN.model_copy(update={"model": model}), 32
+    data = make_data(tmp_path, size_px)
+    late, there = data.open_images, False
+
+    def open_images() -> ImageStore:
+        assert there, "the images were opened"
+        return late()
+
+    data, ready = TrialData(data.manifest, open_images, data.cache), Programs(CPU)
+    make_ready(make_job(config, tmp_path / "ready"), data, ready)
+    there = True
+    (program,) = ready._programs.values()
+    traced = program._step.experimental_get_tracing_count()
+    assert traced == 1
+    first = run_trial(make_job(config, tmp_path / "ready"), data, ready, FakeLink())
+    assert program._step.experimental_get_tracing_count() == traced
+    other = run_trial(make_job(config, tmp_path / "not"), data, Programs(CPU), FakeLink())
+    assert_same(first, other)
+
+
+def test_what_cannot_be_made_ready_is_left_to_the_trial(tmp_path: Path, data: TrialData) -> None:
+    """A missing file of weights is found again, and said, when the trial is trained."""
+    model = PLAIN.model.model_copy(update={"backbone": "vgg16", "pretrained": True})
+    make_ready(
+        make_job(PLAIN.model_copy(update={"model": model}), tmp_path),
+        data,
+        programs := Programs(CPU),
+    )
+    assert not programs._programs
+
+
 def test_number_and_seed_matter(data: TrialData, programs: Programs, tmp_path: Path) -> None:
     """Two trials with the same settings see other orders, weights and augmentation."""
     losses = set()
@@ -186,7 +231,7 @@ def test_pruned(data: TrialData, programs: Programs, folder: Path) -> None:
 
 def test_stopped_early(data: TrialData, programs: Programs, folder: Path) -> None:
     """Without improvement a trial ends before its last epoch, and its value counts."""
-    still = PLAIN.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-9)})
+    still = STILL.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-9)})
     config = with_training(still, early_stopping_patience=2, epochs=9)
     outcome = ended(run_trial(make_job(config, folder), data, programs, FakeLink()))
     assert outcome.reason == "stopped early"
@@ -198,7 +243,7 @@ def test_schedule_lowers_the_learning_rate(
     data: TrialData, programs: Programs, folder: Path
 ) -> None:
     """The rate of each epoch is recorded, falls on a plateau and stays above its floor."""
-    still = PLAIN.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-6)})
+    still = STILL.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-6)})
     config = with_training(
         still, plateau_patience=1, plateau_cooldown=0, plateau_factor=0.1, min_learning_rate=5e-8
     )
