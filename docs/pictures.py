@@ -52,7 +52,9 @@ def search() -> None:
     session.TableView = _Photographed  # type: ignore[misc]
     asked = {"trials": TRIALS}
     opened = prepare(paths(None), "digits", make_settings(asked), asked, print)
-    session.run_study(opened, asked, Console(force_terminal=True, width=WIDTH))
+    console = Console(force_terminal=True, width=WIDTH)
+    with session.new_crew() as crew:
+        session.run_study(opened, asked, console, crew, began_s=time.monotonic())
 
 
 def photograph(url: str, name: str) -> None:

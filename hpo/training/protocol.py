@@ -108,7 +108,7 @@ class Alive(_Message):
 
 
 class EpochEnd(_Message):
-    """An epoch is finished and its checkpoint written; waits for a `Verdict`.
+    """An epoch is finished and its checkpoint is being written; waits for a `Verdict`.
 
     Attributes:
         values: The objective of every epoch so far, so that a report lost to a kill is made up.

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import tensorflow as tf
 
 from hpo.training import checkpoint, metrics, mishaps, policies
 from hpo.training.calibration import fast_precision
-from hpo.training.checkpoint import TrialState
+from hpo.training.checkpoint import Saver, TrialState
 from hpo.training.inputs import Batch, TrialData
 from hpo.training.leg import Leg, require_memory, start_leg
 from hpo.training.link import LaidAside, Link, reporter
@@ -85,6 +86,7 @@ class _Run:
     state: TrialState = field(init=False)
     facts: dict[str, str | int | float] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
+    saver: Saver = field(default_factory=Saver)
 
     def __post_init__(self) -> None:
         self.config = self.job.config
@@ -94,8 +96,12 @@ class _Run:
         self.precision = self.job.precision
 
     def train(self) -> Outcome:
-        """Runs epochs until the trial is over and returns how it ended."""
+        """Runs epochs until the trial is over and returns how it ended, its files written."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        with self.saver:
+            return self._train_to_the_end()
+
+    def _train_to_the_end(self) -> Outcome:
         leg = self._begin()
         training = self.config.training
         while True:
@@ -227,12 +233,6 @@ class _Run:
         )
         history = {name: [*self.state.history.get(name, []), row[name]] for name in row}
         with self.watch.timed("checkpoint"):
-            if policy.best_epoch == epoch:
-                checkpoint.save_weights(
-                    checkpoint.best_path(self.folder, epoch),
-                    leg.program.network.head.get_weights(),
-                    leg.phase.model.trainable_stages,
-                )
             self.state = self.state.model_copy(
                 update={
                     "epoch": epoch,
@@ -241,7 +241,22 @@ class _Run:
                     "seconds": self.watch.seconds(),
                 }
             )
-            checkpoint.save(self.folder, self.state, leg.program.state())
+            stages = leg.phase.model.trainable_stages
+            best = leg.program.network.head.get_weights() if policy.best_epoch == epoch else None
+            self.saver.submit(partial(self._write, self.state, leg.program.state(), best, stages))
+
+    def _write(
+        self,
+        state: TrialState,
+        arrays: list[np.ndarray],
+        best: list[np.ndarray] | None,
+        stages: int,
+    ) -> None:
+        """Writes the best epoch's weights, if this is it, and then what speaks of them."""
+        if best is not None:
+            path = checkpoint.best_path(self.folder, state.epoch)
+            checkpoint.save_weights(path, best, stages)
+        checkpoint.save(self.folder, state, arrays)
 
     def _verdict(self) -> str:
         curve = self.state.history[f"val_{self.metric.name}"]
@@ -258,6 +273,8 @@ class _Run:
 
     def _confirm(self, reason: Reason) -> Outcome:
         """Evaluates the best epoch's weights in float32, as an export would be."""
+        with self.watch.timed("checkpoint"):
+            self.saver.wait()
         best = self.best_weights()
         if best is None:
             raise RuntimeError(f"The best epoch's weights are missing in {self.folder}.")

@@ -48,7 +48,7 @@ CONFIG = TrialConfig(
         head_widths=(64,),
     ),
     augment=AUGMENTATIONS["cats-dogs"].config,
-    training=TrainingConfig(batch_size=BATCH, epochs=5, early_stopping_patience=0),
+    training=TrainingConfig(batch_size=BATCH, epochs=10, early_stopping_patience=0),
 )
 
 

@@ -309,7 +309,7 @@ def test_a_refused_study_does_not_set_the_next_ones_direction(
     assert study_of(bad, "s").direction.name == "MINIMIZE"
 
 
-def _not_run(*_: object) -> None:
+def _not_run(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -354,7 +354,7 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     )
     assert not (tmp_path / "hpo_runs/work/s/logs").exists()
     (tmp_path / "data/a/4.png").write_bytes(before)
-    monkeypatch.setattr("hpo.search.session.Crew", _not_run)
+    monkeypatch.setattr("hpo.search.session.Search", _not_run)
     assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
 
 

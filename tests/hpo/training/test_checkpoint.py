@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpo.training import checkpoint
-from hpo.training.checkpoint import TrialState, best_path, load, load_weights, save, save_weights
+from hpo.training.checkpoint import (
+    Saver,
+    TrialState,
+    best_path,
+    load,
+    load_weights,
+    save,
+    save_weights,
+)
 from hpo.training.policies import PolicyState
 
 CURRENT, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
@@ -225,6 +235,45 @@ def test_a_full_disk_leaves_the_former(tmp_path: Path, monkeypatch: pytest.Monke
     assert epoch_of(tmp_path) == 2
     (tmp_path / CURRENT).unlink()
     assert epoch_of(tmp_path) == 1
+
+
+class TestSaver:
+    """Files that are written beside the training."""
+
+    def test_all_is_written_in_order_when_it_ends(self, tmp_path: Path) -> None:
+        """One epoch's files after the other's, the last ones before the trial goes on."""
+        written: list[int] = []
+
+        def write(epoch: int) -> None:
+            time.sleep(0.05 if epoch == 1 else 0)
+            written.append(epoch)
+
+        with Saver() as saver:
+            for epoch in (1, 2, 3):
+                saver.submit(partial(write, epoch))
+            assert written[:2] == [1, 2]
+        assert written == [1, 2, 3]
+
+    def test_an_error_is_raised_where_it_is_waited_for(self) -> None:
+        """Before the next file is written; once it is told, the disk may have space again."""
+        later: list[int] = []
+        with Saver() as saver:
+            for wait in (saver.wait, lambda: saver.submit(lambda: later.append(1))):
+                saver.submit(_full)
+                with pytest.raises(OSError, match="No space left on device"):
+                    wait()
+        assert not later
+
+    def test_an_error_is_not_lost_at_the_end(self) -> None:
+        """What is written last counts as much."""
+        saver = Saver()
+        saver.submit(_full)
+        with pytest.raises(OSError, match="No space left on device"):
+            saver.__exit__()
+
+
+def _full() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 _DIE_AT = """

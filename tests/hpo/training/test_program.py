@@ -98,6 +98,16 @@ def test_weight_decay_acts() -> None:
     assert norms[1] < 0.95 * norms[0]
 
 
+def test_what_was_read_stays_as_it_was(program: Program) -> None:
+    """Weights and state are copies, since they are written while training goes on."""
+    program.reset(MODEL, SGD, seed=1)
+    read = [*program.state(), *program.network.head.get_weights()]
+    before = [array.copy() for array in read]
+    train(program)
+    assert not differ(before, read)
+    assert differ(before, [*program.state(), *program.network.head.get_weights()])
+
+
 def test_state_round_trip(program: Program) -> None:
     """A trial that is restored after an epoch ends as if it had not been interrupted."""
     model = MODEL.model_copy(update={"dropout": 0.3})
