@@ -112,7 +112,7 @@ class Search:
             self.view.tick()
 
     def first(self) -> Train | None:
-        """Returns the trial that will be handed out first, None where none is left."""
+        """Returns the trial that is likely to be handed out first; None where none can be had."""
         claim = self._patiently(self.claims.next)
         if claim is None:
             return None
@@ -173,7 +173,8 @@ class Search:
         elif isinstance(event, Progress):
             self.view.progress(worker, event)
         elif isinstance(event, EpochEnd):
-            claim.deaths = 0
+            if len(event.values) > claim.reported:  # else a continued trial says where it stands
+                claim.deaths = 0
             prune = self._patiently(lambda: self.recorder.report(claim, event.values))
             ending = self.pausing or self.failure
             action = "pause" if ending else "prune" if prune else "continue"

@@ -125,16 +125,25 @@ class Worker:
     def _printed(self) -> str:
         """Returns the end of what this process printed, and nothing of those before it."""
         self._early.seek(0)
-        early = self._early.read()
-        if self.log is None:
-            return early[-PRINTED_BYTES:].decode(errors="replace")
+        printed = self._early.read()
+        with suppress(OSError):  # a full disk is told by whoever has something to write
+            if self.log is not None:
+                printed += self._logged(b"" if self.ready else printed)
+        return printed[-PRINTED_BYTES:].decode(errors="replace")
+
+    def _logged(self, missing: bytes) -> bytes:
+        """Returns the end of what it printed into its log, and adds there what is missing."""
+        assert self.log is not None
         with self.log.open("a+b") as log:
-            log.write(early)
             log.seek(max(self._log_start, log.tell() - PRINTED_BYTES))
-            return log.read().decode(errors="replace")
+            logged = log.read()
+            log.write(missing)
+        return logged
 
     def end(self, *, at_once: bool = False) -> int:
-        """Ends the process and returns its exit status, negative for a signal."""
+        """Ends the process, unless it was, and returns its exit status, negative for a signal."""
+        if self._early.closed:
+            return int(self._process.returncode)
         if at_once:
             self._process.kill()
         with suppress(BrokenPipeError):  # what it was sent last, it did not live to read
@@ -167,7 +176,6 @@ class Crew:
         self._begin: tuple[Begin, Path] | None = None
         self.workers: list[Worker] = []
         self._successors: dict[int, Worker] = {}
-        self._closed = False
 
     def start(self, size: int, gpus: Sequence[str]) -> None:
         """Starts workers until there are `size`.
@@ -184,14 +192,14 @@ class Crew:
         """Tells the workers, and those that will be started, what they train on.
 
         Args:
-            begin: What to tell them. Those that replace others are not told a first trial, as it
-                may be what ended the others.
+            begin: What to tell them. One is told the first trial; who replaces it is not, as that
+                may be what ended it.
             logs: Folder for what they print.
         """
         logs.mkdir(parents=True, exist_ok=True)
-        for worker in self.workers:
-            worker.begin(begin, logs)
         self._begin = begin.model_copy(update={"first": None}), logs
+        for worker in self.workers:
+            worker.begin(*((begin, logs) if worker.index == 0 else self._begin))
 
     def _start(self, index: int) -> Worker:
         worker = Worker(index, self._environment(index))
@@ -245,9 +253,7 @@ class Crew:
 
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers; the second time there is nothing left to do."""
-        if not self._closed:
-            self._closed = True
-            self._selector.close()
-            for worker in [*self.workers, *self._successors.values()]:
-                worker.end(at_once=at_once)
-            self._scratch.cleanup()
+        self._selector.close()
+        for worker in [*self.workers, *self._successors.values()]:
+            worker.end(at_once=at_once)
+        self._scratch.cleanup()

@@ -30,10 +30,10 @@ _BLOCK_BYTES = 1 << 22
 
 
 class Saver:
-    """Writes a trial's files while its next epoch is trained, which needs no disk.
+    """Writes a trial's files while its next epoch is trained, rather than wait for the disk.
 
     What is being written when the process is killed is as good as not begun: the epoch is trained
-    again, to the same numbers. Used in a `with` statement, which ends when all is written.
+    again. Used in a `with` statement, which ends when all is written.
     """
 
     def __init__(self) -> None:

@@ -83,9 +83,9 @@ def _peer(tool: str, backbones: str, out: Path) -> dict[str, float]:
     best = max(accuracy for _, accuracy, _ in found["events"])
     reached_s = next(seconds for seconds, accuracy, _ in found["events"] if accuracy == best)
     return {
-        "best": round(best, 4),
+        "best": best,
         "reached_s": round(reached_s, 1),
-        "test": round(found["test_accuracy"], 4),
+        "test": found["test_accuracy"],
         "epochs": len(found["events"]),
     }
 

@@ -166,7 +166,7 @@ def _workers_of(folder: Path) -> list[int]:
     found = []
     for process in psutil.process_iter(["cmdline", "cwd"]):
         if "hpo.training.worker" in (process.info["cmdline"] or []):
-            found += [process.pid] if process.info["cwd"] == str(folder) else []
+            found += [process.pid] if process.info["cwd"] == str(folder.resolve()) else []
     return found
 
 

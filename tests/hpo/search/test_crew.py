@@ -192,6 +192,33 @@ class TestCrew:
         crew.close()
         assert worker.printed == "mine"
 
+    def test_prints_last_what_ended_it(self, crew_of: CrewOf) -> None:
+        """Warnings from before it knew its study come first, whenever they are read."""
+        script = (
+            "import json, os, sys\n"
+            "sys.stderr.write('a warning, '); sys.stderr.flush()\n"
+            "log = json.loads(sys.stdin.readline())['log']\n"
+            "os.dup2(os.open(log, os.O_WRONLY | os.O_APPEND), 2)\n"
+            "sys.stderr.write('the error')\n"
+        )
+        crew = crew_of(script)
+        worker = crew.workers[0]
+        worker._process.wait()
+        crew.close()
+        assert worker.printed == "a warning, the error"
+
+    def test_ends_twice(self, crew_of: CrewOf, tmp_path: Path) -> None:
+        """Whatever interrupts the end of one worker, closing the crew ends the others."""
+        crew = crew_of(SCRIPTED)
+        crew.start(2, ())
+        first, second = crew.workers
+        first.end(at_once=True)
+        (tmp_path / "worker-1.log").unlink()
+        (tmp_path / "worker-1.log").mkdir()
+        crew.close(at_once=True)
+        assert second._process.returncode == -signal.SIGKILL
+        assert first.end() == -signal.SIGKILL
+
     def test_prints_before_it_knows_its_study(self, crew_of: CrewOf, tmp_path: Path) -> None:
         """Until it is told where to print, what it prints is kept, and then put with the rest."""
         crew = crew_of("import sys; sys.stderr.write('no TensorFlow')")
