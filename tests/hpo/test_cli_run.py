@@ -122,13 +122,16 @@ def test_signals(fresh: Path, undisturbed: Path) -> None:
 
 
 def test_interrupted_before_training(fresh: Path) -> None:
-    """A signal while workers are still importing TensorFlow ends the run soon."""
+    """A signal while workers are still importing TensorFlow ends the run soon.
+
+    Python ends by the signal itself where that came in the midst of an import; shells call it 130.
+    """
     with no_orphans(fresh):
         run = Run(fresh, *WORDS)
         assert run.wait_for(run.workers)
         time.sleep(0.3)
         run.process.send_signal(signal.SIGINT)
-        assert run.end(timeout_s=15) == 130, run.output
+        assert run.end(timeout_s=15) in (130, -signal.SIGINT), run.output
     assert run.count("started") == 0
     assert "Traceback" not in run.output
 
