@@ -71,10 +71,15 @@ def make_ready(job: Train, data: TrialData, programs: Programs) -> None:
     for it to find.
     """
     with suppress(Exception):
-        model, precision = job.config.model, job.precision
-        if precision == "auto":
-            precision = fast_precision(model, programs.device, data.cache)
+        precision = _precision(job, data, programs)
         start_leg(phase_at(job.config, 0), job, data, programs, precision).trace()
+
+
+def _precision(job: Train, data: TrialData, programs: Programs) -> str:
+    """Returns the trial's Keras dtype policy: the one asked for, or what is fast here."""
+    if job.precision != "auto":
+        return job.precision
+    return fast_precision(job.config.model, programs.device, data.cache)
 
 
 @dataclass
@@ -141,11 +146,8 @@ class _Run:
         return path if path.exists() else None
 
     def _begin(self) -> Leg:
-        if self.precision == "auto":
-            with self.watch.timed("start-up"):
-                self.precision = fast_precision(
-                    self.config.model, self.programs.device, self.data.cache
-                )
+        with self.watch.timed("start-up"):
+            self.precision = _precision(self.job, self.data, self.programs)
         loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
