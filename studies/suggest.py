@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.augmentations import AUGMENTATIONS
@@ -25,16 +26,24 @@ def suggest(trial: BaseTrial, space: Space, facts: DataFacts) -> TrialConfig:
     return _assemble(values, facts)
 
 
-def default_trial(space: Space, facts: DataFacts) -> dict[str, Value]:
+def default_trial(
+    space: Space, facts: DataFacts, instead: Mapping[str, Value] = MappingProxyType({})
+) -> dict[str, Value]:
     """Returns the Optuna parameters of the hand-chosen settings that come first in a study.
 
     What the space does not hold is replaced by the nearest value that it does.
+
+    Args:
+        space: The study's space.
+        facts: The study's data.
+        instead: Parameter name to a value other than the usual one.
     """
     preferred = (name for name in by_preference(facts) if space["backbone"].contains(name))
     backbone = next(preferred, "")
 
     def choose(row: Parameter, domain: Domain, _: Mapping[str, Value]) -> Value:
-        return domain.nearest(backbone if row.name == "backbone" else _start(row))
+        usual = backbone if row.name == "backbone" else _start(row)
+        return domain.nearest(instead.get(row.name, usual))
 
     values = _walk(space, choose)
     return params_of(_assemble(values, facts), space)

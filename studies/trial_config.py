@@ -40,7 +40,7 @@ class TrainingConfig(BaseModel):
     plateau_patience: int = Field(default=3, ge=1)
     plateau_cooldown: int = Field(default=1, ge=0)
     min_learning_rate: float = Field(default=1e-7, ge=0.0)
-    early_stopping_patience: int = Field(default=6, ge=0)
+    early_stopping_patience: int = Field(default=10, ge=0)
 
 
 class TrialConfig(BaseModel):
