@@ -30,7 +30,7 @@ BEST_SO_FAR = sa.text("SELECT max(intermediate_value) FROM trial_intermediate_va
 
 
 @pytest.mark.skipif(not PEERS or not PHOTOS, reason="HPO_TEST_PEERS and HPO_TEST_PHOTOS not set")
-@pytest.mark.timeout(4 * BUDGET_S)
+@pytest.mark.timeout(6 * BUDGET_S)
 @pytest.mark.parametrize(
     ("tools", "theirs", "ours", "at_least"),
     [
