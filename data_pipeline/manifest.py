@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from data_pipeline.audit import Audit, run_checks
 from data_pipeline.duplicates import deduplicate
 from data_pipeline.errors import DataError
-from data_pipeline.inspect_image import Progress
+from data_pipeline.inspect_image import Keep, Progress
 from data_pipeline.parts import SPLITS, Split
 from data_pipeline.sources import Example, Source, open_source
 from data_pipeline.split import assign_splits, split_fractions
@@ -84,6 +84,7 @@ def create_manifest(
     test: float = 0.15,
     class_pattern: str | None = None,
     progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> tuple[Manifest, Audit]:
     """Reads, audits and splits a data set.
 
@@ -93,7 +94,8 @@ def create_manifest(
         validation: Share for validation; a given validation part is kept instead.
         test: Share for the test; a given test part is kept instead.
         class_pattern: Regular expression with a group `class` for file names.
-        progress: Told after each file.
+        progress: Told after every few files.
+        keep: Given each image of a folder that can be used, as it has been decoded anyway.
 
     Returns:
         The manifest, and the audit, whose errors say that training on it would be wrong.
@@ -101,7 +103,7 @@ def create_manifest(
     Raises:
         DataError: The data set cannot be found or holds nothing to train on.
     """
-    source = open_source(data, class_pattern, progress)
+    source = open_source(data, class_pattern, progress, keep)
     unique = deduplicate(source.examples)
     fractions = split_fractions(source.examples, validation, test)
     splits = assign_splits(unique.kept, fractions, seed)

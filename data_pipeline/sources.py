@@ -14,7 +14,7 @@ import numpy as np
 from data_pipeline.datasets import DATASETS, load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.folder import Reason, list_folder
-from data_pipeline.inspect_image import FileFacts, Progress, inspect_files
+from data_pipeline.inspect_image import FileFacts, Keep, Progress, inspect_files
 from data_pipeline.layouts import find_layout
 from data_pipeline.parts import Split
 
@@ -64,21 +64,25 @@ class Source:
 
 
 def open_source(
-    data: str, class_pattern: str | None = None, progress: Progress | None = None
+    data: str,
+    class_pattern: str | None = None,
+    progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> Source:
     """Reads a built-in data set or every image of a folder.
 
     Args:
         data: A key of `DATASETS`, or a folder; a folder of the same name is written `./digits`.
         class_pattern: See `layouts.find_layout`; for folders only.
-        progress: Told after each file.
+        progress: Told after every few files.
+        keep: Given each image of a folder that can be used.
 
     Raises:
         DataError: There is no such data set, or its images cannot be told apart into classes.
     """
     if data in DATASETS:
         return _open_builtin(data)
-    return _open_folder(_existing_folder(data), class_pattern, progress)
+    return _open_folder(_existing_folder(data), class_pattern, progress, keep)
 
 
 def _open_builtin(name: str) -> Source:
@@ -97,7 +101,9 @@ def _row_sha256(image_hwc: np.ndarray) -> str:
     return hashlib.sha256(image_hwc.tobytes()).hexdigest()
 
 
-def _open_folder(root: Path, class_pattern: str | None, progress: Progress | None) -> Source:
+def _open_folder(
+    root: Path, class_pattern: str | None, progress: Progress | None, keep: Keep | None
+) -> Source:
     contents = list_folder(root)
     if not contents.candidates:
         left_out = sum(map(len, contents.left_out.values()))
@@ -107,7 +113,7 @@ def _open_folder(root: Path, class_pattern: str | None, progress: Progress | Non
             f"{', '.join(contents.left_out) or 'it is empty'}). Check the path."
         )
     layout = find_layout(contents.candidates, class_pattern)
-    facts = inspect_files(root, (row.path for row in layout.labelled), progress)
+    facts = inspect_files(root, (row.path for row in layout.labelled), progress, keep)
     examples = tuple(
         Example(row.path, found.sha256, row.label, row.part)
         for row, found in zip(layout.labelled, facts, strict=True)

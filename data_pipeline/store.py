@@ -62,6 +62,33 @@ class ImageStore:
     splits: Mapping[str, Split]
 
 
+class Decoded:
+    """Images that were decoded while the data set was read, so that they need not be once more.
+
+    It holds no more than `IN_MEMORY_BYTES`; what does not fit is decoded again.
+
+    Attributes:
+        image_size_px: Height and width.
+    """
+
+    def __init__(self, image_size_px: int) -> None:
+        self.image_size_px = image_size_px
+        self._pixels: dict[str, bytes] = {}
+
+    def add(self, sha256: str, image: Image.Image) -> None:
+        """Takes the RGB image that a file of that hash holds; called in several threads."""
+        if (len(self._pixels) + 1) * 3 * self.image_size_px**2 <= IN_MEMORY_BYTES:
+            self._pixels[sha256] = resize(image, self.image_size_px).tobytes()
+
+    def get(self, sha256: str) -> bytes | None:
+        """Returns the pixels (hwc, uint8) of a file of that hash, or None."""
+        return self._pixels.get(sha256)
+
+    def clear(self) -> None:
+        """Lets go of all of them."""
+        self._pixels.clear()
+
+
 def open_store(
     manifest: Manifest,
     image_size_px: int,
@@ -69,6 +96,7 @@ def open_store(
     *,
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    decoded: Decoded | None = None,
 ) -> ImageStore:
     """Opens a data set's decoded images, decoding them where nobody has before.
 
@@ -81,6 +109,7 @@ def open_store(
         cache: Where it is kept.
         threads: How many images are decoded at once; every CPU by default.
         progress: Told the images done and their number, while decoding.
+        decoded: Images of that size that need not be decoded; None without.
 
     Raises:
         DataError: A file is missing, damaged or not what it was when the manifest was made; or
@@ -100,7 +129,9 @@ def open_store(
 
     def build(folder: Path) -> None:
         unique = [items[sha256] for sha256 in contents]
-        _decode_all(manifest, unique, image_size_px, folder / _FILE, threads, progress)
+        known = decoded or Decoded(image_size_px)
+        assert known.image_size_px == image_size_px
+        _decode_all(manifest, unique, known, folder / _FILE, threads, progress)
 
     path = cache.entry(KIND, _key(contents, image_size_px), build) / _FILE
     if int(np.prod(shape_bhwc)) <= IN_MEMORY_BYTES:
@@ -146,21 +177,22 @@ def _key(contents: list[str], image_size_px: int) -> str:
 def _decode_all(
     manifest: Manifest,
     items: list[Item],
-    image_size_px: int,
+    decoded: Decoded,
     file: Path,
     threads: int | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Decodes in threads (Pillow decodes and resizes outside the interpreter's lock)."""
-    read = _reader(manifest)
-    image_bytes = image_size_px * image_size_px * 3
+    read, size_px = _reader(manifest), decoded.image_size_px
+    image_bytes = size_px * size_px * 3
     with (
         file.open("wb", buffering=0) as stream,
         ThreadPoolExecutor(threads or os.cpu_count()) as pool,
     ):
 
         def decode(row: int) -> None:
-            pixels = resize(read(items[row]), image_size_px).tobytes()
+            item = items[row]
+            pixels = decoded.get(item.sha256) or resize(read(item), size_px).tobytes()
             _write_at(stream.fileno(), pixels, row * image_bytes)
 
         futures = [pool.submit(decode, row) for row in range(len(items))]

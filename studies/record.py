@@ -6,6 +6,7 @@ settings and per-epoch curves as JSON. A trial can be run again from its record 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Reason = Literal[
     "complete",
     "stopped early",
+    "interrupted",
     "pruned",
     "diverged",
     "out of memory",
@@ -39,13 +41,15 @@ CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
 HITS_KEY = "validation_hits"
+STANDING_KEY = "value_when_interrupted"
+"""Objective of the best epoch of a trial that was laid aside, to be continued."""
 
 
 class Outcome(BaseModel):
     """How a trial ended.
 
     Attributes:
-        reason: Why it ended.
+        reason: Why it ended; `interrupted` where it has not, but was laid aside.
         value: The objective at the best epoch; None where no epoch finished or it was pruned.
         best_epoch: The epoch, from 1, whose weights are kept.
         history: Metric name to one value an epoch, of equal lengths.
@@ -76,7 +80,7 @@ class Outcome(BaseModel):
         """Returns the user attributes that keep this outcome."""
         epochs, total = self.epochs, self.seconds.get("total", 0.0)
         named: dict[str, Any] = {
-            "reason": self.reason,
+            **self._ending(),
             "epochs_done": epochs,
             "best_epoch": self.best_epoch,
             "seconds": round(total, 3),
@@ -90,11 +94,30 @@ class Outcome(BaseModel):
         }
         return {key: value for key, value in named.items() if value is not None}
 
+    def _ending(self) -> dict[str, Any]:
+        if self.reason == "interrupted":
+            return {STANDING_KEY: self.value}
+        return {"reason": self.reason}
+
     def _best_and_last(self) -> dict[str, float]:
         if self.best_epoch is None:
             return {}
         best = {f"best_{name}": curve[self.best_epoch - 1] for name, curve in self.history.items()}
         return best | {f"last_{name}": curve[-1] for name, curve in self.history.items()}
+
+
+def value_of(trial: FrozenTrial) -> float | None:
+    """Returns a trial's objective; of one that was laid aside that of its best epoch until then."""
+    return objective(trial.state.name, trial.value, trial.user_attrs)
+
+
+def objective(state: str, value: float | None, attributes: Mapping[str, Any]) -> float | None:
+    """Returns the same of a trial's state, value and user attributes, as Optuna keeps them.
+
+    Its value of a pruned trial is that of the last epoch, and no objective.
+    """
+    standing: float | None = attributes.get(STANDING_KEY) if state == "RUNNING" else None
+    return value if state == "COMPLETE" else standing
 
 
 def was_trained(trial: FrozenTrial) -> bool:

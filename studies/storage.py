@@ -77,11 +77,12 @@ def open_storage(url: str) -> RDBStorage:
 def write_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str, Any]) -> None:
     """Writes user attributes of a running trial: all of them or, after a kill, none.
 
-    Optuna writes one at a time, each in a transaction of its own.
+    Optuna writes one at a time, each in a transaction of its own, and removes none; here None does.
     """
     rows = [
         {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
         for key, value in attributes.items()
+        if value is not None
     ]
     old = sa.and_(_ATTRIBUTES.c.trial_id == trial_id, _ATTRIBUTES.c.key.in_(list(attributes)))
     with storage.engine.begin() as connection:

@@ -95,7 +95,8 @@ def answer(study: optuna.Study, rows: Sequence[TrialRow]) -> Answers:
         study: The study.
         rows: Its trials, read with `HISTORY_KEY`.
     """
-    curves = [curve for row in rows if row.complete and (curve := _curve(row))]
+    complete = (row for row in rows if row.ranked and row.state == "COMPLETE")
+    curves = [curve for row in complete if (curve := _curve(row))]
     sizes = [float(curve.batch_size) for curve in curves]
     return Answers(
         importance=importance(study),

@@ -47,6 +47,8 @@ def best(
 ) -> None:
     """Show the best trial, export it, test it.
 
+    A trial that --timeout or Ctrl-C cut off counts with its best epoch so far.
+
     An exported file is one Keras model that takes RGB images of any size. It is loaded again in a
     fresh process and must reproduce the validation figure, or it is not kept. Each use of --test
     is recorded in the study: the more often somebody looked at the test images to choose, the less
@@ -99,6 +101,9 @@ def _print(findings: Findings) -> None:
     endings = ", ".join(f"{count} {ending}" for ending, count in ranking.endings.items())
     click.echo(f"Study {printable(findings.study)} by validation {metric.label}: {endings}.\n")
     _print_trials(findings)
+    for row in findings.shown:
+        if row.state != "COMPLETE":
+            _print_unfinished(row)
     click.echo("\nSettings (plain ones left out, --json has all):\n")
     _print_settings(findings)
     if findings.exported:
@@ -139,6 +144,14 @@ def _print_trials(findings: Findings) -> None:
         for name, row in named
     ]
     show(columns, cells)
+
+
+def _print_unfinished(row: TrialRow) -> None:
+    say(
+        f"\nTrial {row.number} is {row.ending} after {row.epochs_done} of "
+        f"{row.settings['training.epochs']} epochs; the best of those until it was laid aside is "
+        "shown. `hpo run` continues it."
+    )
 
 
 def _print_settings(findings: Findings) -> None:
@@ -182,10 +195,10 @@ def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
         [[METRICS[name].label, look.figures[name], _interval(look, name)] for name in METRICS],
     )
     say(
-        f"\nIt was chosen as the best of {look.chosen_from} complete trials by validation "
+        f"\nIt was chosen as the best of {look.chosen_from} trials by validation "
         f"{metric.label}, a figure that such a choice flatters. The test images had no part in it."
         if chosen
-        else f"\nIt is one of {look.chosen_from} complete trials, and not the best by validation "
+        else f"\nIt is one of {look.chosen_from} trials, and not the best by validation "
         f"{metric.label}."
     )
 

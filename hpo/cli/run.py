@@ -76,6 +76,7 @@ def run(
     """
     from rich.console import Console
 
+    from data_pipeline.store import Decoded
     from hpo.search.mishaps import explained
     from hpo.search.prepare import describe, prepare, study_name
     from hpo.search.report import print_ending
@@ -99,12 +100,15 @@ def run(
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
+    decoded = Decoded(settings.image_size_px) if settings.image_size_px else None
     with explained(), new_crew() as crew:
         with console.status("Reading the data set …"):
             opened = prepare(
-                where, name, settings, asked, console.print, lambda: start_early(crew, settings)
+                *(where, name, settings, asked, console.print),
+                before_reading=lambda: start_early(crew, settings),
+                keep=decoded.add if decoded else None,
             )
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
-        ending = run_study(opened, asked, console, crew, began_s=began_s)
+        ending = run_study(opened, asked, console, crew, began_s=began_s, decoded=decoded)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

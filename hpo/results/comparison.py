@@ -90,18 +90,18 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     metric = METRICS[settings.metric]
     keys = [HITS_KEY, "best_accuracy", "best_val_accuracy", f"best_val_{metric.name}"]
     trials = read_trials(opened.storage, opened.study._study_id, keys)
-    complete = [row for row in trials if row.complete]
-    if not complete:
+    ranked = [row for row in trials if row.ranked]
+    if not ranked:
         raise StudyError(
             f"The study {opened.study.study_name!r} has no complete trial to compare. "
             "Received: none. Type the `hpo run` command again to continue it."
         )
-    best = min(complete, key=lambda row: (metric.order(row.value), row.number))
+    best = min(ranked, key=lambda row: (metric.order(row.value), row.number))
     every = settings.sampler.name == "exhaustive"
-    shown = [row for row in trials if row.label or row is best or (every and row.complete)]
+    shown = [row for row in trials if row.label or row is best or (every and row.ranked)]
     published = {baseline.label: baseline.published for baseline in settings.baseline}
 
-    looks = {row.number: test(row) for row in shown if test and row.complete}
+    looks = {row.number: test(row) for row in shown if test and row.ranked}
     hits, test_hits = _hits(best), _test_hits(looks.get(best.number))
 
     def compared(row: TrialRow) -> Compared:

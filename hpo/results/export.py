@@ -19,6 +19,7 @@ from hpo.results.verify import Job, Report
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
+from studies.record import value_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -99,6 +100,8 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
         ModelError: What was written is not the trial's model; it is not kept.
         DataError: The validation images are not what they were.
     """
+    recorded = value_of(trial)
+    assert recorded is not None
     manifest = read_manifest(opened)
     model = rebuild(opened, trial, manifest)
     size_px = opened.record.facts["image_size_px"]
@@ -106,12 +109,11 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
     try:
         _save(model, temporary)
         report = _verify(Job(model=temporary.resolve(), manifest=manifest, image_size_px=size_px))
-        assert trial.value is not None
-        refuse_another(report, opened.record.settings["metric"], trial.value, manifest)
+        refuse_another(report, opened.record.settings["metric"], recorded, manifest)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return Exported(target, target.stat().st_size, trial.value, report)
+    return Exported(target, target.stat().st_size, recorded, report)
 
 
 def _save(model: object, path: Path) -> None:

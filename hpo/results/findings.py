@@ -73,6 +73,7 @@ class Findings:
         return {
             "trial": row.number,
             "value": row.value,
+            "ending": row.ending,
             "behind_chosen": self.behind(row),
             **figures,
             "settings": row.attributes[CONFIG_KEY],

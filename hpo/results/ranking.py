@@ -22,8 +22,9 @@ class Ranking:
     Attributes:
         metric: What decides.
         trials: All trials, in the order of their numbers.
-        best: Complete trials, best first; of equals the earlier.
-        baselines: Complete baselines, or the first complete trial where there are none.
+        best: Complete trials and those that were laid aside, by their value then, best first; of
+            equals the earlier.
+        baselines: The baselines among them, or the first of them where there are none.
     """
 
     metric: Metric
@@ -37,10 +38,10 @@ class Ranking:
         return Counter(row.ending for row in self.trials)
 
     def find(self, number: int | None) -> TrialRow:
-        """Returns the complete trial of a number, or the best.
+        """Returns the trial of a number, or the best.
 
         Raises:
-            StudyError: That trial is not complete or does not exist.
+            StudyError: That trial has no value or does not exist.
         """
         if number is None:
             return self.best[0]
@@ -49,8 +50,8 @@ class Ranking:
                 return row
         found = next((row.ending for row in self.trials if row.number == number), "no such trial")
         raise StudyError(
-            f"--trial takes a trial that was trained to its end. Received: {number} ({found}). "
-            "See `hpo trials`."
+            "--trial takes a trial that was trained to its end, or laid aside after an epoch. "
+            f"Received: {number} ({found}). See `hpo trials`."
         )
 
 
@@ -63,8 +64,8 @@ def rank(opened: OpenStudy) -> Ranking:
     metric = METRICS[opened.record.settings["metric"]]
     keys = [f"best_val_{name}" for name in METRICS]
     trials = read_trials(opened.storage, opened.study._study_id, keys)
-    complete = [row for row in trials if row.complete]
-    if not complete:
+    ranked = [row for row in trials if row.ranked]
+    if not ranked:
         states = Counter(row.ending for row in trials)
         counts = ", ".join(f"{count} {ending}" for ending, count in states.items())
         raise StudyError(
@@ -72,8 +73,8 @@ def rank(opened: OpenStudy) -> Ranking:
             f"Received: {counts or 'no trials'}. Type the `hpo run` command again to continue it"
             + ("; `hpo trials --failed` says what failed." if _failed(trials) else ".")
         )
-    best = sorted(complete, key=lambda row: (metric.order(row.value), row.number))
-    baselines = [row for row in complete if row.label] or complete[:1]
+    best = sorted(ranked, key=lambda row: (metric.order(row.value), row.number))
+    baselines = [row for row in ranked if row.label] or ranked[:1]
     return Ranking(metric, trials, best, baselines)
 
 

@@ -30,7 +30,7 @@ class Look(BaseModel):
         images: Number of test images.
         figures: Metric name to its value.
         intervals: Metric name to the ends of its 95 % interval.
-        chosen_from: Complete trials that the study had then.
+        chosen_from: Trials with a value that the study had then.
         hits: Test images that it got right, to compare two trials in pairs; None in a record that
             an earlier version made.
     """
@@ -56,7 +56,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
 
     Args:
         opened: The study.
-        trial: A complete trial whose weights are kept.
+        trial: A trial whose weights are kept.
         chosen_from: Number of trials it was chosen from.
 
     Raises:

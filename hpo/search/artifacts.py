@@ -7,6 +7,7 @@ comes.
 
 from __future__ import annotations
 
+import filecmp
 import json
 import os
 import re
@@ -91,7 +92,7 @@ class Artifacts:
         free = [meta.artifact_id for number, meta in kept.items() if number not in wanted]
         for number in sorted(wanted & files.keys()):
             meta = kept.get(number)
-            if not self._is_whole(meta, files[number]):
+            if not self._holds(meta, files[number]):
                 place = meta.artifact_id if meta else free.pop() if free else None
                 self._put(_WEIGHTS.format(number=number), files[number], place)
 
@@ -116,12 +117,15 @@ class Artifacts:
             self.study._study_id, f"artifacts:{place}", json.dumps(asdict(meta))
         )
 
-    def _is_whole(self, meta: ArtifactMeta | None, original: Path) -> bool:
-        """Whether an artifact was written to its end; its entry is there before its content."""
+    def _holds(self, meta: ArtifactMeta | None, original: Path) -> bool:
+        """Whether an artifact has a file's content; its entry is there before it has any.
+
+        A trial that was laid aside and continued may have other weights by now.
+        """
         if meta is None:
             return False
         path = self.path(meta.artifact_id)
-        return path.exists() and path.stat().st_size == original.stat().st_size
+        return path.exists() and filecmp.cmp(path, original, shallow=False)
 
     def _upload(self, path: Path, owner: optuna.Trial | optuna.Study) -> str:
         artifact_id = upload_artifact(

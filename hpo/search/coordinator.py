@@ -186,8 +186,9 @@ class Search:
     def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
         worker.claim = None
         self.failure = self.failure or event.hindrance
-        if event.outcome is None:
-            self._patiently(lambda: self.recorder.leases.release(claim.trial_id))
+        if event.outcome is None or event.outcome.reason == "interrupted":
+            if self._keeps(claim):
+                self._patiently(lambda: self.recorder.lay_aside(claim, event.outcome))
             return
         self._finish(claim, event.outcome)
         if event.outcome.reason == "out of memory":

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from data_pipeline.datasets import DATASETS
+from data_pipeline.inspect_image import Keep
 from data_pipeline.manifest import Manifest, create_manifest
 from hpo.search.image_size import suitable_image_size
 from hpo.search.weights import unavailable
@@ -16,13 +17,7 @@ from studies.grid import combinations
 from studies.parameters import PRETRAINED_BACKBONES
 from studies.settings import StudySettings
 from studies.space import DataFacts, Space, default_space, fit
-from studies.suggest import default_trial
-
-DEFAULT_LABEL = "default"
-"""Label of the hand-chosen settings that come first where the user names no baseline."""
-FINE_TUNED_LABEL = "fine-tuned"
-"""Label of the same with the top of a pretrained backbone trained too, which come second."""
-FINE_TUNED_STAGES = 2
+from studies.suggest import first_trials
 
 Say = Callable[[str], None]
 
@@ -48,18 +43,19 @@ class Plan:
     first: Mapping[str, Mapping[str, Value]]
 
 
-def make_plan(settings: StudySettings, say: Say) -> Plan:
+def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Plan:
     """Reads the data and fits the settings to them.
 
     Args:
         settings: All settings, defaults included.
         say: Tells the user what is found.
+        keep: Given each image of a folder that can be used.
 
     Raises:
         DataError: The data set cannot be trained on.
         StudyError: The settings do not suit the data or this machine; says what differs.
     """
-    manifest = _manifest(settings, say)
+    manifest = _manifest(settings, say, keep)
     size_px = settings.image_size_px or suitable_image_size(manifest)
     facts = DataFacts(
         classes=len(manifest.classes),
@@ -80,29 +76,18 @@ def make_plan(settings: StudySettings, say: Say) -> Plan:
         facts=facts,
         space=space,
         unavailable=left_out,
-        first=baselines.params or _hand_chosen(space, facts),
+        first=baselines.params or first_trials(space, facts),
     )
 
 
-def _hand_chosen(space: Space, facts: DataFacts) -> dict[str, dict[str, Value]]:
-    """Returns what is tried first: a soon good result, and then what usually betters it.
-
-    A head on a frozen backbone is trained within seconds; training the top of it too takes minutes,
-    and a random trial that does mostly spoils it by too large a step.
-    """
-    default = default_trial(space, facts)
-    fine_tuned = default_trial(space, facts, {"trainable_stages": FINE_TUNED_STAGES})
-    first = {DEFAULT_LABEL: default, FINE_TUNED_LABEL: fine_tuned}
-    return {DEFAULT_LABEL: default} if fine_tuned == default else first
-
-
-def _manifest(settings: StudySettings, say: Say) -> Manifest:
+def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
     manifest, audit = create_manifest(
         settings.data,
         seed=settings.seed,
         validation=settings.validation_fraction,
         test=settings.test_fraction,
         class_pattern=settings.class_pattern,
+        keep=keep,
     )
     audit.require_sound()
     for finding in audit.findings:

@@ -14,6 +14,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
 from data_pipeline.datasets import DATASETS
+from data_pipeline.inspect_image import Keep
 from data_pipeline.unchanged import write_stamps
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
@@ -43,6 +44,7 @@ def prepare(
     asked: Mapping[str, Any],
     say: Say,
     before_reading: Callable[[], None] = lambda: None,
+    keep: Keep | None = None,
 ) -> OpenStudy:
     """Opens the study `name` where it exists, else creates it.
 
@@ -53,6 +55,7 @@ def prepare(
         asked: Only those the user wrote.
         say: Tells the user what is found.
         before_reading: Called before the data are read, which may take long.
+        keep: Given each image of a folder while the data are read.
 
     Raises:
         StudyError: The study exists and was created with something else, or the settings do not
@@ -63,7 +66,7 @@ def prepare(
 
     def planned() -> Plan:
         before_reading()
-        return make_plan(settings, say)
+        return make_plan(settings, say, keep)
 
     plan = None if paths.exist else planned()  # a refusal then leaves nothing
     storage = open_storage(paths.storage)

@@ -18,7 +18,15 @@ from hpo.search.notes import describe, write_note
 from hpo.training.checkpoint import best_path
 from studies.leases import COLLECTION, Leases
 from studies.metrics import METRICS
-from studies.record import LABEL_KEY, Outcome, Reason, read_config, was_trained
+from studies.record import (
+    LABEL_KEY,
+    STANDING_KEY,
+    Outcome,
+    Reason,
+    read_config,
+    value_of,
+    was_trained,
+)
 from studies.storage import write_attributes
 from studies.trial_config import TrialConfig
 
@@ -88,10 +96,12 @@ class Recorder:
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
         """Ends a trial; one that is ended already stays as it is."""
-        if self.study._storage.get_trial(claim.trial_id).state.is_finished():
+        now = self.study._storage.get_trial(claim.trial_id)
+        if now.state.is_finished():
             self.leases.release(claim.trial_id)
             return
-        write_attributes(self.artifacts.storage, claim.trial_id, outcome.attributes())
+        attributes = outcome.attributes() | {STANDING_KEY: None}
+        write_attributes(self.artifacts.storage, claim.trial_id, attributes)
         self._draw(claim, outcome)
         write_note(claim.trial, describe(claim.label, claim.config, outcome))
         state = STATES[outcome.reason]
@@ -101,6 +111,15 @@ class Recorder:
         self._ended.append(claim.number)
         if state is TrialState.COMPLETE:
             self._due |= bool(claim.label) or self._rank(value, claim.number) < self._bar
+        self._due |= STANDING_KEY in now.user_attrs  # older weights of it are kept
+        self.leases.release(claim.trial_id)
+
+    def lay_aside(self, claim: Claim, standing: Outcome | None) -> None:
+        """Leaves a trial to be continued, and its best epoch to be taken until then."""
+        if standing:
+            write_attributes(self.artifacts.storage, claim.trial_id, standing.attributes())
+            self._due = True
+            self.collect()
         self.leases.release(claim.trial_id)
 
     def collect(self) -> None:
@@ -123,24 +142,27 @@ class Recorder:
             self._ended.pop()
 
     def _collect_all(self) -> None:
-        finished = self.study.get_trials(deepcopy=False, states=tuple(set(STATES.values())))
-        complete = [t for t in finished if t.state is TrialState.COMPLETE and was_trained(t)]
-        with_weights = [trial for trial in complete if "best_epoch" in trial.user_attrs]
-        with_weights.sort(key=lambda trial: self._rank(trial.value, trial.number))
+        trials = self.study.get_trials(deepcopy=False)
+        valued = [t for t in trials if value_of(t) is not None and was_trained(t)]
+        with_weights = [trial for trial in valued if "best_epoch" in trial.user_attrs]
+        with_weights.sort(key=self._rank_of)
         best = with_weights[: self.keep_top]
         if len(best) == self.keep_top:
-            self._bar = self._rank(best[-1].value, best[-1].number)
-        baselines = [trial for trial in complete if LABEL_KEY in trial.user_attrs]
+            self._bar = self._rank_of(best[-1])
+        baselines = [trial for trial in valued if LABEL_KEY in trial.user_attrs]
         folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}
         weights = {
             trial.number: best_path(folders[trial.number], trial.user_attrs.get("best_epoch", 0))
-            for trial in complete
+            for trial in valued
             if trial.number in folders
         }
         files = {number: path for number, path in weights.items() if path.exists()}
         self.artifacts.keep((trial.number for trial in [*best, *baselines]), files)
-        for number in folders.keys() & {trial.number for trial in finished}:
+        for number in folders.keys() & {t.number for t in trials if t.state.is_finished()}:
             shutil.rmtree(folders[number], ignore_errors=True)
+
+    def _rank_of(self, trial: optuna.trial.FrozenTrial) -> tuple[float, int]:
+        return self._rank(value_of(trial), trial.number)
 
     def _rank(self, value: float | None, number: int) -> tuple[float, int]:
         return METRICS[self.metric].order(value), number

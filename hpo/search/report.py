@@ -9,12 +9,11 @@ from rich.console import Console
 
 from hpo.results.comparison import compare
 from hpo.results.comparison_formats import show_gains
-from hpo.results.trial_rows import read_trials
+from hpo.results.trial_rows import TrialRow, read_trials
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
 from studies.metrics import METRICS
-from studies.record import LABEL_KEY, read_config, was_trained
 
 TOP = 5
 
@@ -23,31 +22,39 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     """Prints the best trials, what searching gained, and what to type next."""
     from rich.table import Table
 
-    study, metric = opened.study, METRICS[str(opened.record.settings["metric"])]
-    trials = list(filter(was_trained, study.get_trials(deepcopy=False)))
-    complete = [t for t in trials if t.state.name == "COMPLETE" and t.value is not None]
-    complete.sort(key=lambda t: (metric.order(t.value), t.number))
-    if complete:
+    metric = METRICS[str(opened.record.settings["metric"])]
+    rows = [
+        row
+        for row in read_trials(opened.storage, opened.study._study_id)
+        if row.ending != "imported"
+    ]
+    ranked = [row for row in rows if row.ranked]
+    ranked.sort(key=lambda row: (metric.order(row.value), row.number))
+    if ranked:
         table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")
-        for trial in complete[:TOP]:
-            config, attributes = read_config(trial), trial.user_attrs
-            table.add_row(
-                f"{trial.number} {attributes.get(LABEL_KEY, '')}".strip(),
-                f"{config.model.backbone}, batch {config.training.batch_size}, "
-                f"{config.optimizer.name} {config.optimizer.learning_rate:.2e}",
-                f"{trial.value:.4f}",
-                f"{attributes.get('best_epoch', '-')} of {attributes.get('epochs_done', '-')}",
-                duration(attributes.get("seconds")),
-            )
+        for row in ranked[:TOP]:
+            table.add_row(*_cells(row))
         console.print(table)
-    rows = read_trials(opened.storage, study._study_id)
-    endings = Counter(row.ending for row in rows if row.ending != "imported")
+    endings = Counter(row.ending for row in rows)
     console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
-    if any(LABEL_KEY in trial.user_attrs for trial in complete[1:]):
+    if any(row.label for row in ranked[1:]):
         console.print("\nThe best trial beside the baselines:")
         console.print(show_gains(compare(opened)), markup=False, highlight=False)
-    failed = any(trial.state.name == "FAIL" for trial in trials)
-    _print_next(shlex.quote(study.study_name), ending, bool(complete), failed, console)
+    failed = any(row.state == "FAIL" for row in rows)
+    name = shlex.quote(opened.study.study_name)
+    _print_next(name, ending, bool(ranked), failed, console)
+
+
+def _cells(row: TrialRow) -> list[str]:
+    settings, epochs = row.settings, f"{row.attributes.get('best_epoch', '-')} of {row.epochs_done}"
+    return [
+        f"{row.number} {row.label or ''}".strip(),
+        f"{settings['model.backbone']}, batch {settings['training.batch_size']}, "
+        f"{settings['optimizer.name']} {settings['optimizer.learning_rate']:.2e}",
+        f"{row.value:.4f}",
+        epochs if row.state == "COMPLETE" else f"{epochs}, {row.ending}",
+        duration(row.attributes.get("seconds")),
+    ]
 
 
 def _print_next(study: str, ending: Ending, anything: bool, failed: bool, console: Console) -> None:

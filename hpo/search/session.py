@@ -15,7 +15,7 @@ from rich.console import Console
 
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
-from data_pipeline.store import open_store
+from data_pipeline.store import Decoded, open_store
 from data_pipeline.unchanged import require_unchanged
 from hpo.search.board import new_board
 from hpo.search.claims import Claims
@@ -65,7 +65,13 @@ def start_early(crew: Crew, settings: StudySettings) -> None:
 
 
 def run_study(
-    opened: OpenStudy, asked: Mapping[str, Any], console: Console, crew: Crew, *, began_s: float
+    opened: OpenStudy,
+    asked: Mapping[str, Any],
+    console: Console,
+    crew: Crew,
+    *,
+    began_s: float,
+    decoded: Decoded | None = None,
 ) -> Ending:
     """Trains the study's trials until there are as many as asked for.
 
@@ -75,6 +81,7 @@ def run_study(
         console: Where to show it.
         crew: Who trains them.
         began_s: Monotonic time at which the user typed the command, from which `--timeout` counts.
+        decoded: Images that were decoded while the data set was read.
     """
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
@@ -108,7 +115,7 @@ def run_study(
     crew.start(settings.workers, _gpus(settings))
     crew.begin(_begin(opened, settings, search.first()), opened.folder / "logs")
     with view:
-        _decode(manifest, settings, view)  # while the workers make themselves ready
+        _decode(manifest, settings, view, decoded)  # while the workers make themselves ready
         with _signals(search, view) as signalled:
             try:
                 search.run()
@@ -117,14 +124,19 @@ def run_study(
     return Ending(bool(signalled), search.pausing and not signalled, search.failure)
 
 
-def _decode(manifest: Manifest, settings: StudySettings, view: LineView) -> None:
+def _decode(
+    manifest: Manifest, settings: StudySettings, view: LineView, decoded: Decoded | None
+) -> None:
     """Decodes the images once, before the workers need them."""
     assert settings.image_size_px is not None
 
     def progress(done: int, total: int) -> None:
         view.board.activity = f"decoding images, {done / total:.0%}" if done < total else ""
 
-    open_store(manifest, settings.image_size_px, Cache(), progress=progress)
+    size_px = settings.image_size_px
+    open_store(manifest, size_px, Cache(), progress=progress, decoded=decoded)
+    if decoded:
+        decoded.clear()
 
 
 def _recorder(opened: OpenStudy, settings: StudySettings) -> Recorder:

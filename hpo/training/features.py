@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ class Features:
             [model.backbone, model.image_size_px, model.trainable_stages, model.pooling],
             precision,
             bool(tf.config.get_visible_devices("GPU")),
+            os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
             what,
         ]
         return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:32]

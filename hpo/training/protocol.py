@@ -124,10 +124,10 @@ class EpochEnd(_Message):
 
 
 class Finished(_Message):
-    """A trial has ended.
+    """A trial has ended, or was laid aside.
 
     Attributes:
-        outcome: How; None where it was laid aside.
+        outcome: How; where it was laid aside how it stands, or None before its first epoch.
         weights: File with the best epoch's weights, in the trial's folder.
         resident_bytes: Memory the worker holds now.
         hindrance: What keeps this and every other trial from going on, such as a full disk.

@@ -41,14 +41,14 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         link: To the coordinator.
 
     Returns:
-        How it ended; its outcome is None where it was laid aside.
+        How it ended, or how it stands where it was laid aside.
     """
     run = _Run(job, data, programs, link)
     outcome = hindrance = None
     try:
         outcome = run.train()
     except LaidAside:
-        pass
+        outcome = run.standing()
     except Exception as error:
         hindrance = mishaps.hindrance(error)
         if starved := mishaps.starvation(error):
@@ -144,6 +144,17 @@ class _Run:
         """Returns the file with the best epoch's weights, where there is one."""
         path = checkpoint.best_path(self.folder, self.state.policy.best_epoch)
         return path if path.exists() else None
+
+    def standing(self) -> Outcome | None:
+        """Returns how the trial stands, to be of use before it is continued.
+
+        It is continued all the same where that cannot be said, so whatever goes wrong is left.
+        """
+        if not self.state.epoch:
+            return None
+        with suppress(Exception):
+            return self._confirm("interrupted")
+        return None
 
     def _begin(self) -> Leg:
         with self.watch.timed("start-up"):

@@ -119,14 +119,11 @@ def _import_tensorflow() -> None:
 
     Nobody here uses these wrappers, and scikit-learn with SciPy is a fifth of the whole import.
     """
-    kept = sys.modules.get("sklearn")
     sys.modules["sklearn"] = None  # type: ignore[assignment]  # `import sklearn` fails
     try:
         import tensorflow  # noqa: F401
     finally:
         del sys.modules["sklearn"]
-        if kept:
-            sys.modules["sklearn"] = kept
 
 
 def _claim_stdout() -> BinaryIO:

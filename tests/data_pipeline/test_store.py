@@ -17,7 +17,7 @@ from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.manifest import Item, Manifest, create_manifest
-from data_pipeline.store import KIND, open_store, resize
+from data_pipeline.store import KIND, Decoded, open_store, resize
 from tests.data_pipeline.conftest import Folder, Picture
 
 SPLITS = ("train", "validation", "test")
@@ -83,6 +83,24 @@ def test_second_use_decodes_nothing(
 
 def _pixels(split: store_module.Split) -> np.ndarray:
     return split.images_bhwc[split.rows]
+
+
+def test_what_the_audit_decoded_is_not_decoded_again(
+    cats_and_dogs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as fit are kept, and the store is the same."""
+    decoded, reads = Decoded(6), []
+    monkeypatch.setattr(store_module, "IN_MEMORY_BYTES", 15 * 6 * 6 * 3)
+    manifest = create_manifest(str(cats_and_dogs), seed=0, keep=decoded.add)[0]
+    expected = open_store(manifest, 6, Cache(tmp_path / "one")).splits["train"]
+    monkeypatch.setattr(
+        store_module, "read_image", lambda path: (reads.append(path), read_image(path))[1]
+    )
+    found = open_store(manifest, 6, Cache(tmp_path / "two"), decoded=decoded).splits["train"]
+    np.testing.assert_array_equal(found.images_bhwc, expected.images_bhwc)
+    assert len(reads) == len(manifest.items) - 15
+    decoded.clear()
+    assert all(decoded.get(item.sha256) is None for item in manifest.items)
 
 
 def test_another_size_is_another_store(manifest: Manifest, cache: Cache) -> None:

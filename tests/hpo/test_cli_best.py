@@ -96,8 +96,8 @@ def test_only_complete_trials_can_be_chosen(finished_study: FinishedStudy) -> No
     missing = finished_study.type("best", "--trial", "99")
     assert (pruned.exit_code, missing.exit_code) == (1, 1)
     assert pruned.output == (
-        "Error: --trial takes a trial that was trained to its end. Received: 3 (pruned). "
-        "See `hpo trials`.\n"
+        "Error: --trial takes a trial that was trained to its end, or laid aside after an epoch. "
+        "Received: 3 (pruned). See `hpo trials`.\n"
     )
     assert "Received: 99 (no such trial)" in missing.output
 
@@ -131,7 +131,7 @@ def test_each_look_at_the_test_images_is_recorded(own_study: FinishedStudy) -> N
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", looks[0]["when"])
     assert "Trial 2 on the 13 sealed test images:\n" in first.output
     assert f"\naccuracy       {accuracy:.4f}  {low:.4f} to {high:.4f}\n" in first.output
-    assert "It was chosen as the best of 3 complete trials by validation accuracy" in first.output
+    assert "It was chosen as the best of 3 trials by validation accuracy" in first.output
     assert "looked at before" not in first.output
     assert "The test images had been looked at before, 1 time:\n" in second.output
     assert looks[0]["when"] in second.output
@@ -141,7 +141,7 @@ def test_a_trial_that_is_not_the_best_is_not_called_so(own_study: FinishedStudy)
     """--trial with --test evaluates that trial and says what it is."""
     result = own_study.type("best", "--trial", str(BASELINE), "--test")
     assert "Trial 0 on the 13 sealed test images:\n" in result.output
-    assert "It is one of 3 complete trials, and not the best by validation" in result.output
+    assert "It is one of 3 trials, and not the best by validation" in result.output
     assert [look["trial"] for look in _load(own_study).user_attrs["test_looks"]] == [BASELINE]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
 import signal
 import subprocess
@@ -143,6 +143,27 @@ def test_deadline(fresh: Path) -> None:
     assert run.process.returncode == 0, run.output
     assert run.count("Nothing is lost: type the same command again to continue.") == 1
     assert sum(trial.state.is_finished() for trial in study_of(fresh).trials) < 8
+
+
+def test_what_an_interrupted_trial_has_come_to(fresh: Path, undisturbed: Path) -> None:
+    """Its best epoch can be exported while it waits, which changes nothing of its end."""
+    run = Run(fresh, *WORDS)
+    assert run.wait_for(lambda: run.count(r"trial 0 epoch 1/"))
+    run.process.send_signal(signal.SIGINT)
+    assert run.end() == 130, run.output
+    assert run.count("hpo best --study digits --export model.keras") == 1
+    best = Run(fresh, "--export", "model.keras", "--json", command="best")
+    assert best.end() == 0, best.output
+    found = json.loads(best.output)
+    (trial,) = found["best"]
+    assert (trial["trial"], trial["ending"]) == (0, "interrupted")
+    assert found["exported"]["recorded"] == trial["value"] == trial["best_val_accuracy"]
+    assert (fresh / "model.keras").exists()
+    words = Run(fresh, command="best")
+    assert words.end() == 0
+    assert words.count(r"Trial 0 is interrupted after \d of \d epochs") == 1
+    assert type_run(fresh, *WORDS).process.returncode == 0
+    assert table(fresh) == table(undisturbed)
 
 
 @pytest.mark.timeout(900)
@@ -322,11 +343,11 @@ def test_the_timeout_counts_from_the_commands_start(
     """Reading a large data set is part of it."""
     times: list[float] = []
 
-    def noted(*words: Any) -> OpenStudy:
+    def noted(*words: Any, **more: Any) -> OpenStudy:
         times.append(time.monotonic())
-        return prepare(*words)
+        return prepare(*words, **more)
 
-    def not_run(*_: object, began_s: float) -> None:
+    def not_run(*_: object, began_s: float, **__: object) -> None:
         times.append(began_s)
         raise KeyboardInterrupt
 
@@ -366,25 +387,30 @@ _COMMANDS = (["--help"], ["run", "--help"], ["studies"], ["backbones"], ["trials
 
 @pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)
 def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
-    """Help and listings need neither TensorFlow nor Keras, and answer within a second."""
+    """Help and listings need neither TensorFlow nor Keras, and answer within a second.
+
+    Where importing Optuna's storage alone takes half of that, on a slow machine, within twice that.
+    """
     code = (
         "import sys, hpo.cli\n"
         "try: hpo.cli.main()\n"
         "except SystemExit as end: assert not end.code\n"
         "assert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
     )
-    took_s = []
-    for _ in range(6):  # the machine may be busy for a moment
+    storage = "import pydantic, sqlalchemy, alembic.command, optuna.storages._rdb.storage"
+
+    def timed(code: str, *words: str) -> float:
         began = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-c", code, *words], cwd=again, capture_output=True, text=True
         )
-        took_s.append(time.monotonic() - began)
         assert done.returncode == 0, done.stderr
-        assert done.stdout
-        if took_s[-1] < 1.0:
-            break
-    assert min(took_s) < 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        assert done.stdout or not words
+        return time.monotonic() - began
+
+    turns = [(timed(code, *words), timed(storage)) for _ in range(3)]
+    ours_s, storage_s = map(min, zip(*turns, strict=True))
+    assert ours_s < max(1.0, 2 * storage_s)
 
 
 @pytest.mark.parametrize("name", ["../../x", "a/b", ".hidden", "x" * 101])

@@ -105,7 +105,7 @@ def test_only_trained_trials_count_as_complete(storage: RDBStorage, reason: str)
     study.add_trial(create_trial(value=1.0, user_attrs={"reason": reason}))
     study.add_trial(create_trial(value=0.5, user_attrs={"reason": "complete"}))
     study.add_trial(create_trial(state=TrialState.PRUNED))
-    assert [row.complete for row in read_trials(storage, study._study_id)] == [False, True, False]
+    assert [row.ranked for row in read_trials(storage, study._study_id)] == [False, True, False]
 
 
 def test_ten_thousand_trials_are_read_in_time(storage: RDBStorage) -> None:

@@ -16,7 +16,7 @@ from models.backbones import BACKBONES
 from models.optimizers import OPTIMIZERS
 from studies.errors import StudyError
 from studies.space import DataFacts, Space, default_space
-from studies.suggest import configure, default_trial, params_of, suggest
+from studies.suggest import configure, default_trial, first_trials, params_of, suggest
 from studies.trial_config import TrialConfig
 from tests.studies.spaces import CHANGES, DIGITS, PHOTOS, space_of
 
@@ -147,6 +147,26 @@ def test_default_trial_lies_in_every_space(changes: dict[str, Any]) -> None:
     params = default_trial(space, PHOTOS)
     config = suggest(FixedTrial(params), space, PHOTOS)
     assert params_of(config, space) == params
+
+
+def test_fine_tuning_is_tried_second() -> None:
+    """It differs from the default trial in what is trained and in nothing else."""
+    space = space_of()
+    trials = first_trials(space, PHOTOS)
+    assert list(trials) == ["default", "fine-tuned"]
+    default, tuned = (suggest(FixedTrial(row), space, PHOTOS) for row in trials.values())
+    assert (tuned.model.trainable_stages, tuned.training.head_epochs) == (2, 3)
+    model = tuned.model.model_copy(update={"trainable_stages": 0})
+    training = tuned.training.model_copy(update={"head_epochs": 0})
+    assert tuned.model_copy(update={"model": model, "training": training}) == default
+
+
+@pytest.mark.parametrize(
+    "changes", [{"backbone": "cnn"}, {"trainable_stages": 1}, {"pretrained": False}]
+)
+def test_nothing_is_tried_twice(changes: dict[str, Any]) -> None:
+    """Where there is nothing else to fine-tune, the default trial comes alone."""
+    assert list(first_trials(space_of(changes), PHOTOS)) == ["default"]
 
 
 def test_configure_fills_in_what_is_not_named() -> None:

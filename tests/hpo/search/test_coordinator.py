@@ -18,7 +18,7 @@ from hpo.search.claims import Claim
 from hpo.search.coordinator import JobSettings, Search
 from hpo.training.protocol import EpochEnd, Event, Finished, Ready, Stop, Train, Verdict
 from studies.leases import Leases
-from studies.record import Outcome
+from studies.record import Outcome, value_of
 from tests.hpo.search.small_study import claims_of, outcome_of, recorder_of
 
 
@@ -265,9 +265,10 @@ class TestSearch:
         search.pause()
         (verdict,) = step(search, epoch_end(0))
         assert verdict.action == "pause"
-        step(search, Finished(number=0, outcome=None))
+        step(search, finished(0, outcome=outcome_of(0.4, reason="interrupted")))
         assert search._over()
         assert search.claims.study.trials[0].state is TrialState.RUNNING
+        assert value_of(search.claims.study.trials[0]) == 0.4
         again = claims_of(search.claims.study).next()
         assert again
         assert again.number == 0

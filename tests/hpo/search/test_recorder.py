@@ -13,8 +13,10 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
+from hpo.search.recorder import Recorder
+from hpo.training.checkpoint import best_path, save_weights
 from studies.leases import COLLECTION, Leases
-from studies.record import LABEL_KEY, Outcome
+from studies.record import LABEL_KEY, STANDING_KEY, Outcome, value_of
 from studies.suggest import default_trial
 from tests.hpo.search.small_study import (
     FEW,
@@ -26,6 +28,14 @@ from tests.hpo.search.small_study import (
     train,
 )
 from tests.studies.spaces import DIGITS
+
+
+def kept_weights(recorder: Recorder, number: int) -> list[float]:
+    """The weights of a trial that are kept."""
+    kept = recorder.artifacts.weights()[number]
+    with np.load(recorder.artifacts.path(kept.artifact_id)) as file:
+        values: list[float] = file["a00000"].tolist()
+    return values
 
 
 class TestRecorder:
@@ -73,6 +83,63 @@ class TestRecorder:
         ]
         assert len(list((tmp_path / "artifacts").iterdir())) == 3 + len(pictures)
         assert not list(recorder.trials_folder.iterdir())
+
+    def test_laid_aside_and_continued(self, study: optuna.Study, tmp_path: Path) -> None:
+        """Its best epoch's weights are kept meanwhile, and those of a better epoch after it."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        folder = recorder.folder(claim.number)
+        folder.mkdir()
+        for value in (0.3, 0.4):
+            save_weights(best_path(folder, 2), [np.full(4, value)], 0)
+            recorder.lay_aside(claim, outcome_of(value, reason="interrupted"))
+            assert kept_weights(recorder, claim.number) == [value] * 4
+            trial = study.trials[0]
+            assert trial.state is TrialState.RUNNING
+            assert value_of(trial) == value
+            assert "reason" not in trial.user_attrs
+            assert folder.exists()
+            assert claims.next()  # its lease was given back
+        save_weights(best_path(folder, 2), [np.full(4, 0.5)], 0)
+        recorder.finish(claim, outcome_of(0.5))
+        recorder.collect()
+        assert kept_weights(recorder, claim.number) == [0.5] * 4
+        assert value_of(study.trials[0]) == 0.5
+        assert STANDING_KEY not in study.trials[0].user_attrs
+        assert not folder.exists()
+
+    def test_laid_aside_before_an_epoch(self, study: optuna.Study, tmp_path: Path) -> None:
+        """Nothing is written, and the lease is given back."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        recorder.lay_aside(claim, None)
+        assert value_of(study.trials[0]) is None
+        again = claims_of(study).next()
+        assert again
+        assert again.number == claim.number
+
+    def test_ends_below_the_best_after_an_interruption(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """Weights that were kept of it are not taken for those of its end."""
+        claims = claims_of(study, total=4)
+        recorder, first = recorder_of(study, claims, tmp_path), claims.next()
+        assert first
+        folder = recorder.folder(first.number)
+        folder.mkdir()
+        save_weights(best_path(folder, 2), [np.full(4, 0.1)], 0)
+        recorder.lay_aside(first, outcome_of(0.1, reason="interrupted"))
+        first = claims.next()
+        for value in (0.7, 0.8):
+            claim = claims.next()
+            assert claim
+            train(recorder, claim, value)
+        assert first
+        recorder.finish(first, outcome_of(0.2))
+        recorder.collect()
+        assert sorted(recorder.artifacts.weights()) == [1, 2]
 
     def test_a_picture_of_each_trial(self, study: optuna.Study, tmp_path: Path) -> None:
         """The learning curve is valid XML, names what it shows, and hangs on its trial."""

@@ -68,7 +68,7 @@ def with_training(config: TrialConfig, **changes: Any) -> TrialConfig:
 
 
 def ended(finished: Finished) -> Outcome:
-    """How a trial ended that was not laid aside."""
+    """How a trial ended, or stands."""
     assert finished.outcome is not None
     return finished.outcome
 
@@ -184,7 +184,7 @@ def test_paused_and_continued(
     undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job = make_job(PLAIN, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
-    assert run_trial(job, data, programs, pausing).outcome is None
+    assert ended(run_trial(job, data, programs, pausing)).reason == "interrupted"
     link = FakeLink()
     assert_same(run_trial(job, data, Programs(CPU), link), undisturbed)
     assert link.epochs() == [after, *range(after + 1, 5)]
@@ -198,11 +198,34 @@ def test_stopped_within_an_epoch(
     undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job, link = make_job(PLAIN, folder), FakeLink()
     link.stop = lambda: len(link.epochs()) == 2
-    assert run_trial(job, data, programs, link).outcome is None
+    standing = ended(run_trial(job, data, programs, link))
+    assert standing.reason == "interrupted"
+    assert standing.epochs == 2
+    assert standing.value == max(standing.history["val_accuracy"])
+    assert standing.hits is not None
+    assert standing.hits.unpack().mean() == standing.value
     loaded = load(folder, trial._Run(job, data, programs, link)._identity())
     assert loaded is not None
     assert loaded[0].epoch == 2
     assert_same(run_trial(job, data, programs, FakeLink()), undisturbed)
+
+
+def test_stopped_in_the_first_epoch(data: TrialData, programs: Programs, folder: Path) -> None:
+    """There is nothing to say of it."""
+    link = FakeLink()
+    link.stop = lambda: True
+    assert run_trial(make_job(PLAIN, folder), data, programs, link).outcome is None
+
+
+def test_how_it_stands_cannot_be_said(
+    data: TrialData, programs: Programs, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trial whose best weights cannot be read is laid aside all the same."""
+    monkeypatch.setattr(checkpoint, "load_weights", lambda _: 1 / 0)
+    pausing = FakeLink(answer=lambda _: "pause")
+    finished = run_trial(make_job(PLAIN, folder), data, programs, pausing)
+    assert finished.outcome is None
+    assert finished.hindrance is None
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"metric": "loss"}, {"number": 7}])
@@ -418,7 +441,7 @@ def test_two_phases_continued(photos: TrialData, folder: Path, tuned: Finished, 
     """Laid aside in either phase, or at the change, and continued elsewhere it ends the same."""
     job = make_job(FINE_TUNED, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
-    assert run_trial(job, photos, Programs(CPU), pausing).outcome is None
+    assert ended(run_trial(job, photos, Programs(CPU), pausing)).reason == "interrupted"
     assert_same(run_trial(job, photos, Programs(CPU), FakeLink()), tuned)
 
 
