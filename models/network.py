@@ -45,7 +45,12 @@ class Network:
 
 
 def build_network(
-    config: ModelConfig, *, seed: int, precision: str = "float32", weights: bool = True
+    config: ModelConfig,
+    *,
+    seed: int,
+    precision: str = "float32",
+    weights: bool = True,
+    base: keras.Model | None = None,
 ) -> Network:
     """Builds a network; the same arguments give the same weights, whatever was built before.
 
@@ -55,6 +60,8 @@ def build_network(
         precision: Keras dtype policy: `float32`, `mixed_bfloat16` or `mixed_float16`. Variables
             and logits are float32 in all of them.
         weights: False gives a pretrained network's structure random weights.
+        base: A base for such a network whose backbone is frozen as a whole, in that precision; it
+            need not be built then.
 
     Raises:
         ModelError: If there is no such network, or its pretrained weights are missing.
@@ -65,14 +72,17 @@ def build_network(
         path = require_weights(row, config.image_size_px)
     size_px = config.image_size_px
     with dtype_policy(precision):
-        with _seeded(f"{seed} body"):
-            images = keras.Input((size_px, size_px, 3), dtype="float32")
-            body = build_body(row, images, path)
-            fuse(body)
         rate = keras.Variable(
             config.dropout, dtype="float32", trainable=False, autocast=False, name="dropout_rate"
         )
-        base, head = _split(config, body, rate, seed)
+        if base is not None:
+            head = _top(config, base.output, rate, seed)
+        else:
+            with _seeded(f"{seed} body"):
+                images = keras.Input((size_px, size_px, 3), dtype="float32")
+                body = build_body(row, images, path)
+                fuse(body)
+            base, head = _split(config, body, rate, seed)
     return Network(config, precision, base, head, rate, weights)
 
 

@@ -103,6 +103,11 @@ class Features:
         """Number of weights it holds."""
         return sum(int(base.model.count_params()) for base in self._bases.values())
 
+    @property
+    def base(self) -> keras.Model:
+        """The base in float32."""
+        return self._base("float32").model
+
     def train_view(self, augment: AugmentConfig, view: int) -> Floats:
         """Returns the activations (n, *shape), float16, of one view of the training images."""
         split = self._data.split("train")
@@ -210,6 +215,11 @@ class FeatureInputs:
     def __init__(self, data: TrialData, config: TrialConfig, features: Features) -> None:
         self._data, self._config, self._features = data, config, features
         self.failure: BaseException | None = None
+
+    @property
+    def base(self) -> keras.Model | None:
+        """The frozen backbone, where all of it is."""
+        return self._features.base if self._config.model.trainable_stages == 0 else None
 
     def __len__(self) -> int:
         return self._data.train_images

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from data_pipeline.augment import warp
@@ -72,11 +73,16 @@ class Inputs(Protocol):
 
     Attributes:
         on_features: Whether it is activations of a frozen base instead of images.
+        base: The whole frozen backbone in float32, where it is its activations; else None.
         failure: What went wrong while inputs were made, beside TensorFlow's own error.
     """
 
     on_features: bool
     failure: BaseException | None
+
+    @property
+    def base(self) -> keras.Model | None:
+        """As above."""
 
     def __len__(self) -> int:
         """Returns the number of training examples."""
@@ -100,6 +106,7 @@ class ImageInputs:
     """
 
     on_features = False
+    base = None
     failure: BaseException | None = None
 
     def __init__(self, data: TrialData, config: TrialConfig, *, warp_on_device: bool) -> None:

@@ -58,8 +58,16 @@ class Predictor:
         on_features: Whether inputs are activations of the frozen base instead of images.
     """
 
-    def __init__(self, model: ModelConfig, *, precision: str, on_features: bool) -> None:
-        self.network = build_network(model, seed=0, precision=precision)
+    def __init__(
+        self,
+        model: ModelConfig,
+        *,
+        precision: str,
+        on_features: bool,
+        base: keras.Model | None = None,
+    ) -> None:
+        """Takes the frozen base whose activations it is fed, where that is there already."""
+        self.network = build_network(model, seed=0, precision=precision, base=base)
         self.on_features = on_features
         self._logits = tf.function(self._forward, [self._inputs])
 
@@ -114,8 +122,9 @@ class Program(Predictor):
         on_features: bool,
         mixup: bool,
         jit_compile: bool,
+        base: keras.Model | None = None,
     ) -> None:
-        super().__init__(model, precision=precision, on_features=on_features)
+        super().__init__(model, precision=precision, on_features=on_features, base=base)
         self.optimizer = build_optimizer(optimizer)
         self._mixup = mixup
         self._kernels = l2_kernels(self.network)

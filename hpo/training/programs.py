@@ -72,6 +72,7 @@ class Programs:
                 on_features=inputs.on_features,
                 mixup=mixup,
                 jit_compile=self.device.jit_compile,
+                base=inputs.base,
             ),
         )
 

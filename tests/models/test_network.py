@@ -152,6 +152,15 @@ class TestParts:
         assert network.base.trainable_variables == []
         assert [v.path.split("/")[-2] for v in network.head.trainable_variables] == ["logits"] * 2
 
+    def test_a_base_that_is_there_already(self) -> None:
+        """The head above it is the one that a network of its own would have."""
+        config = pretrained(head_widths=(8,), dropout=0.3)
+        own = build(config, seed=7)
+        given = build_network(config, seed=7, weights=False, base=build(config, seed=1).base)
+        for ours, theirs in zip(given.head.variables, own.head.variables, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        assert count_parameters(given) == count_parameters(own)
+
     def test_flatten_keeps_the_feature_map(self) -> None:
         """For flattening the base returns the map."""
         network = build(pretrained(pooling="flatten", image_size_px=64))
