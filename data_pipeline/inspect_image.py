@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -111,7 +112,7 @@ def inspect_files(
     Args:
         root: The data set's folder.
         paths: Files, relative to it.
-        progress: Told after every few files.
+        progress: Told after each file.
         keep: Given each image that can be used, in the threads.
 
     Returns:
@@ -123,8 +124,9 @@ def inspect_files(
     chunks = [todo[begin : begin + size] for begin in range(0, len(todo), size)]
     found: list[FileFacts] = []
     with ThreadPoolExecutor(threads) as pool:
-        for facts in pool.map(lambda chunk: [inspect_file(root, p, keep) for p in chunk], chunks):
-            found += facts
+        done = pool.map(lambda chunk: [inspect_file(root, path, keep) for path in chunk], chunks)
+        for facts in chain.from_iterable(done):
+            found.append(facts)
             if progress:
                 progress(len(found), len(todo))
     return tuple(found)

@@ -94,7 +94,7 @@ def create_manifest(
         validation: Share for validation; a given validation part is kept instead.
         test: Share for the test; a given test part is kept instead.
         class_pattern: Regular expression with a group `class` for file names.
-        progress: Told after every few files.
+        progress: Told after each file.
         keep: Given each image of a folder that can be used, as it has been decoded anyway.
 
     Returns:

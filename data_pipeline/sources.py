@@ -74,7 +74,7 @@ def open_source(
     Args:
         data: A key of `DATASETS`, or a folder; a folder of the same name is written `./digits`.
         class_pattern: See `layouts.find_layout`; for folders only.
-        progress: Told after every few files.
+        progress: Told after each file.
         keep: Given each image of a folder that can be used.
 
     Raises:
