@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from data_pipeline.augment import Draws, draw, warp
 from data_pipeline.config import AugmentConfig
-from data_pipeline.store import Split
+from data_pipeline.store import Examples
 
 EvalBatch = tuple[npt.NDArray[np.generic], npt.NDArray[np.int32]]
 """Inputs (b, ...) and labels (b,)."""
@@ -45,7 +45,7 @@ def generator(seed: int, trial: int, epoch: int, purpose: str) -> np.random.Gene
 
 
 def train_batches(
-    split: Split,
+    split: Examples,
     *,
     batch_size: int,
     augment: AugmentConfig,
@@ -76,7 +76,7 @@ def train_batches(
 
 
 def drawn_batches(
-    split: Split,
+    split: Examples,
     *,
     batch_size: int,
     augment: AugmentConfig,
@@ -93,7 +93,7 @@ def drawn_batches(
     return prefetched(_drawn(split, batch_size, augment, seed, trial, epochs))
 
 
-def eval_batches(split: Split, batch_size: int) -> Iterator[EvalBatch]:
+def eval_batches(split: Examples, batch_size: int) -> Iterator[EvalBatch]:
     """Images (bhwc, uint8) and labels (b, int32) in the split's order, never augmented.
 
     Without `tf.data`: copying decoded images needs no threads, and making a data set takes longer
@@ -105,7 +105,7 @@ def eval_batches(split: Split, batch_size: int) -> Iterator[EvalBatch]:
 
 
 def augmented_view(
-    split: Split, augment: AugmentConfig, view: int, batch_size: int
+    split: Examples, augment: AugmentConfig, view: int, batch_size: int
 ) -> tf.data.Dataset:
     """One of several fixed views of a split, the same for every trial and every study.
 
@@ -130,7 +130,7 @@ def augmented_view(
 
 
 def _drawn(
-    split: Split,
+    split: Examples,
     batch_size: int,
     augment: AugmentConfig,
     seed: int,
@@ -148,12 +148,12 @@ def _drawn(
     return _batches(split, columns, epochs, batch_size)
 
 
-def _columns(split: Split, draws: Draws) -> Columns:
+def _columns(split: Examples, draws: Draws) -> Columns:
     return split.rows, draws.transforms_b8, draws.brightness_b, split.labels, draws.mix_b
 
 
 def _batches(
-    split: Split,
+    split: Examples,
     columns: Callable[[np.int64], Columns],
     epochs: Sequence[int],
     batch_size: int,
@@ -172,7 +172,7 @@ def _batches(
     return dataset.map(lambda rows, *rest: (read(rows), *rest), PARALLEL)
 
 
-def _row_reader(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
+def _row_reader(split: Examples) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns what gathers a batch of images within a graph."""
 
     def read(rows: tf.Tensor) -> tf.Tensor:
@@ -182,7 +182,7 @@ def _row_reader(split: Split) -> Callable[[tf.Tensor], tf.Tensor]:
     return read
 
 
-def _take(split: Split, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+def _take(split: Examples, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """Copies images from memory or from the mapped file; unlike indexing, outside Python's lock."""
     return np.take(split.images_bhwc, rows, axis=0)
 

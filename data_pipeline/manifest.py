@@ -18,8 +18,6 @@ from data_pipeline.parts import SPLITS, Split
 from data_pipeline.sources import Example, Source, open_source
 from data_pipeline.split import assign_splits, split_fractions
 
-__all__ = ["SPLITS", "Item", "Manifest", "Split", "create_manifest"]
-
 
 class Item(BaseModel):
     """One image.

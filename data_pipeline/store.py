@@ -21,7 +21,8 @@ from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.inspect_image import file_sha256
-from data_pipeline.manifest import SPLITS, Item, Manifest
+from data_pipeline.manifest import Item, Manifest
+from data_pipeline.parts import SPLITS
 from data_pipeline.unchanged import changed
 
 KIND = "images"
@@ -35,7 +36,7 @@ _FILE = "pixels"
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class Examples:
     """The examples of one part of the data, in the manifest's order.
 
     Attributes:
@@ -59,7 +60,7 @@ class ImageStore:
     """A data set at one image size: `train`, `validation` and `test`, each possibly empty."""
 
     image_size_px: int
-    splits: Mapping[str, Split]
+    splits: Mapping[str, Examples]
 
 
 class Decoded:
@@ -69,14 +70,17 @@ class Decoded:
 
     Attributes:
         image_size_px: Height and width.
+        least_px: Images whose shorter side is less are not kept.
     """
 
-    def __init__(self, image_size_px: int) -> None:
-        self.image_size_px = image_size_px
+    def __init__(self, image_size_px: int, least_px: int = 0) -> None:
+        self.image_size_px, self.least_px = image_size_px, least_px
         self._pixels: dict[str, bytes] = {}
 
     def add(self, sha256: str, image: Image.Image) -> None:
         """Takes the RGB image that a file of that hash holds; called in several threads."""
+        if min(image.size) < self.least_px:
+            return
         if (len(self._pixels) + 1) * 3 * self.image_size_px**2 <= IN_MEMORY_BYTES:
             self._pixels[sha256] = resize(image, self.image_size_px).tobytes()
 
@@ -94,7 +98,6 @@ def open_store(
     image_size_px: int,
     cache: Cache,
     *,
-    threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     decoded: Decoded | None = None,
 ) -> ImageStore:
@@ -107,9 +110,8 @@ def open_store(
         manifest: The data set.
         image_size_px: Height and width; images are stretched to a square, as Keras does.
         cache: Where it is kept.
-        threads: How many images are decoded at once; every CPU by default.
         progress: Told the images done and their number, while decoding.
-        decoded: Images of that size that need not be decoded; None without.
+        decoded: Images that need not be decoded, where they are of that size.
 
     Raises:
         DataError: A file is missing, damaged or not what it was when the manifest was made; or
@@ -129,9 +131,8 @@ def open_store(
 
     def build(folder: Path) -> None:
         unique = [items[sha256] for sha256 in contents]
-        known = decoded or Decoded(image_size_px)
-        assert known.image_size_px == image_size_px
-        _decode_all(manifest, unique, known, folder / _FILE, threads, progress)
+        known = decoded if decoded and decoded.image_size_px == image_size_px else None
+        _decode_all(manifest, unique, image_size_px, folder / _FILE, known, progress)
 
     path = cache.entry(KIND, _key(contents, image_size_px), build) / _FILE
     if int(np.prod(shape_bhwc)) <= IN_MEMORY_BYTES:
@@ -159,9 +160,9 @@ def resize(image: Image.Image, image_size_px: int) -> npt.NDArray[np.uint8]:
 
 def _split(
     manifest: Manifest, name: str, images_bhwc: npt.NDArray[np.uint8], row_of: Mapping[str, int]
-) -> Split:
+) -> Examples:
     items = [item for item in manifest.items if item.split == name]
-    return Split(
+    return Examples(
         images_bhwc=images_bhwc,
         rows=np.array([row_of[item.sha256] for item in items], np.int64),
         labels=np.array([item.label for item in items], np.int32),
@@ -177,22 +178,23 @@ def _key(contents: list[str], image_size_px: int) -> str:
 def _decode_all(
     manifest: Manifest,
     items: list[Item],
-    decoded: Decoded,
+    size_px: int,
     file: Path,
-    threads: int | None,
+    decoded: Decoded | None,
     progress: Callable[[int, int], None] | None,
 ) -> None:
     """Decodes in threads (Pillow decodes and resizes outside the interpreter's lock)."""
-    read, size_px = _reader(manifest), decoded.image_size_px
+    read = _reader(manifest)
     image_bytes = size_px * size_px * 3
     with (
         file.open("wb", buffering=0) as stream,
-        ThreadPoolExecutor(threads or os.cpu_count()) as pool,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
     ):
 
         def decode(row: int) -> None:
             item = items[row]
-            pixels = decoded.get(item.sha256) or resize(read(item), size_px).tobytes()
+            known = decoded.get(item.sha256) if decoded else None
+            pixels = known or resize(read(item), size_px).tobytes()
             _write_at(stream.fileno(), pixels, row * image_bytes)
 
         futures = [pool.submit(decode, row) for row in range(len(items))]

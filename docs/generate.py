@@ -9,10 +9,13 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from data_pipeline.augmentations import AUGMENTATIONS
+from docs.reference import settings_reference, space_table
 from hpo.cli import COMMANDS, main
 from models.backbones import BACKBONES
+from models.preprocessing import PREPROCESSING
 from studies.parameters import PRETRAINED_BACKBONES, SCRATCH_BACKBONES
-from studies.reference import settings_reference, space_table
+from studies.pruners import PRUNERS
+from studies.samplers import SAMPLERS
 from studies.space import DataFacts, default_space
 
 README = Path(__file__).parent.parent / "README.md"
@@ -41,10 +44,21 @@ def settings() -> str:
     return _table(("key", "type", "default", "help"), settings_reference())
 
 
+def samplers() -> str:
+    """Returns what may propose the next trial."""
+    return _table(("name", "what"), _named({name: row.help for name, row in SAMPLERS.items()}))
+
+
+def pruners() -> str:
+    """Returns what may end a trial early."""
+    return _table(("name", "what"), _named({name: row.help for name, row in PRUNERS.items()}))
+
+
 def augmentations() -> str:
     """Returns the named levels of augmentation."""
-    rows = [{"name": f"`{row.name}`", "what": row.description} for row in AUGMENTATIONS.values()]
-    return _table(("name", "what"), rows)
+    return _table(
+        ("name", "what"), _named({row.name: row.description for row in AUGMENTATIONS.values()})
+    )
 
 
 def backbones() -> str:
@@ -54,7 +68,7 @@ def backbones() -> str:
             "name": f"`{row.name}`",
             "parameters": f"{row.parameters:,}",
             "min. size": f"{row.min_size_px} px",
-            "preprocessing": row.preprocessing,
+            "preprocessing": PREPROCESSING[row.preprocessing].summary,
             "weights": "ImageNet" if row.family == "imagenet" else "-",
         }
         for row in BACKBONES.values()
@@ -66,6 +80,8 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "commands": commands,
     "space": space,
     "settings": settings,
+    "samplers": samplers,
+    "pruners": pruners,
     "augmentations": augmentations,
     "backbones": backbones,
 }
@@ -82,6 +98,10 @@ def rendered(text: str) -> str:
 
     pattern = r"(<!-- generated: (\w+) -->).*?(<!-- end -->)"
     return re.sub(pattern, fill, text, flags=re.DOTALL)
+
+
+def _named(texts: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": f"`{name}`", "what": text} for name, text in texts.items()]
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:

@@ -11,6 +11,7 @@ _DISK_ERRORS = frozenset(
         errno.EROFS,
         errno.EFBIG,
         errno.EIO,
+        errno.ESTALE,  # of a network's folder
         errno.EACCES,
         errno.EEXIST,  # a file where a folder belongs
         errno.ENOTDIR,

@@ -6,9 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
-from studies.storage import default_url
+from studies.storage import default_url, sqlite_file
 
 RUNS = Path(os.environ.get("HPO_RUNS", "hpo_runs"))
 """The folder studies live in, in the folder the command is typed in unless HPO_RUNS names it."""
@@ -29,31 +27,24 @@ class Paths:
     @property
     def exist(self) -> bool:
         """Whether there may be a study: a server, or a SQLite file that is there."""
-        return not self.storage.startswith("sqlite:///") or Path(self.storage[10:]).exists()
+        file = sqlite_file(self.storage)
+        return file is None or file.exists()
 
     @property
     def artifacts(self) -> Path:
         """Folder of the artifacts of all studies."""
         return self.runs / "artifacts"
 
-    def study(self, name: str) -> Path:
-        """Returns the folder of a study's checkpoints and logs."""
-        return self.runs / "work" / name
+    def study(self, name: str, key: str) -> Path:
+        """Returns the folder of a study's checkpoints and logs.
+
+        Args:
+            name: The study's name, which another may have in another storage.
+            key: What no other study has.
+        """
+        return self.runs / "work" / f"{name}-{key[:8]}"
 
 
 def paths(storage: str | None) -> Paths:
     """Returns the paths for the value of `--storage`, or for none."""
     return Paths(storage or default_url(RUNS))
-
-
-storage_option = click.option(
-    "--storage",
-    metavar="URL",
-    envvar="HPO_STORAGE",
-    help="Database of the studies instead of ./hpo_runs/studies.db, "
-    "e.g. postgresql://user@host/name; also read from HPO_STORAGE.",
-)
-study_option = click.option(
-    "--study", metavar="NAME", help="Name of the study. [default: the latest]"
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

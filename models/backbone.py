@@ -14,7 +14,7 @@ class Backbone:
     Attributes:
         name: Key of the row.
         family: `scratch` is trained from random weights only; `imagenet` has pretrained ones.
-        constructor: A function of `models.networks` for `scratch`, the name of a constructor in
+        constructor: Name of a function of `models.convolutional` for `scratch`, of
             `keras.applications` for `imagenet`.
         kwargs: What the constructor is given.
         parameters: Number of weights, without any top, for the smallest images.

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from models import networks
+from models import convolutional
 from models.backbone import Backbone
 from models.backbones import weights_file, weights_folder, weights_path
 from models.errors import ModelError
@@ -34,7 +34,7 @@ def build_body(
     source = keras.utils.get_source_inputs(images_bhwc)[0]
     x = preprocess(images_bhwc, row.preprocessing)
     if row.family == "scratch":
-        features = getattr(networks, row.constructor)(x, **row.kwargs)
+        features = getattr(convolutional, row.constructor)(x, **row.kwargs)
         return keras.Model(source, features)
     constructor = getattr(keras.applications, row.constructor)
     body = constructor(

@@ -26,8 +26,8 @@ class Network:
     """One network, split where training begins.
 
     Attributes:
-        config: What it was built from; its dropout rate and L2 may be out of date, see
-            `set_rates`.
+        config: What it was built from; its dropout rate and L2 may be out of date, since
+            those are variables.
         precision: Keras dtype policy it computes in.
         base: Frozen part, from RGB images 0..255 of the configured size to what `head` takes; its
             output is the same in every epoch. None where everything is trained.
@@ -172,7 +172,7 @@ def shape_key(config: ModelConfig) -> Hashable:
     return config.model_copy(update={"dropout": 0.0, "l2": 0.0})
 
 
-def set_rates(network: Network, dropout: float) -> None:
+def set_dropout(network: Network, dropout: float) -> None:
     """Sets the dropout rate, in [0, 1), of a network that may already be traced."""
     network.dropout_rate.assign(dropout)
 

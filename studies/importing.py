@@ -13,8 +13,8 @@ from typing import Any
 import optuna
 from optuna.trial import FixedTrial, TrialState, create_trial
 
-from studies.changes import unknown
 from studies.csv_tables import Table, read_table
+from studies.declarations import unknown
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.metrics import Metric

@@ -2,22 +2,24 @@
 
 The holder counts a beat up. Whoever finds a trial running watches its beat, and may take it over
 once the beat has stood still for `LEASE_S` of the watcher's own monotonic clock: no two machines'
-clocks are ever compared. On one machine a dead holder is known by its process and need not be
-waited for. (The idea of a lease without clocks: Gray & Cheriton 1989, with the fencing done by the
-beat itself.)
+clocks are ever compared. On one machine, while it is up, a dead holder is known by its process and
+need not be waited for. (The idea of a lease without clocks: Gray & Cheriton 1989, with the fencing
+done by the beat itself.)
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
 import secrets
 import socket
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
@@ -48,8 +50,12 @@ def create_table(engine: sa.Engine) -> None:
 
 def new_owner() -> str:
     """Returns a name for this process that no other process has had."""
-    started = psutil.Process().create_time()
-    return f"{socket.gethostname()}|{os.getpid()}|{started}|{uuid.uuid4().hex[:8]}"
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> str:
+    """Returns a name for a process of this machine."""
+    return f"{_machine()}|{pid}|{_started_s(pid)}|{uuid.uuid4().hex[:8]}"
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
@@ -179,10 +185,28 @@ class Leases:
 
 def _died_here(owner: str) -> bool:
     """Whether `owner` was a process of this machine that is gone."""
-    host, pid, started, _ = owner.split("|")
-    if host != socket.gethostname():
+    machine, pid, started_s, _ = owner.split("|")
+    if machine != _machine():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
+        return abs(_started_s(int(pid)) - float(started_s)) > 0.1
     except psutil.NoSuchProcess:
         return True
+
+
+def _machine() -> str:
+    """Returns what tells this machine from others on which process ids mean something else.
+
+    Its name alone does not: containers on the host's network share it, and copied machines do. On
+    systems other than Linux it has to do.
+    """
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8])
+        parts.append(re.sub(r"\D", "", Path("/proc/self/ns/pid").readlink().name))
+    return "/".join(parts)
+
+
+def _started_s(pid: int) -> float:
+    """Returns when a process began, in seconds since the machine did: no clock is ever set on."""
+    return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)

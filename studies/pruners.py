@@ -102,7 +102,7 @@ class Pruner:
         help: What it is good for.
     """
 
-    settings: type[NoPruner | Percentile | Halving | Hyperband]
+    settings: type[BaseModel]
     make: Callable[[Any], BasePruner]
     help: str
 
@@ -152,15 +152,19 @@ def _hyperband(settings: Hyperband) -> BasePruner:
 
 PRUNERS: Mapping[str, Pruner] = MappingProxyType(
     {
-        "percentile": Pruner(Percentile, _percentile, "compares with complete trials"),
-        "halving": Pruner(Halving, _halving, "keeps one in three at ever later epochs"),
-        "hyperband": Pruner(Hyperband, _hyperband, "for hundreds of trials"),
-        "none": Pruner(NoPruner, _none, "prunes nothing"),
+        "percentile": Pruner(
+            Percentile, _percentile, "Ends what is worse than most complete trials at its epoch."
+        ),
+        "halving": Pruner(Halving, _halving, "Keeps one trial in three at ever later epochs."),
+        "hyperband": Pruner(
+            Hyperband, _hyperband, "Halving from several first epochs; for hundreds of trials."
+        ),
+        "none": Pruner(NoPruner, _none, "Every trial runs to its end."),
     }
 )
 
 
-def make_pruner(settings: NoPruner | Percentile | Halving | Hyperband) -> BasePruner:
+def make_pruner(settings: PrunerSettings) -> BasePruner:
     """Makes the pruner of a study."""
     from optuna.exceptions import ExperimentalWarning
 

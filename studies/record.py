@@ -41,6 +41,8 @@ CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
 HITS_KEY = "validation_hits"
+HOPELESS_KEY = "hpo:hopeless"
+"""System attribute of a trial that the pruner has ended; some pruners can be asked only once."""
 STANDING_KEY = "value_when_interrupted"
 """Objective of the best epoch of a trial that was laid aside, to be continued."""
 
@@ -83,7 +85,7 @@ class Outcome(BaseModel):
             **self._ending(),
             "epochs_done": epochs,
             "best_epoch": self.best_epoch,
-            "seconds": round(total, 3),
+            "seconds": round(total, 3) if total else None,
             "seconds_per_epoch": round(total / epochs, 3) if epochs else None,
             **self.facts,
             **self._best_and_last(),

@@ -65,13 +65,13 @@ class Sampler:
         help: What it is good for.
     """
 
-    settings: type[TPE] | type[Random] | type[Exhaustive]
+    settings: type[BaseModel]
     make: Callable[[Any, int], BaseSampler]
     help: str
 
 
 def _tpe(settings: TPE, seed: int) -> BaseSampler:
-    from studies.recent import RecentTPESampler
+    from studies.recent_tpe import RecentTPESampler
 
     return RecentTPESampler(seed=seed, **settings.model_dump(exclude={"name"}))
 
@@ -96,15 +96,17 @@ def _exhaustive(settings: Exhaustive, seed: int) -> BaseSampler:
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "tpe": Sampler(TPE, _tpe, "learns from the trials so far"),
-        "random": Sampler(Random, _random, "learns nothing"),
-        "exhaustive": Sampler(Exhaustive, _exhaustive, "every combination once"),
+        "tpe": Sampler(TPE, _tpe, "Learns from the trials so far."),
+        "random": Sampler(Random, _random, "Learns nothing: what the others have to beat."),
+        "exhaustive": Sampler(
+            Exhaustive, _exhaustive, "Every combination once, of a space of choices and steps."
+        ),
     }
 )
 
 
 def make_sampler(
-    settings: TPE | Random | Exhaustive, seed: int, trial_number: int, parameter: str = ""
+    settings: SamplerSettings, seed: int, trial_number: int, parameter: str = ""
 ) -> BaseSampler:
     """Makes the sampler that proposes one trial, or one parameter of it.
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from studies.changes import problem, unknown
+from studies.declarations import problem, unknown
 from studies.parameters import PARAMETERS
 from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings

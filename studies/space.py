@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from data_pipeline.augmentations import AUGMENTATIONS
 from models.backbones import BACKBONES
-from studies.changes import domain_of, problem, undeclared
+from studies.declarations import domain_of, problem, undeclared
 from studies.domains import Choices, Domain, Fixed, IntRange, Value
 from studies.errors import StudyError
 from studies.parameters import LEVELS, PARAMETERS, PRETRAINED_BACKBONES, SCRATCH_BACKBONES

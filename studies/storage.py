@@ -30,6 +30,15 @@ def default_url(runs: Path) -> str:
     return f"sqlite:///{runs.resolve() / 'studies.db'}"
 
 
+def sqlite_file(url: str) -> Path | None:
+    """Returns the file of a SQLite storage; None for others, malformed URLs among them."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return None
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
 def masked(url: str) -> str:
     """Returns `url` fit for output, its password replaced by `***`."""
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.config import AugmentConfig
-from studies.changes import unknown
+from studies.declarations import unknown
 from studies.domains import Domain, Fixed, Value
 from studies.errors import StudyError
 from studies.parameter import Parameter
@@ -30,7 +30,7 @@ def suggest(trial: BaseTrial, space: Space, facts: DataFacts) -> TrialConfig:
 
 
 def first_trials(space: Space, facts: DataFacts) -> dict[str, dict[str, Value]]:
-    """Returns label to Optuna parameters of what is trained first where no baseline is named.
+    """Returns label to Optuna parameters of what is trained first, after the baselines.
 
     A head on a frozen backbone is good within seconds; training the top of the backbone too takes
     minutes and makes it better, if by the small steps that a random trial seldom has.

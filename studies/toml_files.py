@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from studies.changes import unknown
+from studies.declarations import unknown
 from studies.errors import StudyError
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.paths import json_option, paths, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option
+from hpo.paths import paths
 
 if TYPE_CHECKING:
     from hpo.analysis.questions import Answers

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.paths import json_option
+from hpo.cli.options import json_option
 from hpo.results.tables import Column, show
 
 if TYPE_CHECKING:

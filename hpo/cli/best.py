@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.paths import json_option, paths, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option
+from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
 from studies.metrics import METRICS, Metric
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hpo.cli.options import json_option
+
 if TYPE_CHECKING:
     from data_pipeline.cache import CacheUsage
 
 
 @click.command()
 @click.option("--clear", is_flag=True, help="Delete everything that no running process uses.")
-@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@json_option
 def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is kept between studies.
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.paths import paths, storage_option, study_option
+from hpo.cli.options import storage_option, study_option
+from hpo.paths import paths
 
 if TYPE_CHECKING:
     from hpo.results.sealed_test import Look
@@ -58,11 +59,11 @@ def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
 
     chosen_from = len(rank(opened).best)
     kept = opened.artifacts.weights()
-    before = {taken.trial: taken for taken in earlier_looks(opened)}
+    before = {(taken.trial, taken.best_epoch): taken for taken in earlier_looks(opened)}
 
     def test(row: TrialRow) -> Look | None:
-        taken = before.get(row.number)
-        if row.number not in kept or (taken and taken.hits):
+        taken = before.get((row.number, row.attributes.get("best_epoch")))
+        if (taken and taken.hits) or row.number not in kept:
             return taken
         with working(f"Classifying the test images with trial {row.number} …"):
             return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)

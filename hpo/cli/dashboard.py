@@ -6,7 +6,8 @@ import os
 
 import click
 
-from hpo.paths import paths, storage_option
+from hpo.cli.options import storage_option
+from hpo.paths import paths
 from studies.errors import StudyError
 from studies.storage import masked
 

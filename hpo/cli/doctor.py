@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hpo.results.tables import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -87,7 +89,7 @@ def _print_report(manifest: Manifest, audit: Audit) -> None:
     # The terminal wraps long lines by itself; in a pipe they stay whole.
     console = Console(highlight=False, soft_wrap=True)
     layout = manifest.layout.replace("_", " ")
-    console.print(Text(f"{_printable(manifest.source)}: {len(manifest.items):,} images ({layout})"))
+    console.print(Text(f"{printable(manifest.source)}: {len(manifest.items):,} images ({layout})"))
     console.print(_counts_table(manifest))
     for finding in audit.findings:
         _print_finding(console, finding)
@@ -101,7 +103,7 @@ def _counts_table(manifest: Manifest) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from data_pipeline.manifest import SPLITS
+    from data_pipeline.parts import SPLITS
 
     table = Table("class", show_footer=True)
     table.columns[0].footer = "all"
@@ -111,7 +113,7 @@ def _counts_table(manifest: Manifest) -> Table:
         total = sum(row[split] for row in counts.values())
         table.add_column(split, f"{total:,}", justify="right")
     for name, row in counts.items():
-        table.add_row(Text(_printable(name)), *(f"{row[split]:,}" for split in SPLITS))
+        table.add_row(Text(printable(name)), *(f"{row[split]:,}" for split in SPLITS))
     return table
 
 
@@ -123,13 +125,6 @@ def _print_finding(console: Console, finding: Finding) -> None:
     console.print(Text(finding.message))
     groups = finding.groups or tuple((path,) for path in finding.paths)
     for group in groups[:EXAMPLES]:
-        console.print(Text("    " + " = ".join(map(_printable, group))))
+        console.print(Text("    " + " = ".join(map(printable, group))))
     if len(groups) > EXAMPLES:
         console.print(f"    … and {len(groups) - EXAMPLES:,} more (--json lists all)")
-
-
-def _printable(name: str) -> str:
-    """A file's name without what could control the terminal."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in name
-    )

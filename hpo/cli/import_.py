@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from hpo.paths import paths, storage_option, study_option
+from hpo.cli.options import storage_option, study_option
+from hpo.paths import paths
 
 
 @click.command("import")

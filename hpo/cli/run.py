@@ -8,36 +8,8 @@ from typing import Any
 
 import click
 
-from hpo.paths import paths, storage_option
-
-
-class Duration(click.ParamType[float]):
-    """A duration such as `90s`, `15m` or `1h30m`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """Returns seconds."""
-        from studies.settings import seconds
-
-        try:
-            return float(seconds(value))
-        except ValueError as error:
-            self.fail(f"It {error}. Received: {value!r}.", param, ctx)
-
-
-timeout_option = click.option(
-    "--timeout",
-    "timeout_s",
-    type=Duration(),
-    help="Stop so long after the command was typed, e.g. 90s, 15m, 2h.",
-)
-workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]"
-)
-device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]"
-)
+from hpo.cli.options import device_option, storage_option, timeout_option, workers_option
+from hpo.paths import paths
 
 
 @click.command()
@@ -76,10 +48,11 @@ def run(
     """
     from rich.console import Console
 
-    from data_pipeline.store import Decoded
+    from hpo.results.ending import print_ending
+    from hpo.search.image_size import images_to_keep
     from hpo.search.mishaps import explained
+    from hpo.search.plan import Plan, make_plan
     from hpo.search.prepare import describe, prepare, study_name
-    from hpo.search.report import print_ending
     from hpo.search.session import new_crew, run_study, start_early
     from studies.errors import StudyError
     from studies.settings import merge
@@ -100,14 +73,15 @@ def run(
     where = paths(storage or asked.pop("storage", None))
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
-    decoded = Decoded(settings.image_size_px) if settings.image_size_px else None
+    decoded = images_to_keep(settings.image_size_px)
+
+    def plan() -> Plan:
+        start_early(crew, settings)
+        return make_plan(settings, console.print, decoded.add)
+
     with explained(), new_crew() as crew:
         with console.status("Reading the data set …"):
-            opened = prepare(
-                *(where, name, settings, asked, console.print),
-                before_reading=lambda: start_early(crew, settings),
-                keep=decoded.add if decoded else None,
-            )
+            opened = prepare(where, name, asked, plan)
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
         ending = run_study(opened, asked, console, crew, began_s=began_s, decoded=decoded)
         print_ending(opened, ending, console)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.paths import json_option, paths, storage_option
+from hpo.cli.options import json_option, storage_option
+from hpo.paths import paths
 from hpo.results.tables import Column, show
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ COLUMNS = (
 @storage_option
 @json_option
 def studies(storage: str | None, as_json: bool) -> None:
-    """List the studies, the latest last.
+    """List the studies in the order of their creation.
 
-    The other commands take the latest where no --study is given.
+    The other commands take the one marked `latest` where no --study is given.
 
     \b
     Examples:
@@ -53,10 +54,9 @@ def studies(storage: str | None, as_json: bool) -> None:
 
 def _cells(row: StudyRow) -> list[str | int | float | None]:
     facts = row.record.get("facts", {})
-    total = row.settings.get("trials")
     return [
         row.name,
-        f"{row.finished} of {total}" if total else str(row.finished),
+        f"{row.finished} of {row.total}" if row.total else str(row.finished),
         row.best_value,
         row.metric.label if row.metric else None,
         row.settings.get("data"),

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.paths import json_option, paths, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option
+from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, show
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SETTINGS = {
     "optimizer.name": Column("optimizer"),
 }
 """Settings shown of each trial; `--json` holds them all."""
-PHASES = ("start-up", "data", "training", "evaluation", "checkpoint", "waiting", "storage")
+PHASES = ("start-up", "data", "training", "evaluation", "checkpoint", "waiting")
 """Phases in their order; those a trial records beside them come last."""
 
 FAILURE_LETTERS = 80
@@ -88,7 +89,7 @@ def _show(rows: Sequence[TrialRow], metric: Metric) -> None:
 
 
 def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
-    epochs, best_epoch = row.epochs_done, row.attributes.get("best_epoch")
+    epochs, best_epoch = row.epochs_done, row.best_epoch(metric)
     return [
         row.number,
         row.label,
@@ -96,7 +97,7 @@ def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
         _value(row, metric),
         f"{best_epoch or '?'} of {epochs}" if epochs else None,
         *(row.settings.get(name) for name in SETTINGS),
-        row.attributes.get("seconds"),
+        row.attributes.get("seconds") if row.ending != "running" else None,
         _last_line(row.attributes.get("message")) if row.failed else None,
     ]
 
@@ -146,7 +147,7 @@ def _show_tracebacks(rows: Sequence[TrialRow]) -> None:
 
 
 def _as_json(row: TrialRow, metric: Metric) -> dict[str, Any]:
-    names = ("best_epoch", "seconds", "timing", "images_per_s", "parameters", "message")
+    names = ("seconds", "timing", "images_per_s", "parameters", "message")
     return {
         "trial": row.number,
         "label": row.label,
@@ -154,6 +155,7 @@ def _as_json(row: TrialRow, metric: Metric) -> dict[str, Any]:
         "reason": row.ending,
         "value": row.value,
         "best_so_far": row.best_so_far(metric),
+        "best_epoch": row.best_epoch(metric),
         "epochs_done": row.epochs_done,
         **{name: row.attributes.get(name) for name in names},
         "settings": row.attributes.get("config"),

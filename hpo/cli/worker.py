@@ -7,8 +7,17 @@ from typing import Any
 
 import click
 
-from hpo.cli.run import device_option, timeout_option, workers_option
-from hpo.paths import paths, storage_option, study_option
+from hpo.cli.options import (
+    device_option,
+    storage_option,
+    study_option,
+    timeout_option,
+    workers_option,
+)
+from hpo.paths import paths
+
+ALONE = {"workers": 1, "device": "auto", "timeout_s": None}
+"""What it is told where nothing is typed; what the study was created with was for that machine."""
 
 
 @click.command()
@@ -31,13 +40,13 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     """
     from rich.console import Console
 
+    from hpo.results.ending import print_ending
     from hpo.search.mishaps import explained
     from hpo.search.open_study import find_study
-    from hpo.search.report import print_ending
     from hpo.search.session import new_crew, run_study
 
     began_s, console = time.monotonic(), Console()
-    asked = {name: value for name, value in given.items() if value is not None}
+    asked = ALONE | {name: value for name, value in given.items() if value is not None}
     with explained(), new_crew() as crew:
         opened = find_study(paths(storage), study)
         ending = run_study(opened, asked, console, crew, began_s=began_s)

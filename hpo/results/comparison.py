@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo.results.trial_rows import TrialRow, read_trials
+from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.open_study import OpenStudy
 from studies.errors import StudyError
 from studies.hits import Hits, paired_interval
@@ -90,13 +90,13 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     metric = METRICS[settings.metric]
     keys = [HITS_KEY, "best_accuracy", "best_val_accuracy", f"best_val_{metric.name}"]
     trials = read_trials(opened.storage, opened.study._study_id, keys)
-    ranked = [row for row in trials if row.ranked]
+    ranked = best_first(trials, metric)
     if not ranked:
         raise StudyError(
             f"The study {opened.study.study_name!r} has no complete trial to compare. "
             "Received: none. Type the `hpo run` command again to continue it."
         )
-    best = min(ranked, key=lambda row: (metric.order(row.value), row.number))
+    best = ranked[0]
     every = settings.sampler.name == "exhaustive"
     shown = [row for row in trials if row.label or row is best or (every and row.ranked)]
     published = {baseline.label: baseline.published for baseline in settings.baseline}

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.store import Split
+from data_pipeline.store import Examples
 from models.export import class_names
 
 BATCH = 128
@@ -27,7 +27,7 @@ class Classifier:
             lambda images_bhwc: model(images_bhwc, training=False), input_signature=[images]
         )
 
-    def split(self, split: Split) -> np.ndarray:
+    def split(self, split: Examples) -> np.ndarray:
         """Returns the probabilities (n, classes), float64, of the decoded images of a split."""
         batches = (split.rows[i : i + BATCH] for i in range(0, len(split), BATCH))
         parts = [self._probabilities(split.images_bhwc[rows]) for rows in batches]

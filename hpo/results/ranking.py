@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.results.trial_rows import TrialRow, read_trials
+from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.open_study import OpenStudy
 from models.config import ModelConfig
 from studies.errors import StudyError
@@ -64,8 +64,8 @@ def rank(opened: OpenStudy) -> Ranking:
     metric = METRICS[opened.record.settings["metric"]]
     keys = [f"best_val_{name}" for name in METRICS]
     trials = read_trials(opened.storage, opened.study._study_id, keys)
-    ranked = [row for row in trials if row.ranked]
-    if not ranked:
+    best = best_first(trials, metric)
+    if not best:
         states = Counter(row.ending for row in trials)
         counts = ", ".join(f"{count} {ending}" for ending, count in states.items())
         raise StudyError(
@@ -73,7 +73,7 @@ def rank(opened: OpenStudy) -> Ranking:
             f"Received: {counts or 'no trials'}. Type the `hpo run` command again to continue it"
             + ("; `hpo trials --failed` says what failed." if _failed(trials) else ".")
         )
-    best = sorted(ranked, key=lambda row: (metric.order(row.value), row.number))
+    ranked = sorted(best, key=lambda row: row.number)
     baselines = [row for row in ranked if row.label] or ranked[:1]
     return Ranking(metric, trials, best, baselines)
 

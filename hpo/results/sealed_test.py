@@ -33,6 +33,8 @@ class Look(BaseModel):
         chosen_from: Trials with a value that the study had then.
         hits: Test images that it got right, to compare two trials in pairs; None in a record that
             an earlier version made.
+        best_epoch: The epoch whose weights these were, as a trial that was laid aside may go on to
+            a better one; None in a record that an earlier version made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,7 @@ class Look(BaseModel):
     intervals: dict[str, tuple[float, float]]
     chosen_from: int
     hits: Hits | None = None
+    best_epoch: int | None = None
 
 
 def earlier_looks(opened: OpenStudy) -> list[Look]:
@@ -90,6 +93,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
         },
         chosen_from=chosen_from,
         hits=Hits.of(guesses == split.labels),
+        best_epoch=trial.user_attrs["best_epoch"],
     )
     looks = [*earlier_looks(opened), taken]
     opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])

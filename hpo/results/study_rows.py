@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from hpo.results.trial_rows import ATTRIBUTES, TRIALS, VALUES
+from hpo.results.trial_rows import ATTRIBUTES, STATE, TRIALS, VALUES
+from hpo.search.open_study import latest
 from studies.leases import held
 from studies.metrics import METRICS, Metric
-from studies.record import STUDY_KEY
+from studies.record import STANDING_KEY, STUDY_KEY, TOTAL_KEY
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class StudyRow:
         latest: Whether it is the one that commands take where none is named.
         states: Optuna's name of a state to the number of trials in it; INTERRUPTED are those
             running ones that no process trains.
-        best_value: Best value of a complete trial, or None.
+        best_value: Best value of a complete trial, or one that was laid aside; None without any.
         started: When its first trial began (UTC), or None.
+        total: Trials it was last asked to have; None for another program's study.
         record: What `hpo run` stored with it; empty for another program's study.
     """
 
@@ -47,6 +49,7 @@ class StudyRow:
     states: Mapping[str, int]
     best_value: float | None
     started: datetime | None
+    total: int | None
     record: Mapping[str, Any]
 
     @property
@@ -69,26 +72,28 @@ class StudyRow:
 def read_studies(storage: RDBStorage) -> list[StudyRow]:
     """Returns the studies of a storage, the latest last."""
     studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
-    tallies = _tallies(storage)
+    tallies, meant = _tallies(storage), latest(storage)
     rows = []
     for study in studies:
         tally = tallies.get(study._study_id, _Tally())
+        created = study.user_attrs.get(STUDY_KEY, {})
         maximize = study.directions[0].name == "MAXIMIZE"
         rows.append(
             StudyRow(
                 name=study.study_name,
-                latest=study is studies[-1],
+                latest=study.study_name == meant,
                 states=tally.states,
                 best_value=tally.highest if maximize else tally.lowest,
                 started=tally.started,
-                record=study.user_attrs.get(STUDY_KEY, {}),
+                total=study.user_attrs.get(TOTAL_KEY, created.get("settings", {}).get("trials")),
+                record=created,
             )
         )
     return rows
 
 
 def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
-    """Counts trials and finds the extremes of the complete ones' values.
+    """Counts trials and finds the extremes of the values of those that have one to be ranked by.
 
     Imported runs were not trained here and are left out.
     """
@@ -96,15 +101,25 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
     imported = sa.select(ATTRIBUTES.c.trial_id).where(
         ATTRIBUTES.c.key == "reason", ATTRIBUTES.c.value_json == json.dumps("imported")
     )
+    standing = ATTRIBUTES.alias()
+    stands = (standing.c.trial_id == TRIALS.c.trial_id) & (standing.c.key == STANDING_KEY)
+    value = sa.case(  # Optuna gives pruned trials values as well
+        (STATE == "COMPLETE", VALUES.c.value),
+        (STATE == "RUNNING", sa.cast(standing.c.value_json, sa.Float)),
+    )
     query = (
         sa.select(
             *groups,
             sa.func.count().label("trials"),
             sa.func.min(TRIALS.c.datetime_start).label("started"),
-            sa.func.min(VALUES.c.value).label("lowest"),
-            sa.func.max(VALUES.c.value).label("highest"),
+            sa.func.min(value).label("lowest"),
+            sa.func.max(value).label("highest"),
         )
-        .select_from(TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id))
+        .select_from(
+            TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id).outerjoin(
+                standing, stands
+            )
+        )
         .where(TRIALS.c.trial_id.not_in(imported))
         .group_by(*groups)
     )
@@ -120,18 +135,17 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
 def _tally(group: Sequence[sa.Row[Any]], interrupted: int) -> _Tally:
     states = Counter({row.state: row.trials for row in group})
     states.update(RUNNING=-interrupted, INTERRUPTED=interrupted)
-    complete = next((row for row in group if row.state == "COMPLETE"), None)
     return _Tally(
         states={state: count for state, count in states.items() if count},
         started=min((row.started for row in group if row.started), default=None),
-        lowest=complete.lowest if complete else None,  # Optuna gives pruned trials values as well
-        highest=complete.highest if complete else None,
+        lowest=min((row.lowest for row in group if row.lowest is not None), default=None),
+        highest=max((row.highest for row in group if row.highest is not None), default=None),
     )
 
 
 def _interrupted(storage: RDBStorage) -> Counter[int]:
     """Returns of each study how many trials nobody trains although they are running."""
-    query = sa.select(TRIALS.c.study_id, TRIALS.c.trial_id).where(TRIALS.c.state == "RUNNING")
+    query = sa.select(TRIALS.c.study_id, TRIALS.c.trial_id).where(STATE == "RUNNING")
     with storage.engine.connect() as connection:
         running = connection.execute(query).all()
     holders = held(storage.engine, [row.trial_id for row in running])

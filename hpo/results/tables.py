@@ -40,8 +40,11 @@ class Column:
 
 
 def printable(line: str) -> str:
-    """Returns `line` without control characters, which could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in line)
+    """Returns `line` with control characters, which could steer a terminal, as escapes."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in line
+    )
 
 
 def show(columns: Sequence[Column], rows: Iterable[Sequence[Cell]]) -> None:

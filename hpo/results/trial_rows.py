@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,8 @@ TRIALS = sa.table(
     *map(sa.column, ("trial_id", "number", "study_id", "state")),
     sa.column("datetime_start", sa.DateTime()),
 )
+STATE = sa.cast(TRIALS.c.state, sa.Text)
+"""As text: PostgreSQL compares its own kind of column with no text."""
 VALUES = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value")))
 ATTRIBUTES = sa.table(
     "trial_user_attributes",
@@ -100,6 +102,12 @@ class TrialRow:
         """Epochs it has finished."""
         return max(self.reported, default=self.attributes.get("epochs_done"))
 
+    def best_epoch(self, metric: Metric) -> int | None:
+        """Returns the epoch, from 1, that is its best so far, or whose weights were kept."""
+        recorded: int | None = self.attributes.get("best_epoch")
+        order = {epoch: (metric.order(value), epoch) for epoch, value in self.reported.items()}
+        return min(order, key=lambda epoch: order[epoch], default=recorded)
+
     def best_so_far(self, metric: Metric) -> float | None:
         """Returns the objective of its best epoch, where that was read or is complete.
 
@@ -154,6 +162,12 @@ def read_trials(
         )
         for row in trials
     ]
+
+
+def best_first(trials: Iterable[TrialRow], metric: Metric) -> list[TrialRow]:
+    """Returns the trials that are ranked by what decides; of equals the earlier comes first."""
+    ranked = (row for row in trials if row.ranked)
+    return sorted(ranked, key=lambda row: (metric.order(row.value), row.number))
 
 
 def _select_trials(study_id: int) -> sa.Select[Any]:

@@ -17,7 +17,7 @@ from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.manifest import Manifest
-from data_pipeline.store import Split, open_store
+from data_pipeline.store import Examples, open_store
 from hpo.results.quiet import load_tensorflow
 
 MOST_FILES = 200
@@ -99,7 +99,7 @@ def lead_over(decoded: np.ndarray, raw: np.ndarray) -> np.ndarray:
     return np.asarray(raw.max(axis=1) - raw[np.arange(len(raw)), decoded.argmax(axis=1)])
 
 
-def _raw_images(manifest: Manifest, split: Split, chosen: np.ndarray) -> Iterator[np.ndarray]:
+def _raw_images(manifest: Manifest, split: Examples, chosen: np.ndarray) -> Iterator[np.ndarray]:
     """Yields images as `hpo predict` reads them, of their own sizes (hwc, uint8)."""
     if manifest.kind == "builtin":
         images_bhwc = load_arrays(manifest.source)[0]

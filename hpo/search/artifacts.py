@@ -14,6 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -92,9 +93,10 @@ class Artifacts:
         free = [meta.artifact_id for number, meta in kept.items() if number not in wanted]
         for number in sorted(wanted & files.keys()):
             meta = kept.get(number)
-            if not self._holds(meta, files[number]):
-                place = meta.artifact_id if meta else free.pop() if free else None
-                self._put(_WEIGHTS.format(number=number), files[number], place)
+            with suppress(FileNotFoundError):  # another worker goes on with a trial laid aside
+                if not self._holds(meta, files[number]):
+                    place = meta.artifact_id if meta else free.pop() if free else None
+                    self._put(_WEIGHTS.format(number=number), files[number], place)
 
     def _put(self, name: str, file: Path, place: str | None) -> None:
         """Keeps a file, in place of the artifact `place` where one is given.

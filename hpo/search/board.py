@@ -12,7 +12,7 @@ from hpo.search.claims import Claim
 from hpo.search.crew import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
 from studies.metrics import METRICS, Metric
-from studies.record import Outcome, was_trained
+from studies.record import Outcome, value_of, was_trained
 
 RECENT = 8
 
@@ -75,6 +75,7 @@ class Board:
     recent: deque[Row] = field(default_factory=lambda: deque(maxlen=RECENT))
     devices: dict[int, str] = field(default_factory=dict)
     activity: str = ""
+    _values: dict[int, float] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _ended_now: int = 0
 
@@ -90,8 +91,8 @@ class Board:
         """Takes over what earlier runs have finished."""
         for trial in filter(was_trained, study.get_trials(deepcopy=False)):
             self.finished += trial.state.is_finished()
-            if trial.state.name == "COMPLETE" and trial.value is not None:
-                self._compare(trial.number, trial.value)
+            if (value := value_of(trial)) is not None:
+                self._value(trial.number, value)
 
     def ready(self, worker: Worker, event: Ready) -> None:
         """Notes a worker's device."""
@@ -126,16 +127,24 @@ class Board:
         row.seconds = outcome.seconds.get("total")
         speed = outcome.facts.get("images_per_s")
         row.images_per_s = float(speed) if speed is not None else row.images_per_s
+        self._value(claim.number, outcome.value)
         if outcome.value is not None:
             row.best = row.value = outcome.value
-            self._compare(claim.number, outcome.value)
         self.finished += 1
         self._ended_now += 1
         self.recent.append(row)
         return row
 
-    def _compare(self, number: int, value: float) -> None:
-        if self.best is None or self.metric.better(value, self.best):
+    def _value(self, number: int, value: float | None) -> None:
+        """Takes a trial's objective; None where it has none in the end, whatever it had before."""
+        self._values.pop(number, None)
+        if value is not None:
+            self._values[number] = value
+        if number == self.best_number:
+            order = {n: (self.metric.order(v), n) for n, v in self._values.items()}
+            self.best_number = min(order, key=lambda n: order[n], default=None)
+            self.best = None if self.best_number is None else self._values[self.best_number]
+        elif value is not None and (self.best is None or self.metric.better(value, self.best)):
             self.best, self.best_number = value, number
 
     def _unseen(self, claim: Claim) -> Row:

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from studies.leases import Leases
-from studies.record import CONFIG_KEY, LABEL_KEY, was_trained
+from studies.record import CONFIG_KEY, HOPELESS_KEY, LABEL_KEY, was_trained
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
@@ -26,6 +26,7 @@ class Claim:
         label: Name of the baseline it is, or None.
         reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
+        hopeless: Whether the pruner has ended it.
     """
 
     trial: optuna.Trial
@@ -33,6 +34,7 @@ class Claim:
     label: str | None
     reported: int = 0
     deaths: int = 0
+    hopeless: bool = False
 
     @property
     def number(self) -> int:
@@ -78,13 +80,19 @@ class Claims:
         The whole of it happens under one lease of the study, so that two processes never create
         the last trial twice.
         """
-        if self._returned:
-            return self._returned.pop()
+        while self._returned:
+            claim = self._returned.pop()
+            if self.leases.renew(claim.trial_id):
+                return claim
         gate = -1 - self.study._study_id  # trials' ids begin at 0
         if not self.leases.take(gate):
             return None
+        held = frozenset(self.leases.held)
         try:
             return self._left_behind() or self._new()
+        except BaseException:
+            self.leases.held &= held  # one that was taken is no claim yet: the next call finds it
+            raise
         finally:
             self.leases.release(gate)
 
@@ -102,6 +110,7 @@ class Claims:
             if now.state is TrialState.RUNNING:
                 claim = self._claim(optuna.Trial(self.study, trial_id))
                 claim.reported = max(now.intermediate_values, default=0)
+                claim.hopeless = HOPELESS_KEY in now.system_attrs
                 return claim
             self.leases.release(trial_id)  # its holder ended it after it was read above
         return None

@@ -35,7 +35,7 @@ POLL_S = 0.25
 HUNG_S = 600.0
 """A worker that has said nothing for this long while training is taken for hung."""
 STOP_S = 10.0
-"""A worker that has not laid its trial aside this long after the deadline is killed."""
+"""A worker that is silent for this long after the deadline is killed."""
 
 
 class View(Protocol):
@@ -93,6 +93,7 @@ class Search:
     deadline: float | None = None
     pausing: bool = False
     failure: str | None = None
+    _stopped_at: float | None = None
     _failures: Failures = field(default_factory=Failures)
     _beat_at: float = 0.0
     _exhausted: bool = False
@@ -148,6 +149,7 @@ class Search:
             self._finish(claim, twin)
             return
         worker.claim = claim
+        worker.heard_at = time.monotonic()  # of an idle one nothing is to be heard
         worker.send(self._job(claim))
 
     def _job(self, claim: Claim) -> Train:
@@ -175,13 +177,17 @@ class Search:
         elif isinstance(event, EpochEnd):
             if len(event.values) > claim.reported:  # else a continued trial says where it stands
                 claim.deaths = 0
-            prune = self._patiently(lambda: self.recorder.report(claim, event.values))
-            ending = self.pausing or self.failure
-            action = "pause" if ending else "prune" if prune else "continue"
-            worker.send(Verdict(action=action))
+            self._patiently(lambda: self.recorder.report(claim, event.values))
+            worker.send(self._verdict(claim, len(event.values)))
             self.view.epoch(worker, claim, event)
         elif isinstance(event, Finished):
             self._finished(worker, claim, event)
+
+    def _verdict(self, claim: Claim, epoch: int) -> Verdict:
+        if self.pausing or self.failure:
+            return Verdict(action="pause")
+        hopeless = self._patiently(lambda: self.recorder.prunes(claim, epoch))
+        return Verdict(action="prune" if hopeless else "continue")
 
     def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
         worker.claim = None
@@ -232,21 +238,24 @@ class Search:
         self._beat()
         now = time.monotonic()
         if self.deadline and now >= self.deadline:
-            self._end_in_time(now - self.deadline)
+            self._end_in_time(now)
         for worker in self.crew.busy():
             if now - worker.heard_at > HUNG_S:
                 self._hung(worker)
 
-    def _end_in_time(self, late_s: float) -> None:
-        """Lays trials aside within their epoch, and kills workers that cannot be told."""
+    def _end_in_time(self, now: float) -> None:
+        """Lays trials aside within their epoch, and kills workers that cannot be told.
+
+        One that is told, and says how its trial stands, is heard meanwhile.
+        """
         for worker in self.crew.busy():
-            if worker.claim and late_s > STOP_S:
+            if self._stopped_at is None:
+                worker.send(Stop())
+            elif worker.claim and now - max(self._stopped_at, worker.heard_at) > STOP_S:
                 self.recorder.leases.release(worker.claim.trial_id)
                 worker.claim = None
                 self.crew.replace(worker, at_once=True)
-            elif not self.pausing:
-                worker.send(Stop())
-        self.pausing = True
+        self.pausing, self._stopped_at = True, self._stopped_at or now
 
     def _beat(self) -> None:
         """Keeps the leases of all trials in hand, and lets go of those that were lost."""

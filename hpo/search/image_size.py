@@ -9,11 +9,22 @@ from PIL import Image
 
 from data_pipeline.datasets import DATASETS
 from data_pipeline.manifest import Manifest
+from data_pipeline.store import Decoded
 
 LARGEST_PX = 96
 """Trials on larger images learn little more about settings and cost in proportion."""
 STEP_PX = 32
 SAMPLE = 64
+
+
+def images_to_keep(image_size_px: int | None) -> Decoded:
+    """Returns what keeps images as they are read, in the size in which they will be trained on.
+
+    Args:
+        image_size_px: The size asked for; without one most photos are trained on at `LARGEST_PX`,
+            and small images, which are not, are quickly decoded once more.
+    """
+    return Decoded(image_size_px) if image_size_px else Decoded(LARGEST_PX, least_px=LARGEST_PX)
 
 
 def suitable_image_size(manifest: Manifest) -> int:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
-import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from hpo.paths import Paths
@@ -71,22 +70,12 @@ def open_existing(paths: Paths) -> RDBStorage:
     Raises:
         StudyError: It is a SQLite file that does not exist; nothing is created.
     """
-    file = _sqlite_file(paths.storage)
-    if file is not None and not file.exists():
+    if not paths.exist:
         raise StudyError(
             f"There is no study here yet. Received: {masked(paths.storage)}, which does not "
             "exist. Type `hpo run` first, or go to the folder where it was typed."
         )
     return open_storage(paths.storage)
-
-
-def _sqlite_file(storage: str) -> Path | None:
-    """Returns the file of a SQLite storage; None for others, malformed URLs among them."""
-    try:
-        url = sa.make_url(storage)
-    except sa.exc.ArgumentError:
-        return None
-    return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
 
 def names(storage: RDBStorage) -> list[str]:
@@ -96,10 +85,17 @@ def names(storage: RDBStorage) -> list[str]:
     ]
 
 
-def _latest(storage: RDBStorage) -> str | None:
-    """Returns the latest study that this program made."""
-    ours = [study for study in storage.get_all_studies() if STUDY_KEY in study.user_attrs]
-    return max(ours, key=lambda study: study._study_id).study_name if ours else None
+def latest(storage: RDBStorage) -> str | None:
+    """Returns the study that is meant where none is named; None where there is none.
+
+    It is the latest that this program made, or else another program's.
+    """
+    chosen = max(
+        storage.get_all_studies(),
+        key=lambda study: (STUDY_KEY in study.user_attrs, study._study_id),
+        default=None,
+    )
+    return chosen.study_name if chosen else None
 
 
 def find_study(paths: Paths, name: str | None) -> OpenStudy:
@@ -109,13 +105,12 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
         StudyError: There is no study of that name, or none at all.
     """
     storage = open_existing(paths)
-    known = names(storage)
-    if not known:
+    known, chosen = names(storage), name or latest(storage)
+    if not known or chosen is None:
         raise StudyError(
             f"There is no study in this storage. Received: {masked(paths.storage)}. "
             "Type `hpo run` first."
         )
-    chosen = name or _latest(storage) or known[-1]
     if chosen not in known:
         close = get_close_matches(chosen, known, n=1)
         raise StudyError(
@@ -124,10 +119,17 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
             + f"There are: {', '.join(known[-10:])}."
         )
     study = optuna.load_study(study_name=chosen, storage=storage)
+    return open_study(paths, study, storage, read_study(study))
+
+
+def open_study(
+    paths: Paths, study: optuna.Study, storage: RDBStorage, record: StudyRecord
+) -> OpenStudy:
+    """Returns a study with everything that belongs to it."""
     return OpenStudy(
         study=study,
-        record=read_study(study),
+        record=record,
         storage=storage,
         artifacts=Artifacts(study, storage, paths.artifacts),
-        folder=paths.study(chosen),
+        folder=paths.study(study.study_name, record.manifest_artifact),
     )

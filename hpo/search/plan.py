@@ -76,8 +76,24 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         facts=facts,
         space=space,
         unavailable=left_out,
-        first=baselines.params or first_trials(space, facts),
+        first=_first(settings, baselines.params, space, facts),
     )
+
+
+def _first(
+    settings: StudySettings,
+    baselines: Mapping[str, Mapping[str, Value]],
+    space: Space,
+    facts: DataFacts,
+) -> Mapping[str, Mapping[str, Value]]:
+    """Returns the baselines and, where not every combination is tried anyway, ours after them."""
+    ours = {} if settings.sampler.name == "exhaustive" else first_trials(space, facts)
+    known = list(baselines.values())
+    return dict(baselines) | {
+        label: params
+        for label, params in ours.items()
+        if label not in baselines and params not in known
+    }
 
 
 def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:

@@ -14,12 +14,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
 from data_pipeline.datasets import DATASETS
-from data_pipeline.inspect_image import Keep
 from data_pipeline.unchanged import write_stamps
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
-from hpo.search.open_study import OpenStudy, names
-from hpo.search.plan import Plan, Say, make_plan
+from hpo.search.open_study import OpenStudy, names, open_study
+from hpo.search.plan import Plan
 from studies.errors import StudyError
 from studies.leases import CREATION, Leases
 from studies.metrics import METRICS
@@ -38,24 +37,15 @@ def study_name(data: str) -> str:
 
 
 def prepare(
-    paths: Paths,
-    name: str,
-    settings: StudySettings,
-    asked: Mapping[str, Any],
-    say: Say,
-    before_reading: Callable[[], None] = lambda: None,
-    keep: Keep | None = None,
+    paths: Paths, name: str, asked: Mapping[str, Any], make_plan: Callable[[], Plan]
 ) -> OpenStudy:
     """Opens the study `name` where it exists, else creates it.
 
     Args:
         paths: Where studies live.
         name: The study's name.
-        settings: All settings, defaults included.
-        asked: Only those the user wrote.
-        say: Tells the user what is found.
-        before_reading: Called before the data are read, which may take long.
-        keep: Given each image of a folder while the data are read.
+        asked: Those settings that the user wrote.
+        make_plan: Reads the data, which may take long; called where the study is a new one.
 
     Raises:
         StudyError: The study exists and was created with something else, or the settings do not
@@ -63,16 +53,11 @@ def prepare(
         DataError: The data set cannot be trained on. No study is created.
     """
     _check_name(name)
-
-    def planned() -> Plan:
-        before_reading()
-        return make_plan(settings, say, keep)
-
-    plan = None if paths.exist else planned()  # a refusal then leaves nothing
+    plan = None if paths.exist else make_plan()  # a refusal then leaves nothing
     storage = open_storage(paths.storage)
     if opened := _existing(paths, storage, name, asked):
         return opened
-    plan = plan or planned()
+    plan = plan or make_plan()
     with Leases(storage.engine).alone(CREATION):
         if opened := _existing(paths, storage, name, asked):
             return opened  # another process was faster
@@ -83,9 +68,8 @@ def prepare(
         )
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
-        artifacts = Artifacts(study, storage, paths.artifacts)
-        record = _create(study, artifacts, plan)
-    opened = OpenStudy(study, record, storage, artifacts, paths.study(name))
+        record = _create(study, Artifacts(study, storage, paths.artifacts), plan)
+    opened = open_study(paths, study, storage, record)
     write_stamps(plan.manifest, opened.stamps)
     return opened
 
@@ -121,8 +105,7 @@ def _existing(
         return None
     record = read_study(study)
     _refuse_differences(name, record, asked)
-    artifacts = Artifacts(study, storage, paths.artifacts)
-    return OpenStudy(study, record, storage, artifacts, paths.study(name))
+    return open_study(paths, study, storage, record)
 
 
 def _refuse_differences(name: str, record: StudyRecord, asked: Mapping[str, Any]) -> None:

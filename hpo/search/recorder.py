@@ -19,6 +19,8 @@ from hpo.training.checkpoint import best_path
 from studies.leases import COLLECTION, Leases
 from studies.metrics import METRICS
 from studies.record import (
+    CONFIG_KEY,
+    HOPELESS_KEY,
     LABEL_KEY,
     STANDING_KEY,
     Outcome,
@@ -43,6 +45,8 @@ STATES: Mapping[Reason, TrialState] = {
 }
 WAIT_S = 5.0
 """How long one process waits while another collects files."""
+_GIVEN = {CONFIG_KEY, LABEL_KEY}
+"""User attributes that a trial has before it is trained."""
 _JUDGED = (TrialState.COMPLETE, TrialState.PRUNED)
 """States of trials that would end the same way if they were trained again."""
 
@@ -87,32 +91,53 @@ class Recorder:
         """Returns the outcome of a trial whose settings another has finished with, else None."""
         return self._twins.get(claim.config.identity)
 
-    def report(self, claim: Claim, values: list[float]) -> bool:
-        """Writes the objective of the epochs that are not written yet; whether to prune."""
+    def report(self, claim: Claim, values: list[float]) -> None:
+        """Writes the objective of the epochs that are not written yet."""
         for value in values[claim.reported :]:
             claim.trial.report(value, claim.reported + 1)
             claim.reported += 1
-        return claim.label is None and claim.trial.should_prune()
+
+    def prunes(self, claim: Claim, epoch: int) -> bool:
+        """Whether a trial is to end with an epoch that was reported.
+
+        A trial that was continued from before its last report is not judged again by that.
+        """
+        if claim.label is not None or epoch < claim.reported:
+            return False
+        if not claim.hopeless and claim.trial.should_prune():
+            self.study._storage.set_trial_system_attr(claim.trial_id, HOPELESS_KEY, True)
+            claim.hopeless = True
+        return claim.hopeless
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
         """Ends a trial; one that is ended already stays as it is."""
         now = self.study._storage.get_trial(claim.trial_id)
-        if now.state.is_finished():
-            self.leases.release(claim.trial_id)
-            return
-        attributes = outcome.attributes() | {STANDING_KEY: None}
-        write_attributes(self.artifacts.storage, claim.trial_id, attributes)
-        self._draw(claim, outcome)
-        write_note(claim.trial, describe(claim.label, claim.config, outcome))
         state = STATES[outcome.reason]
         value = outcome.value if state is TrialState.COMPLETE else None
-        self.study.tell(claim.trial, values=value, state=state)
+        if not now.state.is_finished():
+            outcome = self._with_curve(outcome, now.intermediate_values)
+            stale = now.user_attrs.keys() - _GIVEN if STANDING_KEY in now.user_attrs else set()
+            attributes = dict.fromkeys(stale) | outcome.attributes()
+            write_attributes(self.artifacts.storage, claim.trial_id, attributes)
+            self._draw(claim, outcome)
+            write_note(claim.trial, describe(claim.label, claim.config, outcome))
+            self.study.tell(claim.trial, values=value, state=state)
         self._remember(claim.number, claim.config, outcome.reason, value)
         self._ended.append(claim.number)
         if state is TrialState.COMPLETE:
             self._due |= bool(claim.label) or self._rank(value, claim.number) < self._bar
         self._due |= STANDING_KEY in now.user_attrs  # older weights of it are kept
         self.leases.release(claim.trial_id)
+
+    def _with_curve(self, outcome: Outcome, reported: Mapping[int, float]) -> Outcome:
+        """Gives an outcome that its worker could not tell the epochs that it had reported."""
+        if outcome.history or not reported:
+            return outcome
+        order = METRICS[self.metric].order
+        curve = [reported[epoch] for epoch in sorted(reported)]
+        best_epoch = min(reported, key=lambda epoch: (order(reported[epoch]), epoch))
+        history = {f"val_{self.metric}": curve}
+        return outcome.model_copy(update={"history": history, "best_epoch": best_epoch})
 
     def lay_aside(self, claim: Claim, standing: Outcome | None) -> None:
         """Leaves a trial to be continued, and its best epoch to be taken until then."""
@@ -146,9 +171,11 @@ class Recorder:
         valued = [t for t in trials if value_of(t) is not None and was_trained(t)]
         with_weights = [trial for trial in valued if "best_epoch" in trial.user_attrs]
         with_weights.sort(key=self._rank_of)
-        best = with_weights[: self.keep_top]
-        if len(best) == self.keep_top:
-            self._bar = self._rank_of(best[-1])
+        complete = [trial for trial in with_weights if trial.state is TrialState.COMPLETE]
+        if len(complete) >= self.keep_top:
+            self._bar = self._rank_of(complete[self.keep_top - 1])
+        # One that was laid aside takes no other's place: it may yet end without a value.
+        best = [*complete[: self.keep_top], *with_weights[: self.keep_top]]
         baselines = [trial for trial in valued if LABEL_KEY in trial.user_attrs]
         folders = {int(folder.name): folder for folder in self.trials_folder.glob("[0-9]*")}
         weights = {

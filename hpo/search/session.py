@@ -31,7 +31,7 @@ from studies.pruners import make_pruner
 from studies.record import TOTAL_KEY
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
-from studies.stateless import StatelessSampler
+from studies.stateless_sampler import StatelessSampler
 
 
 @dataclass(frozen=True)

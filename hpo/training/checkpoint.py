@@ -1,4 +1,4 @@
-"""A trial's state after its last finished epoch, so that a kill at any moment costs nothing.
+"""A trial's state after its last finished epoch, so that a kill costs an epoch or two at most.
 
 A checkpoint is one uncompressed `.npz` that ends with a CRC-32 of all before it, as zip's own cover
 the arrays but not where they are. It is written beside its predecessor and renamed over it, and the
@@ -9,6 +9,7 @@ checkpoint that speaks of it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -27,6 +28,8 @@ _CURRENT, _PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
 _TAG, _TAIL_BYTES = b"crc32:", 14
 """The archive's comment is this tag and eight hexadecimal digits."""
 _BLOCK_BYTES = 1 << 22
+_OF_THE_DISK = (errno.EIO, errno.ESTALE)
+"""Errors that say nothing of a file: a disk or a network that is to be mended."""
 
 
 class Saver:
@@ -80,6 +83,7 @@ class TrialState(BaseModel):
         policy: Where the schedule and stopping early stand.
         history: Metric name to one value an epoch.
         seconds: Phase to seconds spent so far, over all processes that worked on the trial.
+        precision: Keras dtype policy that it began with, and goes on with on another machine too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +93,7 @@ class TrialState(BaseModel):
     policy: PolicyState = PolicyState()
     history: dict[str, list[float]] = {}
     seconds: dict[str, float] = {}
+    precision: str = ""
 
 
 def save(folder: Path, state: TrialState, arrays: Sequence[np.ndarray]) -> None:
@@ -193,9 +198,9 @@ def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
             with np.load(stream, allow_pickle=False) as file:
                 meta = json.loads(file["meta"].tobytes())
                 return [file[name] for name in sorted(file.files) if name != "meta"], meta
-        except MemoryError:
-            raise  # nothing is wrong with the file
         except Exception as error:  # zipfile and NumPy raise nearly anything on damaged files
+            if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _OF_THE_DISK:
+                raise  # nothing is wrong with the file
             raise TornError(f"{path}: {error}") from error
 
 

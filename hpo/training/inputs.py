@@ -16,7 +16,7 @@ from data_pipeline.augment import warp
 from data_pipeline.batches import EvalBatch, drawn_batches, eval_batches, train_batches
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
-from data_pipeline.store import ImageStore, Split, open_store
+from data_pipeline.store import Examples, ImageStore, open_store
 from hpo.training.protocol import Train
 from studies.trial_config import TrialConfig
 
@@ -62,7 +62,7 @@ class TrialData:
         """The decoded images, waited for where another process decodes them."""
         return self.open_images()
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str) -> Examples:
         """Returns `train` or `validation`."""
         assert name != "test", "the test images are sealed"
         return self.store.splits[name]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from hpo.training.protocol import EpochEnd, Progress, Started
+from hpo.training.protocol import Alive, EpochEnd, Progress, Started
 
 PROGRESS_S = 0.25
 
@@ -14,7 +14,7 @@ PROGRESS_S = 0.25
 class Link(Protocol):
     """The coordinator as a trial sees it."""
 
-    def send(self, event: Started | Progress | EpochEnd) -> None:
+    def send(self, event: Alive | Started | Progress | EpochEnd) -> None:
         """Sends an event."""
 
     def verdict(self) -> str:
@@ -28,15 +28,11 @@ class LaidAside(Exception):  # noqa: N818 - not an error
     """The trial goes on later, from its last checkpoint."""
 
 
-def reporter(
-    link: Link, *, number: int, epoch: int, steps: int, images: int
-) -> Callable[[int], bool]:
+def reporter(link: Link, steps: int, images: int) -> Callable[[int], bool]:
     """Returns what tells the coordinator, a few times a second, how far an epoch is.
 
     Args:
         link: To the coordinator.
-        number: The trial's.
-        epoch: The epoch's, from 1.
         steps: Batches of the epoch.
         images: Training images.
 
@@ -51,8 +47,7 @@ def reporter(
         if now - last >= PROGRESS_S:
             last = now
             speed = images * done / steps / (now - began)
-            share = done / steps
-            link.send(Progress(number=number, epoch=epoch, done=share, images_per_s=speed))
+            link.send(Progress(done=done / steps, images_per_s=speed))
         return not link.stopped()
 
     return report

@@ -18,7 +18,14 @@ import tensorflow as tf
 
 from data_pipeline.batches import EvalBatch
 from models.config import ModelConfig, OptimizerConfig
-from models.network import build_network, l2_kernels, reset, set_rates, shape_key
+from models.network import (
+    build_network,
+    count_parameters,
+    l2_kernels,
+    reset,
+    set_dropout,
+    shape_key,
+)
 from models.optimizers import build_optimizer
 
 CALL_S = 0.25
@@ -74,8 +81,7 @@ class Predictor:
     @property
     def parameters(self) -> int:
         """Number of weights of the whole network."""
-        base = self.network.base
-        return int(self.network.head.count_params() + (base.count_params() if base else 0))
+        return count_parameters(self.network)
 
     def logits(self, batches: Iterable[EvalBatch]) -> tuple[np.ndarray, np.ndarray]:
         """Returns float32 logits (n, units) and int32 labels (n,) of batches, in their order."""
@@ -140,7 +146,7 @@ class Program(Predictor):
     def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
         """Makes this the program of a new trial: fresh weights, optimizer and rates."""
         reset(self.network, seed=seed)
-        set_rates(self.network, model.dropout)
+        set_dropout(self.network, model.dropout)
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self._l2.assign(model.l2)

@@ -10,7 +10,7 @@ from hpo.training.device import Device
 from hpo.training.features import FeatureInputs, Features, features_fit
 from hpo.training.inputs import ImageInputs, Inputs, TrialData
 from hpo.training.program import Predictor, Program, program_key
-from models.config import ModelConfig
+from models.config import STAGES, ModelConfig
 from models.network import shape_key
 from studies.trial_config import TrialConfig
 
@@ -95,7 +95,7 @@ class Programs:
         Which of the two depends on the settings alone, never on what is cached already.
         """
         model = config.model
-        if not model.pretrained or model.trainable_stages >= 5:
+        if not model.pretrained or model.trainable_stages >= STAGES:
             return ImageInputs(data, config, warp_on_device=self.device.is_gpu)
         features = self.features(model, data, precision)
         if not features_fit(features, config, data.train_images):

@@ -86,23 +86,19 @@ class Started(_Message):
     """A trial has begun, at epoch 0 or where its checkpoint left it."""
 
     kind: Literal["started"] = "started"
-    number: int
     epoch: int
-    parameters: int
 
 
 class Progress(_Message):
     """Within an epoch, a few times a second."""
 
     kind: Literal["progress"] = "progress"
-    number: int
-    epoch: int
     done: float
     images_per_s: float
 
 
 class Alive(_Message):
-    """Something long is under way that no epoch has begun for yet."""
+    """Something long is under way that is no step of an epoch."""
 
     kind: Literal["alive"] = "alive"
 
@@ -113,14 +109,11 @@ class EpochEnd(_Message):
     Attributes:
         values: The objective of every epoch so far, so that a report lost to a kill is made up.
         metrics: All metrics of this epoch.
-        seconds: Wall-clock time of this epoch.
     """
 
     kind: Literal["epoch"] = "epoch"
-    number: int
     values: list[float]
     metrics: dict[str, float]
-    seconds: float
 
 
 class Finished(_Message):
@@ -128,15 +121,12 @@ class Finished(_Message):
 
     Attributes:
         outcome: How; where it was laid aside how it stands, or None before its first epoch.
-        weights: File with the best epoch's weights, in the trial's folder.
         resident_bytes: Memory the worker holds now.
         hindrance: What keeps this and every other trial from going on, such as a full disk.
     """
 
     kind: Literal["finished"] = "finished"
-    number: int
     outcome: Outcome | None
-    weights: str | None = None
     resident_bytes: int = 0
     hindrance: str | None = None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.batches import EvalBatch
 from hpo.training import checkpoint, metrics, mishaps, policies
 from hpo.training.calibration import fast_precision
 from hpo.training.checkpoint import Saver, TrialState
@@ -24,7 +25,7 @@ from hpo.training.link import LaidAside, Link, reporter
 from hpo.training.phases import Phase, phase_at
 from hpo.training.program import EpochSums
 from hpo.training.programs import Programs
-from hpo.training.protocol import EpochEnd, Finished, Started, Train
+from hpo.training.protocol import Alive, EpochEnd, Finished, Started, Train
 from hpo.training.stopwatch import Stopwatch
 from studies.hits import Hits
 from studies.metrics import METRICS
@@ -55,13 +56,7 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
             outcome = run.outcome("out of memory", message=starved)
         elif not hindrance:
             outcome = run.outcome("failed", message=traceback.format_exc())
-    weights = run.best_weights()
-    return Finished(
-        number=job.number,
-        outcome=outcome,
-        weights=str(weights) if weights else None,
-        hindrance=hindrance,
-    )
+    return Finished(outcome=outcome, hindrance=hindrance)
 
 
 def make_ready(job: Train, data: TrialData, programs: Programs) -> None:
@@ -98,7 +93,6 @@ class _Run:
         self.folder = Path(self.job.folder)
         self.metric = METRICS[self.job.metric]
         self.state = TrialState(identity=self._identity())
-        self.precision = self.job.precision
 
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended, its files written."""
@@ -140,11 +134,6 @@ class _Run:
             message=message,
         )
 
-    def best_weights(self) -> Path | None:
-        """Returns the file with the best epoch's weights, where there is one."""
-        path = checkpoint.best_path(self.folder, self.state.policy.best_epoch)
-        return path if path.exists() else None
-
     def standing(self) -> Outcome | None:
         """Returns how the trial stands, to be of use before it is continued.
 
@@ -157,12 +146,13 @@ class _Run:
         return None
 
     def _begin(self) -> Leg:
-        with self.watch.timed("start-up"):
-            self.precision = _precision(self.job, self.data, self.programs)
         loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
             self.watch.add(self.state.seconds)
+        with self.watch.timed("start-up"):
+            precision = self.state.precision or _precision(self.job, self.data, self.programs)
+            self.state = self.state.model_copy(update={"precision": precision})
         leg = self._leg(phase_at(self.config, max(0, self.state.epoch - 1)))
         require_memory(leg, self.config.training.batch_size, self.programs.device)
         if loaded:
@@ -171,15 +161,9 @@ class _Run:
             "parameters": leg.program.parameters,
             "image_size_px": leg.phase.model.image_size_px,
             "device": self.programs.device.name,
-            "precision": self.precision,
+            "precision": self.state.precision,
         }
-        self.link.send(
-            Started(
-                number=self.job.number,
-                epoch=self.state.epoch,
-                parameters=leg.program.parameters,
-            )
-        )
+        self.link.send(Started(epoch=self.state.epoch))
         return leg
 
     def _identity(self) -> str:
@@ -190,7 +174,7 @@ class _Run:
 
     def _leg(self, phase: Phase) -> Leg:
         with self.watch.timed("start-up"):
-            return start_leg(phase, self.job, self.data, self.programs, self.precision)
+            return start_leg(phase, self.job, self.data, self.programs, self.state.precision)
 
     def _epoch(self, leg: Leg) -> bool:
         """Trains and evaluates one epoch and saves it; False where the loss was not finite."""
@@ -211,7 +195,7 @@ class _Run:
         if not sums.complete:
             raise LaidAside
         with self.watch.timed("evaluation"):
-            logits, labels = leg.program.logits(leg.inputs.validation())
+            logits, labels = leg.program.logits(self._told(leg.inputs.validation()))
             figures = metrics.evaluate(logits, labels, self.data.classes)
         if not np.isfinite(logits).all():
             return False
@@ -220,16 +204,15 @@ class _Run:
         self.facts["images_per_s"] = round(len(leg.inputs) / (time.monotonic() - began), 1)
         return True
 
+    def _told(self, batches: Iterator[EvalBatch]) -> Iterator[EvalBatch]:
+        """Yields batches and tells the coordinator of each, as a large evaluation takes long."""
+        for batch in batches:
+            self.link.send(Alive())
+            yield batch
+
     def _train(self, leg: Leg, batches: Iterator[Batch], steps: int) -> EpochSums:
-        report = reporter(
-            self.link,
-            number=self.job.number,
-            epoch=self.state.epoch + 1,
-            steps=steps,
-            images=len(leg.inputs),
-        )
         try:
-            return leg.program.train(batches, steps, report)
+            return leg.program.train(batches, steps, reporter(self.link, steps, len(leg.inputs)))
         except tf.errors.OpError:
             if leg.inputs.failure:
                 raise leg.inputs.failure from None
@@ -275,10 +258,7 @@ class _Run:
         curve = self.state.history[f"val_{self.metric.name}"]
         last = {name: values[-1] for name, values in self.state.history.items()}
         with self.watch.timed("waiting"):
-            seconds = self.state.seconds.get("total", 0.0) / self.state.epoch
-            self.link.send(
-                EpochEnd(number=self.job.number, values=curve, metrics=last, seconds=seconds)
-            )
+            self.link.send(EpochEnd(values=curve, metrics=last))
             verdict = self.link.verdict()
         if verdict == "pause":
             raise LaidAside
@@ -288,17 +268,15 @@ class _Run:
         """Evaluates the best epoch's weights in float32, as an export would be."""
         with self.watch.timed("checkpoint"):
             self.saver.wait()
-        best = self.best_weights()
-        if best is None:
-            raise RuntimeError(f"The best epoch's weights are missing in {self.folder}.")
+        best = checkpoint.best_path(self.folder, self.state.policy.best_epoch)
         weights, stages = checkpoint.load_weights(best)
         model = self.config.model.model_copy(update={"trainable_stages": stages})
         config = self.config.model_copy(update={"model": model})
         with self.watch.timed("evaluation"):
-            inputs = self.programs.inputs(config, self.data, self.precision)
-            predictor = self.programs.predictor(config, inputs, self.precision)
+            inputs = self.programs.inputs(config, self.data, self.state.precision)
+            predictor = self.programs.predictor(config, inputs, self.state.precision)
             predictor.network.head.set_weights(weights)
-            logits, labels = predictor.logits(inputs.validation())
+            logits, labels = predictor.logits(self._told(inputs.validation()))
         value = metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
         guesses = metrics.probabilities(logits).argmax(axis=1)
         return self.outcome(reason, value).model_copy(update={"hits": Hits.of(guesses == labels)})

@@ -13,7 +13,7 @@ from PIL import Image
 from data_pipeline.batches import eval_batches, train_batches
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Item, Manifest, create_manifest
-from data_pipeline.store import Split, open_store
+from data_pipeline.store import Examples, open_store
 from tests.benchmarks.measure import SIX, compare
 from tests.hpo.training.plain_keras import augmentation_layers
 
@@ -45,7 +45,7 @@ def test_reading_a_decoded_store(
     open_store(manifest, 224, Cache(tmp_path))
     # A new cache object verifies the entry's checksum, as a new process does.
     first = open_store(manifest, 224, Cache(tmp_path)).splits["train"]
-    ten_epochs = Split(
+    ten_epochs = Examples(
         first.images_bhwc, np.tile(first.rows, 10), np.tile(first.labels, 10), first.paths * 10
     )
     files = keras.utils.image_dataset_from_directory(
@@ -68,7 +68,7 @@ def test_full_augmentation(size_px: int, count: int, capsys: pytest.CaptureFixtu
     shape = (count, size_px, size_px, 3)
     images_bhwc = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     labels = np.zeros(count, np.int32)
-    split = Split(images_bhwc, np.arange(count), labels, ("",) * count)
+    split = Examples(images_bhwc, np.arange(count), labels, ("",) * count)
     layers = augmentation_layers(SIX)
 
     def augmented(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from studies.samplers import TPE
-from studies.stateless import StatelessSampler
+from studies.stateless_sampler import StatelessSampler
 from studies.storage import open_storage
 from studies.suggest import suggest
 from tests.benchmarks.clone import clone_trials

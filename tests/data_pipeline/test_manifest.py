@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from data_pipeline import sources
 from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
-from data_pipeline.manifest import SPLITS, Item, Manifest, create_manifest
+from data_pipeline.manifest import Item, Manifest, create_manifest
+from data_pipeline.parts import SPLITS
 from tests.data_pipeline.conftest import Folder
 
 

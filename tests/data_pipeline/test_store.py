@@ -81,7 +81,7 @@ def test_second_use_decodes_nothing(
     np.testing.assert_array_equal(train.labels, 1 - validation.labels)
 
 
-def _pixels(split: store_module.Split) -> np.ndarray:
+def _pixels(split: store_module.Examples) -> np.ndarray:
     return split.images_bhwc[split.rows]
 
 
@@ -101,6 +101,26 @@ def test_what_the_audit_decoded_is_not_decoded_again(
     assert len(reads) == len(manifest.items) - 15
     decoded.clear()
     assert all(decoded.get(item.sha256) is None for item in manifest.items)
+
+
+def test_images_kept_in_another_size_are_not_used(cats_and_dogs: Path, tmp_path: Path) -> None:
+    """The store is the same as without them."""
+    decoded = Decoded(9)
+    manifest = create_manifest(str(cats_and_dogs), seed=0, keep=decoded.add)[0]
+    assert all(decoded.get(item.sha256) for item in manifest.items)
+    expected = open_store(manifest, 6, Cache(tmp_path / "one")).splits["train"]
+    found = open_store(manifest, 6, Cache(tmp_path / "two"), decoded=decoded).splits["train"]
+    np.testing.assert_array_equal(found.images_bhwc, expected.images_bhwc)
+
+
+@pytest.mark.parametrize(("size", "kept"), [((8, 20), True), ((20, 7), False)])
+def test_small_images_are_not_kept_where_the_size_is_a_guess(
+    size: tuple[int, int], kept: bool
+) -> None:
+    """Their shorter side counts."""
+    decoded = Decoded(8, least_px=8)
+    decoded.add("x", Image.new("RGB", size))
+    assert (decoded.get("x") is not None) is kept
 
 
 def test_another_size_is_another_store(manifest: Manifest, cache: Cache) -> None:
@@ -213,7 +233,7 @@ def test_progress_counts_every_image(manifest: Manifest, cache: Cache) -> None:
     """Progress is told once an image while decoding, and not at all on second use."""
     calls: list[tuple[int, int]] = []
     for _ in range(2):
-        open_store(manifest, 6, cache, threads=3, progress=lambda *call: calls.append(call))
+        open_store(manifest, 6, cache, progress=lambda *call: calls.append(call))
     assert calls == [(done, 20) for done in range(1, 21)]
 
 

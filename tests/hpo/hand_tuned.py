@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from optuna.trial import FixedTrial, create_trial
 
 from hpo.paths import Paths
 from hpo.search.open_study import OpenStudy
+from hpo.search.plan import Plan, make_plan
 from hpo.search.prepare import prepare
 from hpo.search.recorder import STATES
 from studies.hits import Hits
@@ -41,9 +43,16 @@ def where(folder: Path) -> Paths:
 
 
 def new_study(folder: Path, **asked: Any) -> OpenStudy:
-    """Creates the study `hand` on the digits; the baseline `by hand` waits."""
+    """Creates the study `hand` on the digits; the baseline `by hand` waits and nothing else."""
     settings = StudySettings.model_validate(ASKED | asked)
-    return prepare(where(folder), "hand", settings, ASKED | asked, lambda _: None)
+    labels = {baseline.label for baseline in settings.baseline}
+
+    def planned() -> Plan:
+        plan = make_plan(settings, lambda _: None)
+        named = {label: params for label, params in plan.first.items() if label in labels}
+        return replace(plan, first=named)
+
+    return prepare(where(folder), "hand", ASKED | asked, planned)
 
 
 def finish(opened: OpenStudy, right: list[int], label: str | None = None, **settings: Any) -> None:

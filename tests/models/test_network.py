@@ -20,7 +20,7 @@ from models.network import (
     get_weights,
     l2_kernels,
     reset,
-    set_rates,
+    set_dropout,
     set_top_weights,
     shape_key,
     top_weights,
@@ -251,10 +251,10 @@ class TestSharedVariables:
         step = tf.function(lambda x: network.head(x, training=True))
         without = step(features).numpy()
         np.testing.assert_array_equal(step(features).numpy(), without)
-        set_rates(network, 0.9)
+        set_dropout(network, 0.9)
         features = tf.random.stateless_normal(features.shape, seed=(0, 0))
         assert not np.array_equal(step(features).numpy(), step(features).numpy())
-        set_rates(network, 0.0)
+        set_dropout(network, 0.0)
         np.testing.assert_array_equal(step(features).numpy(), step(features).numpy())
         assert step.experimental_get_tracing_count() == 1
 

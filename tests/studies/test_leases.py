@@ -86,10 +86,9 @@ def test_leases_of_other_trials_are_other_leases(engine: sa.Engine) -> None:
 def test_a_dead_process_is_not_waited_for(engine: sa.Engine) -> None:
     """A holder of this machine whose process is gone loses its lease at once."""
     dead = subprocess.Popen([sys.executable, "-c", "pass"])
-    started = module.psutil.Process(dead.pid).create_time()
+    owner = module.owner_of(dead.pid)
     dead.wait()
-    host = new_owner().split("|")[0]
-    assert Leases(engine, f"{host}|{dead.pid}|{started}|a").take(5)
+    assert Leases(engine, owner).take(5)
     assert Leases(engine).take(5)
 
 
@@ -98,6 +97,30 @@ def test_a_process_id_used_again_is_another_process(engine: sa.Engine) -> None:
     host, pid, started, _ = new_owner().split("|")
     assert Leases(engine, f"{host}|{pid}|{float(started) - 60}|a").take(5)
     assert Leases(engine).take(5)
+
+
+def test_a_clock_that_is_set_kills_nobody(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time of the boot, from which processes' are reckoned, moves with the clock."""
+    mine = Leases(engine)
+    assert mine.take(5)
+    boot_s = module.psutil.boot_time()
+    for owner in (module.psutil, module.psutil._pslinux):
+        monkeypatch.setattr(owner, "boot_time", lambda: boot_s + 3600)
+    assert not Leases(engine).take(5)
+
+
+def test_the_same_name_is_not_the_same_machine(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container that shares the host's name sees none of its processes, and waits."""
+    with monkeypatch.context() as patch:
+        patch.setattr(module.Path, "readlink", lambda _: module.Path("pid:[1]"))
+        _, pid, started_s, _ = new_owner().split("|")
+        theirs = Leases(engine, f"{module._machine()}|{int(pid) + 1_000_000}|{started_s}|a")
+        assert theirs.take(5)
+    assert not Leases(engine).take(5)
 
 
 def test_a_living_process_keeps_it(engine: sa.Engine, clock: Clock) -> None:
@@ -241,9 +264,7 @@ def test_a_stopped_process_is_alive(engine: sa.Engine) -> None:
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         child.send_signal(signal.SIGSTOP)
-        started = module.psutil.Process(child.pid).create_time()
-        host = new_owner().split("|")[0]
-        assert Leases(engine, f"{host}|{child.pid}|{started}|a").take(5)
+        assert Leases(engine, module.owner_of(child.pid)).take(5)
         time.sleep(0.01)
         assert not Leases(engine).take(5)
     finally:

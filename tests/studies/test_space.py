@@ -1,4 +1,4 @@
-"""Tests of `studies.space`, `studies.changes` and `studies.domains`."""
+"""Tests of `studies.space`, `studies.declarations` and `studies.domains`."""
 
 from __future__ import annotations
 

@@ -40,11 +40,11 @@ def objective(config: dict[str, Any]) -> float:
 
 def train(job: dict[str, Any], epoch_s: float) -> None:
     """Answers for one trial."""
-    number, folder = job["number"], Path(job["folder"])
+    folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
     marks = folder / "epochs"  # stands for the checkpoint
     done = len(marks.read_text()) if marks.exists() else 0
-    say("started", number=number, epoch=done, parameters=1000)
+    say("started", epoch=done)
     epochs = min(EPOCHS, job["config"]["training"]["epochs"])
     best = objective(job["config"])
     curve = [best * (1 - 0.5 ** (epoch + 1)) for epoch in range(epochs)]
@@ -53,11 +53,11 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
         time.sleep(epoch_s)
         done += 1
         marks.write_text("." * done)
-        say("epoch", number=number, values=curve[:done], metrics={"loss": 1.0}, seconds=epoch_s)
+        say("epoch", values=curve[:done], metrics={"loss": 1.0})
         while (answer := hear())["kind"] == "stop":
             pass
         if answer["action"] == "pause":
-            say("finished", number=number, outcome=None)
+            say("finished", outcome=None)
             return
         if answer["action"] == "prune":
             reason = "pruned"
@@ -66,7 +66,6 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
     names = ("accuracy", "loss", "val_accuracy", "val_loss", "val_macro_f1")
     say(
         "finished",
-        number=number,
         outcome={
             "reason": reason,
             "value": curve[done - 1] if reason == "complete" else None,

@@ -17,7 +17,7 @@ from studies.leases import Leases
 from studies.record import Outcome
 from studies.samplers import Random
 from studies.space import Space
-from studies.stateless import StatelessSampler
+from studies.stateless_sampler import StatelessSampler
 from studies.storage import default_url, open_storage
 from tests.studies.spaces import DIGITS, space_of
 

@@ -44,6 +44,14 @@ def test_weights_are_not_written_elsewhere(artifacts: Artifacts, tmp_path: Path)
     assert precious.read_text() == "mine"
 
 
+def test_weights_that_are_gone_meanwhile(artifacts: Artifacts, tmp_path: Path) -> None:
+    """A trial that was laid aside goes on in another worker, which deletes what is outdated."""
+    weights = tmp_path / "best-0002.npz"
+    weights.write_text("weights")
+    artifacts.keep([0, 1], {0: tmp_path / "best-0001.npz", 1: weights})
+    assert list(artifacts.weights()) == [1]
+
+
 def test_names_that_lead_elsewhere(artifacts: Artifacts, tmp_path: Path) -> None:
     """A kept file's name is only a label: it lies in the folder under its id."""
     artifact_id = artifacts.add_text("manifest.json", "{}")

@@ -98,6 +98,32 @@ class TestClaims:
         assert new
         assert new.number == 1
 
+    def test_given_back_and_lost_before_it_is_handed_out(self, study: optuna.Study) -> None:
+        """Whoever has its lease by then trains it."""
+        claims = claims_of(study)
+        claim = claims.next()
+        assert claim
+        claims.give_back(claim)
+        claims.leases.release(claim.trial_id)
+        assert Leases(storage_of(study).engine).take(claim.trial_id)
+        new = claims.next()
+        assert new
+        assert new.number == 1
+
+    def test_a_connection_that_is_cut_while_settings_are_drawn(
+        self, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The trial that was created is what the next call claims."""
+        claims = claims_of(study, total=1)
+        with monkeypatch.context() as patch:
+            patch.setattr("hpo.search.claims.suggest", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                claims.next()
+        claim = claims.next()
+        assert claim
+        assert claim.number == 0
+        assert claims.leases.renew(claim.trial_id)
+
     def test_one_that_ends_while_another_looks(
         self, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -16,7 +16,7 @@ from hpo.search import coordinator as module
 from hpo.search import memory
 from hpo.search.claims import Claim
 from hpo.search.coordinator import JobSettings, Search
-from hpo.training.protocol import EpochEnd, Event, Finished, Ready, Stop, Train, Verdict
+from hpo.training.protocol import Alive, EpochEnd, Event, Finished, Ready, Stop, Train, Verdict
 from studies.leases import Leases
 from studies.record import Outcome, value_of
 from tests.hpo.search.small_study import claims_of, outcome_of, recorder_of
@@ -139,14 +139,14 @@ def step(search: Search, *events: Event, ended: bool = False) -> list[Any]:
 READY = Ready(device="CPU")
 
 
-def finished(number: int, **changes: Any) -> Finished:
+def finished(**changes: Any) -> Finished:
     """A worker's word that a trial is over."""
-    return Finished(number=number, outcome=outcome_of()).model_copy(update=changes)
+    return Finished(outcome=outcome_of()).model_copy(update=changes)
 
 
-def epoch_end(number: int, epoch: int = 1) -> EpochEnd:
+def epoch_end(epoch: int = 1) -> EpochEnd:
     """A worker's word that an epoch is."""
-    return EpochEnd(number=number, values=[0.25] * epoch, metrics={"loss": 1.0}, seconds=1.0)
+    return EpochEnd(values=[0.25] * epoch, metrics={"loss": 1.0})
 
 
 class TestSearch:
@@ -156,10 +156,10 @@ class TestSearch:
         """A ready worker gets one trial after another until there are none."""
         (job,) = step(search, READY)
         assert isinstance(job, Train)
-        for number in range(3):
+        for _ in range(3):
             assert not search._over()
-            assert [type(c) for c in step(search, epoch_end(number))] == [Verdict]
-            step(search, finished(number))
+            assert [type(c) for c in step(search, epoch_end())] == [Verdict]
+            step(search, finished())
         assert search._over()
         assert [trial.state.name for trial in search.claims.study.trials] == ["COMPLETE"] * 3
 
@@ -202,7 +202,7 @@ class TestSearch:
         for epoch in (1, 2, 2, 2):
             (job,) = step(search, READY)
             assert job.number == 0
-            step(search, epoch_end(0, epoch))
+            step(search, epoch_end(epoch))
             step(search, ended=True)
         trial = search.claims.study.trials[0]
         assert trial.state is TrialState.FAIL
@@ -214,10 +214,10 @@ class TestSearch:
         worker = crew.worker
         step(search, READY)
         worker.grown = True
-        (job,) = step(search, finished(0))
+        (job,) = step(search, finished())
         assert (crew.worker, crew.started, job.number) == (worker, 2, 1)
         crew.successor.ready = True
-        assert step(search, finished(1)) == []
+        assert step(search, finished()) == []
         assert crew.worker is not worker
         assert [job.number for job in crew.worker.sent] == [2]
 
@@ -263,9 +263,9 @@ class TestSearch:
         """The trial is laid aside at its next epoch, and its lease given back."""
         step(search, READY)
         search.pause()
-        (verdict,) = step(search, epoch_end(0))
+        (verdict,) = step(search, epoch_end())
         assert verdict.action == "pause"
-        step(search, finished(0, outcome=outcome_of(0.4, reason="interrupted")))
+        step(search, finished(outcome=outcome_of(0.4, reason="interrupted")))
         assert search._over()
         assert search.claims.study.trials[0].state is TrialState.RUNNING
         assert value_of(search.claims.study.trials[0]) == 0.4
@@ -285,11 +285,21 @@ class TestSearch:
         search.deadline = module.time.monotonic() - 1
         assert [type(command) for command in step(search)] == [Stop]
         assert step(search) == []
-        search.deadline -= module.STOP_S
+        search._stopped_at -= module.STOP_S
+        assert step(search, Alive()) == [], "it says how its trial stands"
+        crew.worker.heard_at -= module.STOP_S
         step(search)
         assert crew.started == 2
         assert search._over()
         assert search.recorder.leases.held == set()
+
+    def test_deadline_after_an_interruption(self, search: Search) -> None:
+        """Whoever finishes the epoch is told that the time is up, too."""
+        step(search, READY)
+        search.pause()
+        assert step(search) == []
+        search.deadline = module.time.monotonic() - 1
+        assert [type(command) for command in step(search)] == [Stop]
 
     def test_deadline_while_none_is_busy(self, search: Search) -> None:
         """The search ends."""
@@ -306,6 +316,18 @@ class TestSearch:
         assert search.claims.study.trials[0].user_attrs["reason"] == "hung"
         assert crew.started == 2
 
+    def test_a_worker_that_was_idle_for_long(self, search: Search) -> None:
+        """Of it nothing was to be heard: it is given the trial of one that died."""
+        crew: Any = search.crew
+        search.pausing = True  # so that it stays idle
+        step(search, READY)
+        crew.worker.heard_at -= module.HUNG_S + 1
+        search.pausing = False
+        (job,) = step(search)
+        step(search)
+        assert crew.worker.claim.number == job.number == 0
+        assert crew.started == 1
+
     def test_a_lost_lease(self, search: Search) -> None:
         """The worker is killed and what it says afterwards is not written."""
         step(search, READY)
@@ -317,7 +339,7 @@ class TestSearch:
         search._beat_at = 0.0
         search._beat()
         assert not search.crew.busy()
-        step(search, finished(0))
+        step(search, finished())
         assert search.claims.study.trials[0].state is TrialState.RUNNING
 
     def test_a_lease_lost_since_the_last_beat(self, search: Search) -> None:
@@ -327,7 +349,7 @@ class TestSearch:
         trial_id = next(iter(leases.held))
         leases.release(trial_id)
         assert Leases(leases.engine).take(trial_id)
-        step(search, finished(0))
+        step(search, finished())
         assert search.claims.study.trials[0].state is TrialState.RUNNING
         assert "Trial 0 was taken over by another process." in search.view.shown  # type: ignore[attr-defined]
 
@@ -336,16 +358,16 @@ class TestSearch:
         search.claims.total = 9
         failed = Outcome(reason="failed", message="Traceback\nValueError: no\n")
         step(search, READY)
-        for number in range(3):
+        for _ in range(3):
             assert search.failure is None
-            step(search, finished(number, outcome=failed))
+            step(search, finished(outcome=failed))
         assert search.failure == "ValueError: no"
         assert search._over()
 
     def test_a_hindrance_ends_it(self, search: Search) -> None:
         """A full disk ends the search; the trial is as it was."""
         step(search, READY)
-        step(search, Finished(number=0, outcome=None, hindrance="The disk is full."))
+        step(search, Finished(outcome=None, hindrance="The disk is full."))
         assert search.failure == "The disk is full."
         assert search._over()
         assert search.claims.study.trials[0].state is TrialState.RUNNING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from hpo.paths import Paths
 from hpo.search.artifacts import Artifacts
+from hpo.search.plan import make_plan
 from hpo.search.prepare import prepare
 from studies.errors import StudyError
 from studies.record import LABEL_KEY, StudyRecord, read_study
@@ -37,7 +39,8 @@ def where(tmp_path: Path) -> Paths:
 def make(where: Paths, **asked: Any) -> optuna.Study:
     """Creates or opens the study."""
     asked = ASKED | asked
-    return prepare(where, "s", StudySettings.model_validate(asked), asked, print).study
+    planned = partial(make_plan, StudySettings.model_validate(asked), print)
+    return prepare(where, "s", asked, planned).study
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,7 @@ def test_killed_while_it_is_created(
     mine = {"label": "mine", "settings": {"backbone": "cnn", "dropout": 0.1}}
     study = make(where, metric="loss", baseline=[mine])
     assert study.direction.name == "MINIMIZE"
-    assert [trial.user_attrs[LABEL_KEY] for trial in study.trials] == ["mine"]
+    assert [trial.user_attrs[LABEL_KEY] for trial in study.trials] == ["mine", "default"]
     assert read_study(study).settings["metric"] == "loss"
 
 

@@ -15,8 +15,10 @@ from optuna_dashboard import get_note
 
 from hpo.search.recorder import Recorder
 from hpo.training.checkpoint import best_path, save_weights
+from studies.hits import Hits
 from studies.leases import COLLECTION, Leases
-from studies.record import LABEL_KEY, STANDING_KEY, Outcome, value_of
+from studies.pruners import Halving, make_pruner
+from studies.record import CONFIG_KEY, HITS_KEY, LABEL_KEY, STANDING_KEY, Outcome, value_of
 from studies.suggest import default_trial
 from tests.hpo.search.small_study import (
     FEW,
@@ -59,8 +61,42 @@ class TestRecorder:
         first, second = claims.next(), claims.next()
         assert first
         assert second
-        assert not recorder.report(first, [0.1])
-        assert recorder.report(second, [0.1])
+        for claim in (first, second):
+            recorder.report(claim, [0.1])
+        assert not recorder.prunes(first, 1)
+        assert recorder.prunes(second, 1)
+
+    def test_a_trial_is_judged_by_no_epoch_that_it_lost(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """Continued from before the last epoch that was reported, it goes on until there."""
+        study.pruner = optuna.pruners.ThresholdPruner(lower=0.2, n_warmup_steps=1)
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        recorder.report(claim, [0.1, 0.1])
+        recorder.report(claim, [0.1])
+        assert not recorder.prunes(claim, 1)
+        recorder.report(claim, [0.1, 0.1])
+        assert recorder.prunes(claim, 2)
+
+    def test_a_verdict_stands(self, study: optuna.Study, tmp_path: Path) -> None:
+        """Successive halving counts a rung as passed once it was asked, so it is asked once."""
+        study.pruner = make_pruner(Halving(min_epochs=1))
+        claims = claims_of(study)
+        recorder = recorder_of(study, claims, tmp_path)
+        for value in (0.9, 0.1):
+            claim = claims.next()
+            assert claim
+            recorder.report(claim, [value])
+            hopeless = recorder.prunes(claim, 1)
+        assert hopeless
+        assert recorder.prunes(claim, 1)
+        claims.leases.release(claim.trial_id)  # killed before the trial was ended
+        again = claims_of(study).next()
+        assert again
+        assert again.number == claim.number == 1
+        assert recorder.prunes(again, 1)
 
     def test_keeps_the_best_and_the_baselines(self, study: optuna.Study, tmp_path: Path) -> None:
         """Weights of two best trials and the baseline stay, the rest is collected."""
@@ -108,6 +144,79 @@ class TestRecorder:
         assert value_of(study.trials[0]) == 0.5
         assert STANDING_KEY not in study.trials[0].user_attrs
         assert not folder.exists()
+
+    def test_what_is_laid_aside_takes_no_other_trials_place(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """It may yet end without a value; then the best of the others is there still."""
+        claims = claims_of(study)
+        recorder = recorder_of(study, claims, tmp_path, keep_top=1)
+        first, second = claims.next(), claims.next()
+        assert first
+        assert second
+        train(recorder, first, 0.5)
+        folder = recorder.folder(second.number)
+        folder.mkdir()
+        save_weights(best_path(folder, 2), [np.full(4, 0.6)], 0)
+        recorder.lay_aside(second, outcome_of(0.6, reason="interrupted"))
+        assert kept_weights(recorder, 1) == [0.6] * 4
+        recorder.finish(second, outcome_of(0.6, reason="diverged", value=None))
+        recorder.collect()
+        assert kept_weights(recorder, 0) == [0.5] * 4
+
+    def test_how_it_stood_is_forgotten_when_it_ends_otherwise(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """What is known of a trial is what is known of its end."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        hits = Hits.of(np.array([True, False]))
+        recorder.lay_aside(claim, outcome_of(reason="interrupted", hits=hits, facts={"x": 1}))
+        assert HITS_KEY in study.trials[0].user_attrs
+        recorder.finish(claim, Outcome(reason="out of memory", message="No more."))
+        kept = study.trials[0].user_attrs
+        assert kept.keys() == {CONFIG_KEY, "reason", "epochs_done", "message", "timing", "history"}
+
+    def test_a_trial_whose_worker_could_not_tell_its_epochs(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """Those that it reported are kept with it."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        recorder.report(claim, [0.1, 0.4, 0.3])
+        recorder.finish(claim, Outcome(reason="hung", message="No sign of life."))
+        kept = study.trials[0].user_attrs
+        assert (kept["epochs_done"], kept["best_epoch"]) == (3, 2)
+        assert kept["history"] == {"val_accuracy": [0.1, 0.4, 0.3]}
+        assert "seconds" not in kept
+        assert "after 3 of" in get_note(claim.trial)
+
+    def test_ended_though_the_server_did_not_say_so(
+        self, study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Typed again, what follows the end in this process follows all the same."""
+        claims = claims_of(study)
+        recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
+        assert claim
+        folder = recorder.folder(claim.number)
+        folder.mkdir()
+        save_weights(best_path(folder, 2), [np.full(4, 0.5)], 0)
+        real = study.tell
+
+        def tell(*words: Any, **more: Any) -> None:
+            real(*words, **more)
+            raise ConnectionError
+
+        monkeypatch.setattr(study, "tell", tell)
+        with pytest.raises(ConnectionError):
+            recorder.finish(claim, outcome_of(0.5))
+        recorder.finish(claim, outcome_of(0.5))
+        recorder.collect()
+        assert kept_weights(recorder, claim.number) == [0.5] * 4
+        assert not folder.exists()
+        assert recorder.twin(claim)
 
     def test_laid_aside_before_an_epoch(self, study: optuna.Study, tmp_path: Path) -> None:
         """Nothing is written, and the lease is given back."""

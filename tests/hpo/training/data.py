@@ -11,9 +11,9 @@ import numpy as np
 
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Item, Manifest
-from data_pipeline.store import ImageStore, Split
+from data_pipeline.store import Examples, ImageStore
 from hpo.training.inputs import TrialData
-from hpo.training.protocol import EpochEnd, Finished, Progress, Started, Train
+from hpo.training.protocol import Alive, EpochEnd, Finished, Progress, Started, Train
 from studies.trial_config import TrialConfig
 
 COUNTS = {"train": 75, "validation": 30, "test": 6}
@@ -35,7 +35,7 @@ def make_data(folder: Path, size_px: int = 8, classes: int = 3, scale: int = 1) 
     for name, count in COUNTS.items():
         rows = np.arange(begin, begin + scale * count)
         paths = tuple(map(str, rows))
-        splits[name] = Split(images, rows, labels[rows].astype(np.int32), paths)
+        splits[name] = Examples(images, rows, labels[rows].astype(np.int32), paths)
         for row in rows:
             sha256 = hashlib.sha256(images[row].tobytes()).hexdigest()
             items.append(Item(path=str(row), sha256=sha256, label=int(labels[row]), split=name))
@@ -76,9 +76,9 @@ class FakeLink:
 
     answer: Callable[[int], str] = lambda epochs: "continue"
     stop: Callable[[], bool] = lambda: False
-    events: list[Started | Progress | EpochEnd | Finished] = field(default_factory=list)
+    events: list[Alive | Started | Progress | EpochEnd | Finished] = field(default_factory=list)
 
-    def send(self, event: Started | Progress | EpochEnd) -> None:
+    def send(self, event: Alive | Started | Progress | EpochEnd) -> None:
         """Keeps an event."""
         self.events.append(event)
 

@@ -237,6 +237,20 @@ def test_a_full_disk_leaves_the_former(tmp_path: Path, monkeypatch: pytest.Monke
     assert epoch_of(tmp_path) == 1
 
 
+def test_a_disk_that_cannot_be_read_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is known of the file, which is left as it is."""
+    save_epoch(tmp_path, 1)
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "load", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            load(tmp_path, "mine")
+    assert epoch_of(tmp_path) == 1
+
+
 class TestSaver:
     """Files that are written beside the training."""
 

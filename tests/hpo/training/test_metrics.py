@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,15 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from hpo.training.metrics import evaluate, macro_f1, probabilities
+from studies.metrics import METRICS
+from studies.settings import StudySettings
+
+
+def test_every_metric_is_computed_and_can_be_asked_for() -> None:
+    """The table, the settings and what is computed name the same."""
+    figures = evaluate(np.zeros((2, 2), np.float32), np.array([0, 1]), 2)
+    allowed = get_args(StudySettings.model_fields["metric"].annotation)
+    assert {*METRICS} == {*figures} == {*allowed}
 
 
 @st.composite

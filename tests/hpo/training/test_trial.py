@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,14 @@ import tensorflow as tf
 from data_pipeline.config import AugmentConfig
 from data_pipeline.store import ImageStore
 from hpo.training import checkpoint, trial
-from hpo.training.checkpoint import load, load_weights
+from hpo.training.checkpoint import best_path, load, load_weights
 from hpo.training.device import Device
 from hpo.training.features import FeatureInputs
 from hpo.training.inputs import ImageInputs, TrialData
 from hpo.training.metrics import evaluate
 from hpo.training.program import Program
 from hpo.training.programs import Programs
-from hpo.training.protocol import Finished
+from hpo.training.protocol import Finished, Train
 from hpo.training.trial import make_ready, run_trial
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
@@ -67,10 +68,30 @@ def with_training(config: TrialConfig, **changes: Any) -> TrialConfig:
     return config.model_copy(update={"training": training})
 
 
-def ended(finished: Finished) -> Outcome:
+@dataclass(frozen=True)
+class Trained:
+    """A job, and what came of it."""
+
+    job: Train
+    finished: Finished
+
+    @property
+    def weights(self) -> tuple[list[np.ndarray], int]:
+        """The best epoch's weights, and how many stages were trained."""
+        best_epoch = ended(self).best_epoch
+        assert best_epoch is not None
+        return load_weights(best_path(Path(self.job.folder), best_epoch))
+
+
+def train(job: Train, data: TrialData, programs: Programs, link: FakeLink) -> Trained:
+    """Trains a trial."""
+    return Trained(job, run_trial(job, data, programs, link))
+
+
+def ended(trained: Trained) -> Outcome:
     """How a trial ended, or stands."""
-    assert finished.outcome is not None
-    return finished.outcome
+    assert trained.finished.outcome is not None
+    return trained.finished.outcome
 
 
 def result(outcome: Outcome) -> tuple[Any, ...]:
@@ -78,24 +99,18 @@ def result(outcome: Outcome) -> tuple[Any, ...]:
     return outcome.reason, outcome.value, outcome.best_epoch, outcome.history
 
 
-def weights_of(finished: Finished) -> list[np.ndarray]:
-    """The best epoch's weights."""
-    assert finished.weights is not None
-    return load_weights(Path(finished.weights))[0]
-
-
-def assert_same(first: Finished, second: Finished) -> None:
+def assert_same(first: Trained, second: Trained) -> None:
     """Two trials ended alike, bit for bit."""
     assert result(ended(first)) == result(ended(second))
-    for a, b in zip(weights_of(first), weights_of(second), strict=True):
+    for a, b in zip(first.weights[0], second.weights[0], strict=True):
         np.testing.assert_array_equal(a, b, strict=True)
 
 
 def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     """All epochs are told one by one; the value is that of the best epoch's weights."""
     link = FakeLink()
-    finished = run_trial(make_job(PLAIN, folder), data, programs, link)
-    outcome = ended(finished)
+    trained = train(make_job(PLAIN, folder), data, programs, link)
+    outcome = ended(trained)
     assert outcome.reason == "complete"
     assert link.epochs() == [1, 2, 3, 4]
     assert {len(curve) for curve in outcome.history.values()} == {4}
@@ -107,7 +122,7 @@ def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     assert outcome.facts["precision"] == "float32"
     assert {"training", "evaluation", "checkpoint", "total"} <= outcome.seconds.keys()
     head = build_network(PLAIN.model, seed=99).head
-    head.set_weights(weights_of(finished))
+    head.set_weights(trained.weights[0])
     split = data.split("validation")
     logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
     assert evaluate(np.asarray(logits), split.labels, 3)["accuracy"] == outcome.value
@@ -118,9 +133,9 @@ def test_does_not_depend_on_other_trials(
 ) -> None:
     """A worker that trained other trials before gives the same as one that did not."""
     other = PLAIN.model_copy(update={"optimizer": OptimizerConfig(name="adam", learning_rate=0.1)})
-    run_trial(make_job(other, tmp_path / "00001", number=1), data, programs, FakeLink())
-    worn = run_trial(make_job(PLAIN, folder), data, programs, FakeLink())
-    new = run_trial(make_job(PLAIN, tmp_path / "new"), data, Programs(CPU), FakeLink())
+    train(make_job(other, tmp_path / "00001", number=1), data, programs, FakeLink())
+    worn = train(make_job(PLAIN, folder), data, programs, FakeLink())
+    new = train(make_job(PLAIN, tmp_path / "new"), data, Programs(CPU), FakeLink())
     assert_same(worn, new)
 
 
@@ -148,9 +163,9 @@ def test_made_ready_before_the_images_are_there(
     (program,) = ready._programs.values()
     traced = program._step.experimental_get_tracing_count()
     assert traced == 1
-    first = run_trial(make_job(config, tmp_path / "ready"), data, ready, FakeLink())
+    first = train(make_job(config, tmp_path / "ready"), data, ready, FakeLink())
     assert program._step.experimental_get_tracing_count() == traced
-    other = run_trial(make_job(config, tmp_path / "not"), data, Programs(CPU), FakeLink())
+    other = train(make_job(config, tmp_path / "not"), data, Programs(CPU), FakeLink())
     assert_same(first, other)
 
 
@@ -170,9 +185,9 @@ def test_number_and_seed_matter(data: TrialData, programs: Programs, tmp_path: P
     losses = set()
     for number in range(2):
         job = make_job(PLAIN, tmp_path / str(number), number=number)
-        losses.add(ended(run_trial(job, data, programs, FakeLink())).history["loss"][0])
+        losses.add(ended(train(job, data, programs, FakeLink())).history["loss"][0])
     job = make_job(PLAIN, tmp_path / "seed").model_copy(update={"seed": 6})
-    losses.add(ended(run_trial(job, data, programs, FakeLink())).history["loss"][0])
+    losses.add(ended(train(job, data, programs, FakeLink())).history["loss"][0])
     assert len(losses) == 3
 
 
@@ -181,24 +196,38 @@ def test_paused_and_continued(
     data: TrialData, programs: Programs, folder: Path, tmp_path: Path, after: int
 ) -> None:
     """Laid aside after any epoch and continued by another worker, it ends the same."""
-    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job = make_job(PLAIN, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
-    assert ended(run_trial(job, data, programs, pausing)).reason == "interrupted"
+    assert ended(train(job, data, programs, pausing)).reason == "interrupted"
     link = FakeLink()
-    assert_same(run_trial(job, data, Programs(CPU), link), undisturbed)
+    assert_same(train(job, data, Programs(CPU), link), undisturbed)
     assert link.epochs() == [after, *range(after + 1, 5)]
     assert link.events[0].epoch == after  # type: ignore[union-attr]
+
+
+def test_continued_where_other_arithmetic_is_fast(
+    data: TrialData, programs: Programs, folder: Path, tmp_path: Path
+) -> None:
+    """It keeps the one that it began with, whose optimizer has a state of its own."""
+    half = {"precision": "mixed_float16"}
+    whole = make_job(PLAIN, tmp_path / "whole").model_copy(update=half)
+    undisturbed = train(whole, data, programs, FakeLink())
+    pausing = FakeLink(answer=lambda done: "pause" if done == 2 else "continue")
+    train(make_job(PLAIN, folder).model_copy(update=half), data, programs, pausing)
+    trained = train(make_job(PLAIN, folder), data, programs, FakeLink())
+    assert ended(trained).facts["precision"] == "mixed_float16"
+    assert_same(trained, undisturbed)
 
 
 def test_stopped_within_an_epoch(
     data: TrialData, programs: Programs, folder: Path, tmp_path: Path
 ) -> None:
     """The epoch under way is lost, and nothing else."""
-    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job, link = make_job(PLAIN, folder), FakeLink()
     link.stop = lambda: len(link.epochs()) == 2
-    standing = ended(run_trial(job, data, programs, link))
+    standing = ended(train(job, data, programs, link))
     assert standing.reason == "interrupted"
     assert standing.epochs == 2
     assert standing.value == max(standing.history["val_accuracy"])
@@ -207,14 +236,14 @@ def test_stopped_within_an_epoch(
     loaded = load(folder, trial._Run(job, data, programs, link)._identity())
     assert loaded is not None
     assert loaded[0].epoch == 2
-    assert_same(run_trial(job, data, programs, FakeLink()), undisturbed)
+    assert_same(train(job, data, programs, FakeLink()), undisturbed)
 
 
 def test_stopped_in_the_first_epoch(data: TrialData, programs: Programs, folder: Path) -> None:
     """There is nothing to say of it."""
     link = FakeLink()
     link.stop = lambda: True
-    assert run_trial(make_job(PLAIN, folder), data, programs, link).outcome is None
+    assert train(make_job(PLAIN, folder), data, programs, link).finished.outcome is None
 
 
 def test_how_it_stands_cannot_be_said(
@@ -223,7 +252,7 @@ def test_how_it_stands_cannot_be_said(
     """A trial whose best weights cannot be read is laid aside all the same."""
     monkeypatch.setattr(checkpoint, "load_weights", lambda _: 1 / 0)
     pausing = FakeLink(answer=lambda _: "pause")
-    finished = run_trial(make_job(PLAIN, folder), data, programs, pausing)
+    finished = train(make_job(PLAIN, folder), data, programs, pausing).finished
     assert finished.outcome is None
     assert finished.hindrance is None
 
@@ -235,18 +264,16 @@ def test_does_not_continue_another_study(
     """Files of a trial with the same settings in another study are not gone on with."""
     job = make_job(PLAIN, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == 3 else "continue")
-    run_trial(job, data, programs, pausing)
+    train(job, data, programs, pausing)
     other = job.model_copy(update=change)
     clean = other.model_copy(update={"folder": str(tmp_path / "clean")})
-    assert_same(
-        run_trial(other, data, programs, FakeLink()), run_trial(clean, data, programs, FakeLink())
-    )
+    assert_same(train(other, data, programs, FakeLink()), train(clean, data, programs, FakeLink()))
 
 
 def test_pruned(data: TrialData, programs: Programs, folder: Path) -> None:
     """A pruned trial has its epochs and no value."""
     link = FakeLink(answer=lambda done: "prune" if done == 2 else "continue")
-    outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, link))
+    outcome = ended(train(make_job(PLAIN, folder), data, programs, link))
     assert outcome.reason == "pruned"
     assert outcome.value is None
     assert outcome.epochs == 2
@@ -256,7 +283,7 @@ def test_stopped_early(data: TrialData, programs: Programs, folder: Path) -> Non
     """Without improvement a trial ends before its last epoch, and its value counts."""
     still = STILL.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-9)})
     config = with_training(still, early_stopping_patience=2, epochs=9)
-    outcome = ended(run_trial(make_job(config, folder), data, programs, FakeLink()))
+    outcome = ended(train(make_job(config, folder), data, programs, FakeLink()))
     assert outcome.reason == "stopped early"
     assert outcome.epochs == 3
     assert outcome.value == outcome.history["val_accuracy"][0]
@@ -270,13 +297,13 @@ def test_schedule_lowers_the_learning_rate(
     config = with_training(
         still, plateau_patience=1, plateau_cooldown=0, plateau_factor=0.1, min_learning_rate=5e-8
     )
-    outcome = ended(run_trial(make_job(config, folder), data, programs, FakeLink()))
+    outcome = ended(train(make_job(config, folder), data, programs, FakeLink()))
     assert outcome.history["learning_rate"] == pytest.approx([1e-6, 1e-6, 1e-7, 5e-8])
 
 
 def test_minimises_the_loss(data: TrialData, programs: Programs, folder: Path) -> None:
     """With cross-entropy as the objective the least is best."""
-    outcome = ended(run_trial(make_job(PLAIN, folder, metric="loss"), data, programs, FakeLink()))
+    outcome = ended(train(make_job(PLAIN, folder, metric="loss"), data, programs, FakeLink()))
     curve = outcome.history["val_loss"]
     assert outcome.best_epoch == 1 + int(np.argmin(curve))
     assert outcome.value == pytest.approx(min(curve), rel=1e-5)
@@ -286,7 +313,7 @@ def test_diverged(data: TrialData, programs: Programs, folder: Path) -> None:
     """A loss that is not finite ends the trial at once."""
     wild = PLAIN.model_copy(update={"optimizer": OptimizerConfig(name="sgd", learning_rate=1e30)})
     link = FakeLink()
-    outcome = ended(run_trial(make_job(wild, folder), data, programs, link))
+    outcome = ended(train(make_job(wild, folder), data, programs, link))
     assert outcome.reason == "diverged"
     assert outcome.value is None
     assert outcome.message == "The loss was not finite."
@@ -308,12 +335,12 @@ def test_failed(
     """Any other exception is recorded with its traceback, and the next trial works."""
     with monkeypatch.context() as patch:
         patch.setattr(Program, "train", raising(KeyError("no such layer")))
-        outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+        outcome = ended(train(make_job(PLAIN, folder), data, programs, FakeLink()))
     assert outcome.reason == "failed"
     assert outcome.message is not None
     assert outcome.message.startswith("Traceback (most recent call last):")
     assert outcome.message.endswith("KeyError: 'no such layer'\n")
-    again = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+    again = ended(train(make_job(PLAIN, folder), data, programs, FakeLink()))
     assert again.reason == "complete"
 
 
@@ -339,7 +366,7 @@ def test_out_of_memory(
 ) -> None:
     """Memory that does not suffice is a reason of its own, on one line."""
     monkeypatch.setattr(Program, "train", raising(error))
-    outcome = ended(run_trial(make_job(PLAIN, folder), data, programs, FakeLink()))
+    outcome = ended(train(make_job(PLAIN, folder), data, programs, FakeLink()))
     assert (outcome.reason, outcome.value, outcome.message) == ("out of memory", None, message)
 
 
@@ -351,7 +378,7 @@ def test_full_disk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A full disk is no fault of the trial: it is laid aside, and continued once there is space."""
-    undisturbed = run_trial(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
+    undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job, save = make_job(PLAIN, folder), checkpoint.save
 
     def fill_up(folder: Path, state: checkpoint.TrialState, arrays: Any) -> None:
@@ -361,13 +388,13 @@ def test_full_disk(
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save", fill_up)
-        finished = run_trial(job, data, programs, FakeLink())
+        finished = train(job, data, programs, FakeLink()).finished
     assert finished.outcome is None
     assert finished.hindrance == (
         "The disk is full or cannot be written. Received: [Errno 28] No space left on device. "
         "Mend that and type the same command again; nothing is lost."
     )
-    assert_same(run_trial(job, data, programs, FakeLink()), undisturbed)
+    assert_same(train(job, data, programs, FakeLink()), undisturbed)
 
 
 def test_warp_on_device_is_the_same(data: TrialData) -> None:
@@ -419,30 +446,30 @@ FINE_TUNED = TrialConfig(
 
 
 @pytest.fixture(scope="module")
-def tuned(photos: TrialData, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def tuned(photos: TrialData, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """How that ends without any disturbance."""
     job = make_job(FINE_TUNED, tmp_path_factory.mktemp("tuned"))
-    return run_trial(job, photos, Programs(CPU), FakeLink())
+    return train(job, photos, Programs(CPU), FakeLink())
 
 
-def test_two_phases(tuned: Finished) -> None:
+def test_two_phases(tuned: Trained) -> None:
     """First the head is trained, then more, from the same head and at a lower rate."""
     outcome = ended(tuned)
     assert outcome.reason == "complete"
     assert outcome.history["learning_rate"] == pytest.approx([0.01] * 2 + [0.001] * 2)
     assert outcome.value is not None
-    _, stages = load_weights(Path(str(tuned.weights)))
+    _, stages = tuned.weights
     assert outcome.best_epoch is not None
     assert stages == (0 if outcome.best_epoch <= 2 else 1)
 
 
 @pytest.mark.parametrize("after", [1, 2, 3])
-def test_two_phases_continued(photos: TrialData, folder: Path, tuned: Finished, after: int) -> None:
+def test_two_phases_continued(photos: TrialData, folder: Path, tuned: Trained, after: int) -> None:
     """Laid aside in either phase, or at the change, and continued elsewhere it ends the same."""
     job = make_job(FINE_TUNED, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
-    assert ended(run_trial(job, photos, Programs(CPU), pausing)).reason == "interrupted"
-    assert_same(run_trial(job, photos, Programs(CPU), FakeLink()), tuned)
+    assert ended(train(job, photos, Programs(CPU), pausing)).reason == "interrupted"
+    assert_same(train(job, photos, Programs(CPU), FakeLink()), tuned)
 
 
 def test_features_cached_or_not(tmp_path: Path) -> None:
@@ -453,17 +480,17 @@ def test_features_cached_or_not(tmp_path: Path) -> None:
         augment=AugmentConfig(rotation_deg=20, flip_horizontal=True, mixup_alpha=0.2),
         training=TrainingConfig(batch_size=16, epochs=6, early_stopping_patience=0),
     )
-    finished = []
+    trained = []
     for name in ("cold", "warm", "other"):
         photos = make_data(tmp_path / ("other" if name == "other" else "one"), size_px=32)
         programs = Programs(CPU)
         job = make_job(config, tmp_path / name)
-        finished.append(run_trial(job, photos, programs, FakeLink()))
+        trained.append(train(job, photos, programs, FakeLink()))
         assert isinstance(programs.inputs(config, photos, "float32"), FeatureInputs)
     views = list((tmp_path / "one" / "cache" / "features").glob("*/features"))
     assert len(views) == 1 + 3, "validation, and three views for six epochs"
-    assert_same(finished[0], finished[1])
-    assert_same(finished[0], finished[2])
+    assert_same(trained[0], trained[1])
+    assert_same(trained[0], trained[2])
 
 
 def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> None:
@@ -485,7 +512,7 @@ def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> No
 def test_hopeless_for_memory(data: TrialData, programs: Programs, folder: Path) -> None:
     """What needs more memory than there is ends as such before a step is tried."""
     small = Programs(Device("CPU", False, "float32", False, memory_bytes=1_000_000))
-    outcome = ended(run_trial(make_job(PLAIN, folder), data, small, FakeLink()))
+    outcome = ended(train(make_job(PLAIN, folder), data, small, FakeLink()))
     assert outcome.reason == "out of memory"
     assert outcome.epochs == 0
     assert "this machine has 0.0 GB" in (outcome.message or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data_pipeline.store import Split
+from data_pipeline.store import Examples
 from hpo.results.predictions import BATCH, Classifier
 from models.config import ModelConfig
 from models.export import whole_model
@@ -43,7 +43,7 @@ def test_a_split_is_classified_in_its_own_order(
 ) -> None:
     """Rows of a store may be in any order and repeated; each gets its image's probabilities."""
     rows = np.random.default_rng(1).integers(len(images_bhwc), size=BATCH + 3)
-    split = Split(images_bhwc, rows, np.zeros(len(rows), np.int32), ("",) * len(rows))
+    split = Examples(images_bhwc, rows, np.zeros(len(rows), np.int32), ("",) * len(rows))
     shares = classifier.split(split)
     assert shares.shape == (BATCH + 3, 2)
     for place in (0, BATCH - 1, BATCH + 2):
@@ -53,7 +53,7 @@ def test_a_split_is_classified_in_its_own_order(
 
 def test_an_empty_split_gives_no_rows(classifier: Classifier, images_bhwc: np.ndarray) -> None:
     """A data set without test images is no special case."""
-    empty = Split(images_bhwc, np.array([], np.int64), np.array([], np.int32), ())
+    empty = Examples(images_bhwc, np.array([], np.int64), np.array([], np.int32), ())
     assert classifier.split(empty).shape == (0, 2)
 
 

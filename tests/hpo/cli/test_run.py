@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -29,7 +27,7 @@ from tests.hpo.running import (
     type_run,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -44,7 +42,8 @@ def test_ends_with_the_trials_asked_for(undisturbed: Path) -> None:
     assert [row["number"] for row in rows] == list(range(8))
     assert {row["state"] for row in rows} == {"COMPLETE", "PRUNED"}
     assert rows[0]["label"] == "default"
-    assert not list((undisturbed / "hpo_runs/work/digits/trials").iterdir())
+    (folder,) = (undisturbed / "hpo_runs/work").iterdir()
+    assert not list((folder / "trials").iterdir())
     for row in rows:
         assert row["image_size_px"] == 8
         assert row["parameters"] > 1000
@@ -376,41 +375,10 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
         f"Received: '{tmp_path}/data/a/4.png': its contents are others. Put it back as it was, or "
         "start a new study on the data as it is now: add --study NAME.\n"
     )
-    assert not (tmp_path / "hpo_runs/work/s/logs").exists()
+    assert not list((tmp_path / "hpo_runs/work").glob("*/logs"))
     (tmp_path / "data/a/4.png").write_bytes(before)
     monkeypatch.setattr("hpo.search.session.Search", _not_run)
     assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
-
-
-_COMMANDS = (["--help"], ["run", "--help"], ["studies"], ["backbones"], ["trials", "--help"])
-
-
-@pytest.mark.parametrize("words", _COMMANDS, ids=" ".join)
-def test_imports_no_tensorflow(again: Path, words: list[str]) -> None:
-    """Help and listings need neither TensorFlow nor Keras, and answer within a second.
-
-    Where importing Optuna's storage alone takes half of that, on a slow machine, within twice that.
-    """
-    code = (
-        "import sys, hpo.cli\n"
-        "try: hpo.cli.main()\n"
-        "except SystemExit as end: assert not end.code\n"
-        "assert not {'tensorflow', 'keras', 'jax', 'torch'} & set(sys.modules)\n"
-    )
-    storage = "import pydantic, sqlalchemy, alembic.command, optuna.storages._rdb.storage"
-
-    def timed(code: str, *words: str) -> float:
-        began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=again, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        assert done.stdout or not words
-        return time.monotonic() - began
-
-    turns = [(timed(code, *words), timed(storage)) for _ in range(3)]
-    ours_s, storage_s = map(min, zip(*turns, strict=True))
-    assert ours_s < max(1.0, 2 * storage_s)
 
 
 @pytest.mark.parametrize("name", ["../../x", "a/b", ".hidden", "x" * 101])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,10 @@ def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
     """What cannot be trained here is said, and left out."""
     said: list[str] = []
     settings = StudySettings.model_validate(ASKED)
-    opened = prepare(where(tmp_path), "hand", settings, ASKED, said.append)
-    assert [trial.user_attrs[LABEL_KEY] for trial in opened.study.trials] == ["by hand"]
+    planned = partial(plan.make_plan, settings, said.append)
+    opened = prepare(where(tmp_path), "hand", ASKED, planned)
+    labels = [trial.user_attrs[LABEL_KEY] for trial in opened.study.trials]
+    assert labels == ["by hand", "default"]
     assert opened.study.trials[0].system_attrs["fixed_params"]["batch_size"] == 64
     assert any("Left out" in line and "'frozen VGG'" in line for line in said)
 

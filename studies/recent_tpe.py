@@ -56,7 +56,8 @@ class _Recent(Study):
     """A study as it was a moment ago, with its recent and best trials only."""
 
     def __init__(self, study: Study) -> None:
-        self.__dict__.update(study.__dict__)
+        # `HyperbandPruner` hands over a study that denies having this and most other attributes.
+        self.__dict__.update(object.__getattribute__(study, "__dict__"))
         trials = study.get_trials(deepcopy=False)
         self._trials = recent(trials, study.direction is StudyDirection.MAXIMIZE)
 

@@ -121,6 +121,7 @@ def test_what_a_study_leaves_behind(tmp_path: Path, storage: str) -> None:
     ]
     output.append(dashboard(here, **with_url))
     assert "Error" in output[-2]
+    assert "Error" not in output[1] + output[2]
     (here / "s.toml").unlink()  # the user's own
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     for secret in forms(SECRET):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from pathlib import Path
 
@@ -13,12 +12,13 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from hpo.results.study_rows import read_studies
-from hpo.results.trial_rows import read_trials
+from hpo.results.trial_rows import best_first, read_trials
 from studies.leases import Leases, new_owner
 from studies.metrics import METRICS
-from studies.record import CONFIG_KEY, Outcome
+from studies.record import CONFIG_KEY, STANDING_KEY, Outcome
 from studies.storage import open_storage
 from tests.hpo.conftest import CONFIG, FinishedStudy
+from tests.hpo.search.test_parallel import databases, storage_of
 
 MANY = 10_000
 
@@ -65,7 +65,9 @@ def test_running_trials_show_the_epochs_they_reported(storage: RDBStorage) -> No
 def test_a_trial_that_nobody_trains_is_interrupted(storage: RDBStorage) -> None:
     """Its lease was given back, or its holder is gone; a holder elsewhere is believed."""
     study = optuna.create_study(storage=storage)
-    for holder in (None, new_owner(), f"{socket.gethostname()}|1|0.0|gone", "elsewhere|1|0.0|x"):
+    started_s = new_owner().split("|")[2]
+    gone = new_owner().replace(f"|{started_s}|", "|-60.0|")
+    for holder in (None, new_owner(), gone, "elsewhere|1|0.0|x"):
         trial = study.ask()
         trial.set_user_attr("reason", "complete")  # killed before its end was told
         if holder:
@@ -88,6 +90,36 @@ def test_a_pruned_trial_has_the_value_of_no_epoch_but_its_best(storage: RDBStora
     _, row = read_trials(storage, study._study_id, ["best_val_accuracy"])
     assert (row.value, row.best_so_far(METRICS["accuracy"])) == (None, 0.8)
     assert read_studies(storage)[0].best_value == 0.5
+
+
+def test_a_trial_that_was_continued_shows_its_best_epoch(storage: RDBStorage) -> None:
+    """Not the one of when it was laid aside."""
+    study = optuna.create_study(storage=storage, direction="maximize")
+    trial = study.ask()
+    trial.set_user_attr("best_epoch", 1)
+    for epoch, value in enumerate((0.5, 0.6, 0.4), start=1):
+        trial.report(value, epoch)
+    (row,) = read_trials(storage, study._study_id)
+    accuracy = METRICS["accuracy"]
+    assert (row.best_epoch(accuracy), row.best_so_far(accuracy)) == (2, 0.6)
+    study.tell(trial, 0.6)
+    (row,) = read_trials(storage, study._study_id)
+    assert row.best_epoch(accuracy) == 1
+
+
+@databases
+def test_a_trial_laid_aside_counts_with_its_best_epoch(tmp_path: Path, kind: str) -> None:
+    """Among a study's trials and in the list of studies; a running one without does not."""
+    with storage_of(kind, tmp_path) as url:
+        storage = open_storage(url)
+        study = optuna.create_study(storage=storage, direction="maximize", study_name="s")
+        study.add_trial(create_trial(value=0.5))
+        study.ask()
+        study.ask().set_user_attr(STANDING_KEY, 0.75)
+        ranked = best_first(read_trials(storage, study._study_id), METRICS["accuracy"])
+        assert [(row.number, row.value) for row in ranked] == [(2, 0.75), (0, 0.5)]
+        assert [row.best_value for row in read_studies(storage) if row.name == "s"] == [0.75]
+        storage.engine.dispose()
 
 
 def test_trials_of_other_studies_are_not_read(storage: RDBStorage) -> None:

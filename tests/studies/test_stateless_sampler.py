@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from studies.samplers import TPE, Random
-from studies.stateless import StatelessSampler
+from studies.stateless_sampler import StatelessSampler
 from studies.suggest import suggest
 from tests.studies.spaces import DIGITS, space_of
 

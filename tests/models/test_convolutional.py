@@ -7,8 +7,8 @@ import pytest
 from models.backbones import find_backbone
 from models.bodies import build_body
 from models.config import ModelConfig
+from models.convolutional import conv_stack, residual
 from models.network import build_network, count_parameters
-from models.networks import conv_stack, residual
 
 
 def model(backbone: str, size_px: int, classes: int, **settings: object) -> ModelConfig:

@@ -1,8 +1,8 @@
-"""Tests of `studies.reference`."""
+"""Tests of `docs.reference`."""
 
 from __future__ import annotations
 
-from studies.reference import settings_reference, space_table
+from docs.reference import settings_reference, space_table
 from studies.settings import StudySettings
 from tests.studies.spaces import space_of
 

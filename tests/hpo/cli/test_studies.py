@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import optuna
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from hpo.cli import main
+from hpo.paths import paths
+from hpo.search.open_study import find_study
 from studies.storage import default_url, open_storage
 from tests.hpo.conftest import FinishedStudy
 
@@ -43,6 +46,22 @@ def test_the_study_created_last_is_marked(tmp_path: Path, monkeypatch: pytest.Mo
         optuna.create_study(study_name=name, storage=storage)
     rows = json.loads(CliRunner().invoke(main, ["studies", "--json"]).output)
     assert [(row["study"], row["latest"]) for row in rows] == [("zebra", False), ("ant", True)]
+
+
+def test_the_study_that_is_meant_is_marked(
+    finished_study: FinishedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program's later study is not what the other commands take."""
+    shutil.copytree(finished_study.folder / "hpo_runs", tmp_path / "hpo_runs")
+    monkeypatch.chdir(tmp_path)
+    storage = open_storage(default_url(tmp_path / "hpo_runs"))
+    optuna.create_study(study_name="foreign", storage=storage)
+    rows = json.loads(CliRunner().invoke(main, ["studies", "--json"]).output)
+    assert [(row["study"], row["latest"]) for row in rows] == [
+        ("colours", True),
+        ("foreign", False),
+    ]
+    assert find_study(paths(None), None).study.study_name == "colours"
 
 
 def test_says_that_there_is_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from hpo.results.comparison import compare
 from hpo.results.comparison_formats import show_gains
-from hpo.results.trial_rows import TrialRow, read_trials
+from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
@@ -28,8 +28,7 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
         for row in read_trials(opened.storage, opened.study._study_id)
         if row.ending != "imported"
     ]
-    ranked = [row for row in rows if row.ranked]
-    ranked.sort(key=lambda row: (metric.order(row.value), row.number))
+    ranked = best_first(rows, metric)
     if ranked:
         table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")
         for row in ranked[:TOP]:

@@ -22,6 +22,7 @@ from hpo.results.verify import Job, Report, check, lead_over
 from hpo.search.open_study import OpenStudy, find_study, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
+from studies.metrics import METRICS
 from tests.hpo.conftest import BASELINE, BEST, CLASSES, SECOND, FinishedStudy
 
 # Keras saves its variables through an interface that NumPy 2 deprecates.
@@ -164,6 +165,12 @@ def test_one_image_may_tip_over(found: float, fine: bool) -> None:
         return
     with pytest.raises(ModelError, match=r"0\.520000 from the file, 0\.500000 in the study"):
         exporting.refuse_another(report, "accuracy", 0.5, _manifest(100))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_a_tolerance(metric: str) -> None:
+    """It is small: what is exported is what was recorded."""
+    assert 0 < tolerance(metric, 0.5, _manifest(3000)) < 0.01
 
 
 def test_one_image_never_changes_macro_f1_beyond_its_tolerance() -> None:

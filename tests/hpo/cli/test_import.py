@@ -103,5 +103,7 @@ def test_a_baseline_is_never_pruned(folder: Path) -> None:
     baseline, searched = claims.next(), claims.next()
     assert baseline is not None
     assert searched is not None
-    assert not recorder.report(baseline, [0.1])
-    assert recorder.report(searched, [0.1])
+    for claim in (baseline, searched):
+        recorder.report(claim, [0.1])
+    assert not recorder.prunes(baseline, 1)
+    assert recorder.prunes(searched, 1)

@@ -52,7 +52,7 @@ def test_a_value_in_parentheses_is_an_unfinished_trials_best(own_study: Finished
     for epoch, value in enumerate((0.5, 0.75, 0.25), start=1):
         trial.report(value, epoch)
     cells = re.split(r"  +", own_study.type("trials").output.splitlines()[-1].strip())
-    assert cells[:5] == ["5", "-", "interrupted", "(0.7500)", "? of 3"]
+    assert cells[:5] == ["5", "-", "interrupted", "(0.7500)", "2 of 3"]
     row = json.loads(own_study.type("trials", "--json").output)[-1]
     assert (row["reason"], row["value"], row["best_so_far"]) == ("interrupted", None, 0.75)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from hpo.cli import main
+from hpo.search.open_study import OpenStudy
+from tests.hpo.hand_tuned import new_study
 from tests.hpo.running import SETTINGS, Run, study_of
 
 TRIALS = 6
@@ -27,6 +30,25 @@ def test_two_processes_share_a_study(tmp_path: Path) -> None:
     trials = study_of(tmp_path).trials
     assert len(trials) == TRIALS
     assert all(trial.state.is_finished() for trial in trials)
+
+
+@pytest.mark.parametrize("words", [(), ("--workers", "3", "--timeout", "1h")])
+def test_what_the_study_was_created_with_was_for_that_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    """A worker without options has the defaults that its help names."""
+    new_study(tmp_path, workers=8, timeout_s=60)
+    heard: dict[str, Any] = {}
+
+    def not_run(opened: OpenStudy, asked: dict[str, Any], *_: object, **__: object) -> None:
+        heard.update(asked)
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hpo.search.session.run_study", not_run)
+    CliRunner().invoke(main, ["worker", *words])
+    workers, timeout_s = (3, 3600.0) if words else (1, None)
+    assert heard == {"workers": workers, "device": "auto", "timeout_s": timeout_s}
 
 
 def test_without_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
