@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from studies.leases import Leases
 from studies.record import CONFIG_KEY, HOPELESS_KEY, LABEL_KEY, was_trained
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
-
-_BEGUN = tuple(state for state in TrialState if state is not TrialState.WAITING)
 
 
 @dataclass
@@ -89,7 +88,8 @@ class Claims:
             return None
         held = frozenset(self.leases.held)
         try:
-            return self._left_behind() or self._new()
+            trials = self.study.get_trials(deepcopy=False)  # once, as this goes through all of them
+            return self._left_behind(trials) or self._new(trials)
         except BaseException:
             self.leases.held &= held  # one that was taken is no claim yet: the next call finds it
             raise
@@ -101,9 +101,8 @@ class Claims:
         trials = self.study.get_trials(deepcopy=False)
         return sum(t.state.is_finished() and was_trained(t) for t in trials) >= self.total
 
-    def _left_behind(self) -> Claim | None:
-        for frozen in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            trial_id = frozen._trial_id
+    def _left_behind(self, trials: Sequence[FrozenTrial]) -> Claim | None:
+        for trial_id in (t._trial_id for t in trials if t.state is TrialState.RUNNING):
             if trial_id in self.leases.held or not self.leases.take(trial_id):
                 continue
             now = self.study._storage.get_trial(trial_id)
@@ -112,11 +111,11 @@ class Claims:
                 claim.reported = max(now.intermediate_values, default=0)
                 claim.hopeless = HOPELESS_KEY in now.system_attrs
                 return claim
-            self.leases.release(trial_id)  # its holder ended it after it was read above
+            self.leases.release(trial_id)  # its holder ended it after it was read
         return None
 
-    def _new(self) -> Claim | None:
-        begun = self.study.get_trials(deepcopy=False, states=_BEGUN)
+    def _new(self, trials: Sequence[FrozenTrial]) -> Claim | None:
+        begun = [trial for trial in trials if trial.state is not TrialState.WAITING]
         if len(begun) >= self.total and sum(map(was_trained, begun)) >= self.total:
             return None
         trial = self.study.ask()
