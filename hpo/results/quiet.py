@@ -20,7 +20,10 @@ def load_tensorflow() -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        # One function a model is meant: it warns of many.
+        tensorflow.get_logger().setLevel("ERROR")
     finally:
         os.dup2(kept, 2)
         os.close(kept)

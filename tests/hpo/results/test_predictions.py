@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -63,3 +66,19 @@ def test_images_of_any_size_are_taken(classifier: Classifier, size_px: tuple[int
     image_hwc = np.full((*size_px, 3), 90, np.uint8)
     expected = classifier.image(np.full((SIZE_PX, SIZE_PX, 3), 90, np.uint8))
     assert classifier.image(image_hwc) == pytest.approx(expected, abs=1e-5)
+
+
+def test_many_models_in_a_row_say_nothing() -> None:
+    """TensorFlow warns of a function that is traced again and again; here it is one a model."""
+    code = (
+        "from hpo.results.quiet import load_tensorflow; load_tensorflow()\n"
+        "import numpy as np\n"
+        "from hpo.results.predictions import Classifier\n"
+        "from models.config import ModelConfig\n"
+        "from models.export import whole_model\n"
+        "config = ModelConfig(backbone='cnn', image_size_px=8, classes=2)\n"
+        "model = whole_model(config, class_names=('cat', 'dog'))\n"
+        "for _ in range(9): Classifier(model).image(np.zeros((8, 8, 3), np.uint8))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "WARNING:tensorflow" not in done.stderr
