@@ -14,8 +14,7 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,44 +29,6 @@ _TAG, _TAIL_BYTES = b"crc32:", 14
 _BLOCK_BYTES = 1 << 22
 _OF_THE_DISK = (errno.EIO, errno.ESTALE)
 """Errors that say nothing of a file: a disk or a network that is to be mended."""
-
-
-class Saver:
-    """Writes a trial's files while its next epoch is trained, rather than wait for the disk.
-
-    What is being written when the process is killed is as good as not begun: the epoch is trained
-    again. Used in a `with` statement, which ends when all is written.
-    """
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._under_way: Future[None] | None = None
-
-    def __enter__(self) -> Saver:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._pool:
-            self.wait()
-
-    def submit(self, write: Callable[[], None]) -> None:
-        """Writes, as soon as what was submitted before is written.
-
-        Raises:
-            OSError: What was submitted before could not be written.
-        """
-        self.wait()
-        self._under_way = self._pool.submit(write)
-
-    def wait(self) -> None:
-        """Waits until what was submitted is written.
-
-        Raises:
-            OSError: It could not be.
-        """
-        if self._under_way:
-            done, self._under_way = self._under_way, None
-            done.result()
 
 
 class TornError(ValueError):

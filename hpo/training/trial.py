@@ -18,7 +18,7 @@ import tensorflow as tf
 from data_pipeline.batches import EvalBatch
 from hpo.training import checkpoint, metrics, mishaps, policies
 from hpo.training.calibration import fast_precision
-from hpo.training.checkpoint import Saver, TrialState
+from hpo.training.checkpoint import TrialState
 from hpo.training.inputs import Batch, TrialData
 from hpo.training.leg import Leg, require_memory, start_leg
 from hpo.training.link import LaidAside, Link, reporter
@@ -26,6 +26,7 @@ from hpo.training.phases import Phase, phase_at
 from hpo.training.program import EpochSums
 from hpo.training.programs import Programs
 from hpo.training.protocol import Alive, EpochEnd, Finished, Started, Train
+from hpo.training.saver import Saver
 from hpo.training.stopwatch import Stopwatch
 from studies.hits import Hits
 from studies.metrics import METRICS

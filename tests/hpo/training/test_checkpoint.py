@@ -9,10 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,6 @@ from hypothesis import strategies as st
 
 from hpo.training import checkpoint
 from hpo.training.checkpoint import (
-    Saver,
     TrialState,
     best_path,
     load,
@@ -249,45 +246,6 @@ def test_a_disk_that_cannot_be_read_now(tmp_path: Path, monkeypatch: pytest.Monk
         with pytest.raises(OSError, match="Input/output error"):
             load(tmp_path, "mine")
     assert epoch_of(tmp_path) == 1
-
-
-class TestSaver:
-    """Files that are written beside the training."""
-
-    def test_all_is_written_in_order_when_it_ends(self, tmp_path: Path) -> None:
-        """One epoch's files after the other's, the last ones before the trial goes on."""
-        written: list[int] = []
-
-        def write(epoch: int) -> None:
-            time.sleep(0.05 if epoch == 1 else 0)
-            written.append(epoch)
-
-        with Saver() as saver:
-            for epoch in (1, 2, 3):
-                saver.submit(partial(write, epoch))
-            assert written[:2] == [1, 2]
-        assert written == [1, 2, 3]
-
-    def test_an_error_is_raised_where_it_is_waited_for(self) -> None:
-        """Before the next file is written; once it is told, the disk may have space again."""
-        later: list[int] = []
-        with Saver() as saver:
-            for wait in (saver.wait, lambda: saver.submit(lambda: later.append(1))):
-                saver.submit(_full)
-                with pytest.raises(OSError, match="No space left on device"):
-                    wait()
-        assert not later
-
-    def test_an_error_is_not_lost_at_the_end(self) -> None:
-        """What is written last counts as much."""
-        saver = Saver()
-        saver.submit(_full)
-        with pytest.raises(OSError, match="No space left on device"):
-            saver.__exit__()
-
-
-def _full() -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 _DIE_AT = """
