@@ -55,7 +55,7 @@ def new_owner() -> str:
 
 def owner_of(pid: int) -> str:
     """Returns a name for a process of this machine."""
-    return f"{_machine()}|{pid}|{_started_s(pid)}|{uuid.uuid4().hex[:8]}"
+    return f"{_here()}|{pid}|{_started_s(pid)}|{uuid.uuid4().hex[:8]}"
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
@@ -185,26 +185,37 @@ class Leases:
 
 def _died_here(owner: str) -> bool:
     """Whether `owner` was a process of this machine that is gone."""
-    machine, pid, started_s, _ = owner.split("|")
-    if machine != _machine():
-        return False
+    where, pid, started_s, _ = owner.split("|")
+    machine, start, processes = _here().split("/")
+    if where != f"{machine}/{start}/{processes}":
+        # Of this machine's earlier starts none lives; other machines and containers are believed.
+        return where.startswith(f"{machine}/") and not where.startswith(f"{machine}/{start}/")
     try:
         return abs(_started_s(int(pid)) - float(started_s)) > 0.1
     except psutil.NoSuchProcess:
         return True
 
 
-def _machine() -> str:
-    """Returns what tells this machine from others on which process ids mean something else.
+def _here() -> str:
+    """Returns which machine this is, which of its starts, and whose process ids are seen here.
 
-    Its name alone does not: containers on the host's network share it, and copied machines do. On
-    systems other than Linux it has to do.
+    A machine's name alone does not tell: copied machines share it, and so do containers on the
+    host's network, which see none of its processes. Systems other than Linux say no more.
     """
-    parts = [socket.gethostname()]
+    name, start = socket.gethostname(), _text("/proc/sys/kernel/random/boot_id")[:8]
+    processes = ""
     with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8])
-        parts.append(re.sub(r"\D", "", Path("/proc/self/ns/pid").readlink().name))
-    return "/".join(parts)
+        processes = re.sub(r"\D", "", Path("/proc/self/ns/pid").readlink().name)
+    if known := _text("/etc/machine-id")[:8]:
+        return f"{name} {known}/{start}/{processes}"
+    return f"{name} {start}//{processes}"  # another start may be another machine's
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
 
 
 def _started_s(pid: int) -> float:

@@ -62,7 +62,8 @@ def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
     before = {(taken.trial, taken.best_epoch): taken for taken in earlier_looks(opened)}
 
     def test(row: TrialRow) -> Look | None:
-        taken = before.get((row.number, row.attributes.get("best_epoch")))
+        best_epoch = row.attributes.get("best_epoch")
+        taken = before.get((row.number, best_epoch)) or before.get((row.number, None))
         if (taken and taken.hits) or row.number not in kept:
             return taken
         with working(f"Classifying the test images with trial {row.number} …"):

@@ -31,6 +31,8 @@ from studies.errors import StudyError
 
 _ID = re.compile(r"[\w-]+")
 _WEIGHTS = "trial-{number:05d}.weights.npz"
+_REPLACED = "replaced.weights.npz"
+"""The name of weights that are no trial's any more, whose place others will take."""
 _WEIGHTS_PATTERN = re.compile(r"trial-(\d+)\.weights\.npz")
 
 
@@ -90,7 +92,11 @@ class Artifacts:
             files: Weights that are not kept yet, by their trial's number.
         """
         kept, wanted = self.weights(), set(wanted)
-        free = [meta.artifact_id for number, meta in kept.items() if number not in wanted]
+        free = [meta.artifact_id for meta in self._all(self.study) if meta.filename == _REPLACED]
+        for number in sorted(kept.keys() - wanted):
+            free.append(kept[number].artifact_id)
+            if number in files and not self._holds(kept[number], files[number]):
+                self._name(free[-1], _REPLACED)  # as it stood when it was laid aside
         for number in sorted(wanted & files.keys()):
             meta = kept.get(number)
             with suppress(FileNotFoundError):  # another worker goes on with a trial laid aside
@@ -114,9 +120,13 @@ class Artifacts:
         with file.open("rb") as content:
             self._store().write(place, content)
         _flush(path)
-        meta = ArtifactMeta(place, name, "application/octet-stream", None)
+        self._name(place, name)
+
+    def _name(self, artifact_id: str, name: str) -> None:
+        """Writes what an artifact of the study is called."""
+        meta = ArtifactMeta(artifact_id, name, "application/octet-stream", None)
         self.storage.set_study_system_attr(
-            self.study._study_id, f"artifacts:{place}", json.dumps(asdict(meta))
+            self.study._study_id, f"artifacts:{artifact_id}", json.dumps(asdict(meta))
         )
 
     def _holds(self, meta: ArtifactMeta | None, original: Path) -> bool:

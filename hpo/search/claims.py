@@ -80,21 +80,23 @@ class Claims:
         the last trial twice.
         """
         while self._returned:
+            kept = self.leases.renew(self._returned[-1].trial_id)  # first, as it may be cut
             claim = self._returned.pop()
-            if self.leases.renew(claim.trial_id):
+            if kept:
                 return claim
         gate = -1 - self.study._study_id  # trials' ids begin at 0
+        held = frozenset(self.leases.held)
         if not self.leases.take(gate):
             return None
-        held = frozenset(self.leases.held)
         try:
-            trials = self.study.get_trials(deepcopy=False)  # once, as this goes through all of them
-            return self._left_behind(trials) or self._new(trials)
+            try:
+                trials = self.study.get_trials(deepcopy=False)  # once: this goes through all
+                return self._left_behind(trials) or self._new(trials)
+            finally:
+                self.leases.release(gate)
         except BaseException:
             self.leases.held &= held  # one that was taken is no claim yet: the next call finds it
             raise
-        finally:
-            self.leases.release(gate)
 
     def finished(self) -> bool:
         """Whether all the study's trials are, by whatever process."""

@@ -104,9 +104,9 @@ class Recorder:
         """
         if claim.label is not None or epoch < claim.reported:
             return False
-        if not claim.hopeless and claim.trial.should_prune():
+        claim.hopeless = claim.hopeless or claim.trial.should_prune()
+        if claim.hopeless:
             self.study._storage.set_trial_system_attr(claim.trial_id, HOPELESS_KEY, True)
-            claim.hopeless = True
         return claim.hopeless
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
@@ -131,7 +131,7 @@ class Recorder:
 
     def _with_curve(self, outcome: Outcome, reported: Mapping[int, float]) -> Outcome:
         """Gives an outcome that its worker could not tell the epochs that it had reported."""
-        if outcome.history or not reported:
+        if outcome.history or not reported or outcome.reason == "duplicate":
             return outcome
         order = METRICS[self.metric].order
         curve = [reported[epoch] for epoch in sorted(reported)]

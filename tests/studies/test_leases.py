@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from studies import leases as module
-from studies.leases import LEASE_S, Leases, create_table, new_owner
+from studies.leases import LEASE_S, Leases, create_table, held, new_owner
 from studies.storage import open_storage
 from tests.studies.processes import at_once, new_database
 
@@ -111,16 +111,36 @@ def test_a_clock_that_is_set_kills_nobody(
     assert not Leases(engine).take(5)
 
 
-def test_the_same_name_is_not_the_same_machine(
+@pytest.mark.parametrize(
+    ("place", "changed", "dead"),
+    [(0, "elsewhere", False), (1, "earlier", True), (2, "1", False)],
+    ids=["another machine", "before it was started again", "another container"],
+)
+def test_a_process_that_is_not_among_ours(
+    engine: sa.Engine, place: int, changed: str, dead: bool
+) -> None:
+    """Of this machine's earlier starts none lives; of others' processes nothing is known here."""
+    where, pid, started_s, _ = new_owner().split("|")
+    parts = where.split("/")
+    parts[place] = changed
+    owner = f"{'/'.join(parts)}|{int(pid) + 1_000_000}|{started_s}|a"
+    assert Leases(engine, owner).take(5)
+    assert (held(engine, [5]) == set()) is dead
+    assert Leases(engine).take(5) is dead
+
+
+def test_without_an_id_another_start_may_be_another_machines(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A container that shares the host's name sees none of its processes, and waits."""
-    with monkeypatch.context() as patch:
-        patch.setattr(module.Path, "readlink", lambda _: module.Path("pid:[1]"))
-        _, pid, started_s, _ = new_owner().split("|")
-        theirs = Leases(engine, f"{module._machine()}|{int(pid) + 1_000_000}|{started_s}|a")
-        assert theirs.take(5)
-    assert not Leases(engine).take(5)
+    """Copied machines have one name."""
+    text = module._text
+    for boot in ("one", "other"):
+        known = {"/etc/machine-id": "", "/proc/sys/kernel/random/boot_id": boot}
+        monkeypatch.setattr(module, "_text", lambda path, known=known: known.get(path, text(path)))
+        owner = new_owner()
+        if boot == "one":
+            assert Leases(engine, owner).take(5)
+    assert not Leases(engine, owner).take(5)
 
 
 def test_a_living_process_keeps_it(engine: sa.Engine, clock: Clock) -> None:

@@ -124,6 +124,25 @@ class TestClaims:
         assert claim.number == 0
         assert claims.leases.renew(claim.trial_id)
 
+    @pytest.mark.parametrize("cut", ["renew", "release"])
+    def test_a_connection_that_is_cut_around_a_claim(
+        self, study: optuna.Study, monkeypatch: pytest.MonkeyPatch, cut: str
+    ) -> None:
+        """Whether it was given back before or is a new one, the next call hands it out."""
+        claims = claims_of(study, total=1)
+        if cut == "renew":
+            claim = claims.next()
+            assert claim
+            claims.give_back(claim)
+        with monkeypatch.context() as patch:
+            patch.setattr(claims.leases, cut, lambda _: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                claims.next()
+        claim = claims.next()
+        assert claim
+        assert claim.number == 0
+        assert claims.next() is None
+
     def test_one_that_ends_while_another_looks(
         self, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -18,7 +18,15 @@ from hpo.training.checkpoint import best_path, save_weights
 from studies.hits import Hits
 from studies.leases import COLLECTION, Leases
 from studies.pruners import Halving, make_pruner
-from studies.record import CONFIG_KEY, HITS_KEY, LABEL_KEY, STANDING_KEY, Outcome, value_of
+from studies.record import (
+    CONFIG_KEY,
+    HITS_KEY,
+    HOPELESS_KEY,
+    LABEL_KEY,
+    STANDING_KEY,
+    Outcome,
+    value_of,
+)
 from studies.suggest import default_trial
 from tests.hpo.search.small_study import (
     FEW,
@@ -92,6 +100,7 @@ class TestRecorder:
             hopeless = recorder.prunes(claim, 1)
         assert hopeless
         assert recorder.prunes(claim, 1)
+        assert HOPELESS_KEY in study.trials[1].system_attrs
         claims.leases.release(claim.trial_id)  # killed before the trial was ended
         again = claims_of(study).next()
         assert again
@@ -217,6 +226,51 @@ class TestRecorder:
         assert kept_weights(recorder, claim.number) == [0.5] * 4
         assert not folder.exists()
         assert recorder.twin(claim)
+
+    def test_weights_of_how_it_stood_are_no_longer_its(
+        self, study: optuna.Study, tmp_path: Path
+    ) -> None:
+        """Where it ends with others that are not worth keeping, there are none."""
+        claims = claims_of(study, total=9)
+        recorder = recorder_of(study, claims, tmp_path, keep_top=1)
+        first = claims.next()
+        assert first
+        folder = recorder.folder(first.number)
+        folder.mkdir()
+        save_weights(best_path(folder, 2), [np.full(4, 0.6)], 0)
+        recorder.lay_aside(first, outcome_of(0.6, reason="interrupted"))
+        first = claims.next()
+        for value in (0.5, 0.9):
+            claim = claims.next()
+            assert claim
+            train(recorder, claim, value)
+        assert first
+        save_weights(best_path(folder, 2), [np.full(4, 0.7)], 0)
+        recorder.finish(first, outcome_of(0.7))
+        recorder.collect()
+        assert first.number not in recorder.artifacts.weights()
+        places = len(list(recorder.artifacts.folder.glob("*")))
+        for value in (0.95, 0.97):
+            claim = claims.next()
+            assert claim
+            train(recorder, claim, value)
+            assert kept_weights(recorder, claim.number) == [value] * 4
+        assert len(list(recorder.artifacts.folder.glob("*"))) == places + 2  # their pictures
+
+    def test_a_duplicate_takes_no_weights_place(self, study: optuna.Study, tmp_path: Path) -> None:
+        """Not even one that had reported epochs before its worker died."""
+        claims = claims_of(study, total=9)
+        recorder = recorder_of(study, claims, tmp_path, keep_top=2)
+        twin, first, second = claims.next(), claims.next(), claims.next()
+        assert twin
+        recorder.report(twin, [0.1, 0.9])
+        for claim, value in ((first, 0.8), (second, 0.7)):
+            assert claim
+            train(recorder, claim, value)
+        recorder.finish(twin, Outcome(reason="duplicate", value=0.8, message="The same."))
+        recorder._due = True
+        recorder.collect()
+        assert sorted(recorder.artifacts.weights()) == [1, 2]
 
     def test_laid_aside_before_an_epoch(self, study: optuna.Study, tmp_path: Path) -> None:
         """Nothing is written, and the lease is given back."""

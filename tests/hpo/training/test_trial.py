@@ -113,6 +113,10 @@ def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     outcome = ended(trained)
     assert outcome.reason == "complete"
     assert link.epochs() == [1, 2, 3, 4]
+    kinds = [event.kind for event in link.events]
+    ends = [number for number, kind in enumerate(kinds) if kind == "epoch"]
+    assert [kinds[number - 1] for number in ends] == ["alive"] * 4, "evaluation is told, too"
+    assert kinds[-1] == "alive", "and so is that of the best epoch"
     assert {len(curve) for curve in outcome.history.values()} == {4}
     curve = outcome.history["val_accuracy"]
     assert outcome.value == max(curve) > 0.5
