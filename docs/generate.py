@@ -46,19 +46,17 @@ def settings() -> str:
 
 def samplers() -> str:
     """Returns what may propose the next trial."""
-    return _table(("name", "what"), _named({name: row.help for name, row in SAMPLERS.items()}))
+    return _described({name: row.help for name, row in SAMPLERS.items()})
 
 
 def pruners() -> str:
     """Returns what may end a trial early."""
-    return _table(("name", "what"), _named({name: row.help for name, row in PRUNERS.items()}))
+    return _described({name: row.help for name, row in PRUNERS.items()})
 
 
 def augmentations() -> str:
     """Returns the named levels of augmentation."""
-    return _table(
-        ("name", "what"), _named({row.name: row.description for row in AUGMENTATIONS.values()})
-    )
+    return _described({row.name: row.description for row in AUGMENTATIONS.values()})
 
 
 def backbones() -> str:
@@ -100,8 +98,9 @@ def rendered(text: str) -> str:
     return re.sub(pattern, fill, text, flags=re.DOTALL)
 
 
-def _named(texts: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": f"`{name}`", "what": text} for name, text in texts.items()]
+def _described(texts: Mapping[str, str]) -> str:
+    rows = [{"name": f"`{name}`", "what": text} for name, text in texts.items()]
+    return _table(("name", "what"), rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:

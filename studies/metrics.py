@@ -36,6 +36,10 @@ class Metric:
         """Returns a key by which complete trials are sorted, the best first."""
         return (-1.0 if self.maximize else 1.0) * (value or 0.0)
 
+    def best(self, values: Mapping[int, float]) -> int | None:
+        """Returns the number of the best of numbered values; of equals the lowest, None of none."""
+        return min(values, key=lambda number: (self.order(values[number]), number), default=None)
+
     def better(self, value: float, than: float) -> bool:
         """Returns whether `value` is strictly better."""
         return value > than if self.maximize else value < than

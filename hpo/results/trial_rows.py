@@ -104,9 +104,7 @@ class TrialRow:
 
     def best_epoch(self, metric: Metric) -> int | None:
         """Returns the epoch, from 1, that is its best so far, or whose weights were kept."""
-        recorded: int | None = self.attributes.get("best_epoch")
-        order = {epoch: (metric.order(value), epoch) for epoch, value in self.reported.items()}
-        return min(order, key=lambda epoch: order[epoch], default=recorded)
+        return metric.best(self.reported) or self.attributes.get("best_epoch")
 
     def best_so_far(self, metric: Metric) -> float | None:
         """Returns the objective of its best epoch, where that was read or is complete.

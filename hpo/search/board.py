@@ -141,8 +141,7 @@ class Board:
         if value is not None:
             self._values[number] = value
         if number == self.best_number:
-            order = {n: (self.metric.order(v), n) for n, v in self._values.items()}
-            self.best_number = min(order, key=lambda n: order[n], default=None)
+            self.best_number = self.metric.best(self._values)
             self.best = None if self.best_number is None else self._values[self.best_number]
         elif value is not None and (self.best is None or self.metric.better(value, self.best)):
             self.best, self.best_number = value, number

@@ -133,10 +133,8 @@ class Recorder:
         """Gives an outcome that its worker could not tell the epochs that it had reported."""
         if outcome.history or not reported or outcome.reason == "duplicate":
             return outcome
-        order = METRICS[self.metric].order
-        curve = [reported[epoch] for epoch in sorted(reported)]
-        best_epoch = min(reported, key=lambda epoch: (order(reported[epoch]), epoch))
-        history = {f"val_{self.metric}": curve}
+        history = {f"val_{self.metric}": [reported[epoch] for epoch in sorted(reported)]}
+        best_epoch = METRICS[self.metric].best(reported)
         return outcome.model_copy(update={"history": history, "best_epoch": best_epoch})
 
     def lay_aside(self, claim: Claim, standing: Outcome | None) -> None:

@@ -19,7 +19,8 @@ from studies.storage import open_storage
 from studies.suggest import suggest
 from tests.benchmarks.clone import clone_trials
 from tests.hpo.search.small_study import SPACE
-from tests.hpo.search.test_parallel import FakeRun, begin, databases, storage_of
+from tests.hpo.search.test_parallel import FakeRun, begin
+from tests.studies.processes import databases, storage_of
 from tests.studies.spaces import DIGITS
 
 pytestmark = pytest.mark.bench

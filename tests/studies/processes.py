@@ -8,10 +8,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import sqlalchemy as sa
+
+from studies.storage import default_url
 
 SERVER = os.environ.get("HPO_TEST_POSTGRESQL", "postgresql://root@127.0.0.1/test")
 T = TypeVar("T")
@@ -49,3 +52,16 @@ def new_database() -> Iterator[str]:
     finally:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def storage_of(kind: str, folder: Path) -> Iterator[str]:
+    """Yields the URL of an empty storage."""
+    if kind == "sqlite":
+        yield default_url(folder / "hpo_runs")
+        return
+    with new_database() as url:
+        yield url
+
+
+databases = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

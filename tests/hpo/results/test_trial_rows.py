@@ -18,7 +18,7 @@ from studies.metrics import METRICS
 from studies.record import CONFIG_KEY, STANDING_KEY, Outcome
 from studies.storage import open_storage
 from tests.hpo.conftest import CONFIG, FinishedStudy
-from tests.hpo.search.test_parallel import databases, storage_of
+from tests.studies.processes import databases, storage_of
 
 MANY = 10_000
 

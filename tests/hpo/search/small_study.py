@@ -77,10 +77,21 @@ def outcome_of(best: float = 0.5, **changes: Any) -> Outcome:
     return ended.model_copy(update=changes)
 
 
+def leave_weights(recorder: Recorder, claim: Claim, value: float) -> None:
+    """Leaves the weights of a trial's best epoch, all of them `value`, where its worker would."""
+    folder = recorder.folder(claim.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_weights(best_path(folder, 2), [np.full(4, value)], 0)
+
+
+def lay_aside(recorder: Recorder, claim: Claim, value: float) -> None:
+    """Leaves the files of a trial that was interrupted, and records how it stands."""
+    leave_weights(recorder, claim, value)
+    recorder.lay_aside(claim, outcome_of(value, reason="interrupted"))
+
+
 def train(recorder: Recorder, claim: Claim, value: float) -> None:
     """Leaves the files of a trial that was trained, and records it."""
-    folder = recorder.folder(claim.number)
-    folder.mkdir(parents=True)
-    save_weights(best_path(folder, 2), [np.full(4, value)], 0)
+    leave_weights(recorder, claim, value)
     recorder.finish(claim, outcome_of(value))
     recorder.collect()

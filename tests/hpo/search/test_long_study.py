@@ -23,7 +23,8 @@ from studies.samplers import TPE
 from studies.stateless_sampler import StatelessSampler
 from studies.storage import open_storage
 from tests.hpo.search.small_study import claims_of, make_study, outcome_of, recorder_of
-from tests.hpo.search.test_parallel import FakeRun, begin, databases, finish, storage_of
+from tests.hpo.search.test_parallel import FakeRun, begin, finish
+from tests.studies.processes import databases, storage_of
 
 SOAK = int(os.environ.get("HPO_TEST_LONG", "10000"))
 """Trials of the long study; with fewer it only shows that everything works."""

@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 import signal
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 import pytest
 
-from studies.storage import default_url, open_storage
+from studies.storage import open_storage
 from tests.hpo.running import Run
 from tests.hpo.search.postgresql import cut_all, own_server
-from tests.studies.processes import new_database
+from tests.studies.processes import databases, new_database, storage_of
 
 AWAY = "The database server does not answer; waiting for it."
 BACK = "The database server is back."
@@ -75,19 +73,6 @@ def finish(url: str, total: int, *runs: FakeRun, timeout_s: float = 120.0) -> li
 def _numbers(run: FakeRun, pattern: str) -> list[int]:
     found = (re.search(pattern, line) for line in run.lines)
     return [int(match[1]) for match in found if match]
-
-
-@contextmanager
-def storage_of(kind: str, folder: Path) -> Iterator[str]:
-    """Yields the URL of an empty storage."""
-    if kind == "sqlite":
-        yield default_url(folder / "hpo_runs")
-        return
-    with new_database() as url:
-        yield url
-
-
-databases = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 
 
 @databases

@@ -14,7 +14,6 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
 from hpo.search.recorder import Recorder
-from hpo.training.checkpoint import best_path, save_weights
 from studies.hits import Hits
 from studies.leases import COLLECTION, Leases
 from studies.pruners import Halving, make_pruner
@@ -32,6 +31,8 @@ from tests.hpo.search.small_study import (
     FEW,
     SPACE,
     claims_of,
+    lay_aside,
+    leave_weights,
     outcome_of,
     recorder_of,
     storage_of,
@@ -135,10 +136,8 @@ class TestRecorder:
         recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
         assert claim
         folder = recorder.folder(claim.number)
-        folder.mkdir()
         for value in (0.3, 0.4):
-            save_weights(best_path(folder, 2), [np.full(4, value)], 0)
-            recorder.lay_aside(claim, outcome_of(value, reason="interrupted"))
+            lay_aside(recorder, claim, value)
             assert kept_weights(recorder, claim.number) == [value] * 4
             trial = study.trials[0]
             assert trial.state is TrialState.RUNNING
@@ -146,9 +145,7 @@ class TestRecorder:
             assert "reason" not in trial.user_attrs
             assert folder.exists()
             assert claims.next()  # its lease was given back
-        save_weights(best_path(folder, 2), [np.full(4, 0.5)], 0)
-        recorder.finish(claim, outcome_of(0.5))
-        recorder.collect()
+        train(recorder, claim, 0.5)
         assert kept_weights(recorder, claim.number) == [0.5] * 4
         assert value_of(study.trials[0]) == 0.5
         assert STANDING_KEY not in study.trials[0].user_attrs
@@ -164,10 +161,7 @@ class TestRecorder:
         assert first
         assert second
         train(recorder, first, 0.5)
-        folder = recorder.folder(second.number)
-        folder.mkdir()
-        save_weights(best_path(folder, 2), [np.full(4, 0.6)], 0)
-        recorder.lay_aside(second, outcome_of(0.6, reason="interrupted"))
+        lay_aside(recorder, second, 0.6)
         assert kept_weights(recorder, 1) == [0.6] * 4
         recorder.finish(second, outcome_of(0.6, reason="diverged", value=None))
         recorder.collect()
@@ -210,8 +204,7 @@ class TestRecorder:
         recorder, claim = recorder_of(study, claims, tmp_path), claims.next()
         assert claim
         folder = recorder.folder(claim.number)
-        folder.mkdir()
-        save_weights(best_path(folder, 2), [np.full(4, 0.5)], 0)
+        leave_weights(recorder, claim, 0.5)
         real = study.tell
 
         def tell(*words: Any, **more: Any) -> None:
@@ -235,19 +228,14 @@ class TestRecorder:
         recorder = recorder_of(study, claims, tmp_path, keep_top=1)
         first = claims.next()
         assert first
-        folder = recorder.folder(first.number)
-        folder.mkdir()
-        save_weights(best_path(folder, 2), [np.full(4, 0.6)], 0)
-        recorder.lay_aside(first, outcome_of(0.6, reason="interrupted"))
+        lay_aside(recorder, first, 0.6)
         first = claims.next()
         for value in (0.5, 0.9):
             claim = claims.next()
             assert claim
             train(recorder, claim, value)
         assert first
-        save_weights(best_path(folder, 2), [np.full(4, 0.7)], 0)
-        recorder.finish(first, outcome_of(0.7))
-        recorder.collect()
+        train(recorder, first, 0.7)
         assert first.number not in recorder.artifacts.weights()
         places = len(list(recorder.artifacts.folder.glob("*")))
         for value in (0.95, 0.97):
@@ -290,10 +278,7 @@ class TestRecorder:
         claims = claims_of(study, total=4)
         recorder, first = recorder_of(study, claims, tmp_path), claims.next()
         assert first
-        folder = recorder.folder(first.number)
-        folder.mkdir()
-        save_weights(best_path(folder, 2), [np.full(4, 0.1)], 0)
-        recorder.lay_aside(first, outcome_of(0.1, reason="interrupted"))
+        lay_aside(recorder, first, 0.1)
         first = claims.next()
         for value in (0.7, 0.8):
             claim = claims.next()
