@@ -9,14 +9,16 @@ and among the others a trial counts the less the older it is (`optuna.samplers.T
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
+
+from studies.objectives import maximizes, validation_loss
+from studies.optuna_private import StudyOfTrials
 
 NEWEST = 1_000
 """Finished trials that are looked at, the newest ones."""
@@ -32,7 +34,7 @@ class RecentTPESampler(TPESampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the parameters that are drawn together."""
-        self._recent = _Recent(study)
+        self._recent = _recent(study)
         return super().infer_relative_search_space(self._recent, trial)
 
     def sample_relative(
@@ -49,42 +51,39 @@ class RecentTPESampler(TPESampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draws one parameter."""
-        return super().sample_independent(_Recent(study), trial, param_name, param_distribution)
+        return super().sample_independent(_recent(study), trial, param_name, param_distribution)
 
 
-class _Recent(Study):
-    """A study as it was a moment ago, with its recent and best trials only."""
+def _recent(study: Study) -> Study:
+    """Returns a study as it is now, with its recent and best trials only.
 
-    def __init__(self, study: Study) -> None:
-        # `HyperbandPruner` hands over a study that denies having this and most other attributes.
-        self.__dict__.update(object.__getattribute__(study, "__dict__"))
-        trials = study.get_trials(deepcopy=False)
-        self._trials = recent(trials, study.direction is StudyDirection.MAXIMIZE)
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,
-    ) -> list[FrozenTrial]:
-        """Returns its trials; what `TPESampler` reads a study with."""
-        return [trial for trial in self._trials if states is None or trial.state in states]
+    They are in the order of their validation loss: TPE sorts the complete ones by value and, as
+    the sort is stable, takes of equals those with the lower loss for good. (Afterwards it sorts
+    both halves by number, so that a trial's age counts as before.)
+    """
+    trials = recent(study.get_trials(deepcopy=False), maximize=maximizes(study))
+    trials.sort(key=lambda trial: (validation_loss(trial.user_attrs), trial.number))
+    return StudyOfTrials(study, trials)
 
 
-def recent(trials: Sequence[FrozenTrial], maximize: bool) -> list[FrozenTrial]:
+def recent(trials: Sequence[FrozenTrial], *, maximize: bool) -> list[FrozenTrial]:
     """Returns the trials that the next proposal depends on, in the order of their numbers.
 
     Args:
         trials: All trials of a study, in the order of their numbers.
-        maximize: Whether larger values are better.
+        maximize: Whether larger values of the first objective are better.
     """
     judged = (TrialState.COMPLETE, TrialState.PRUNED)
     finished = [trial for trial in trials if trial.state in judged]
     if len(finished) <= NEWEST:
         return list(trials)
     older = [trial for trial in finished[:-NEWEST] if trial.state is TrialState.COMPLETE]
-    pick = heapq.nlargest if maximize else heapq.nsmallest
-    best = pick(BEST, older, key=lambda trial: trial.value or 0.0)
+    sign = -1.0 if maximize else 1.0
+    best = heapq.nsmallest(
+        BEST,
+        older,
+        key=lambda trial: (sign * trial.values[0], validation_loss(trial.user_attrs), trial.number),
+    )
     running = [trial for trial in trials if trial.state is TrialState.RUNNING]
     chosen = [*best, *finished[-NEWEST:], *running]
     return sorted(chosen, key=lambda trial: trial.number)

@@ -41,6 +41,7 @@ CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
 HITS_KEY = "validation_hits"
+FIGURES_KEY = "figures"
 HOPELESS_KEY = "hpo:hopeless"
 """System attribute of a trial that the pruner has ended; some pruners can be asked only once."""
 STANDING_KEY = "value_when_interrupted"
@@ -52,7 +53,9 @@ class Outcome(BaseModel):
 
     Attributes:
         reason: Why it ended; `interrupted` where it has not, but was laid aside.
-        value: The objective at the best epoch; None where no epoch finished or it was pruned.
+        value: The first objective at the best epoch; None where no epoch finished or it was pruned.
+        figures: Metric name to its value on the validation images, for the weights that are kept,
+            evaluated as an export is; empty where the trial was not trained to its end.
         best_epoch: The epoch, from 1, whose weights are kept.
         history: Metric name to one value an epoch, of equal lengths.
         seconds: Phase to wall-clock seconds, `total` among them.
@@ -66,6 +69,7 @@ class Outcome(BaseModel):
 
     reason: Reason
     value: float | None = None
+    figures: dict[str, float] = Field(default_factory=dict)
     best_epoch: int | None = None
     history: dict[str, list[float]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
@@ -91,6 +95,7 @@ class Outcome(BaseModel):
             **self._best_and_last(),
             "timing": {phase: round(value, 3) for phase, value in self.seconds.items()},
             HISTORY_KEY: self.history,
+            FIGURES_KEY: self.figures or None,
             HITS_KEY: self.hits and self.hits.model_dump(),
             "message": self.message,
         }
@@ -109,14 +114,15 @@ class Outcome(BaseModel):
 
 
 def value_of(trial: FrozenTrial) -> float | None:
-    """Returns a trial's objective; of one that was laid aside that of its best epoch until then."""
-    return objective(trial.state.name, trial.value, trial.user_attrs)
+    """Returns a trial's first objective; of one that was laid aside, its best until then."""
+    first = trial.values[0] if trial.values else None
+    return objective(trial.state.name, first, trial.user_attrs)
 
 
 def objective(state: str, value: float | None, attributes: Mapping[str, Any]) -> float | None:
-    """Returns the same of a trial's state, value and user attributes, as Optuna keeps them.
+    """Returns the same of a trial's state, first value and user attributes, as Optuna keeps them.
 
-    Its value of a pruned trial is that of the last epoch, and no objective.
+    The value that Optuna keeps of a pruned trial is that of its last epoch, and no objective.
     """
     standing: float | None = attributes.get(STANDING_KEY) if state == "RUNNING" else None
     return value if state == "COMPLETE" else standing
@@ -134,7 +140,8 @@ def read_outcome(trial: FrozenTrial) -> Outcome | None:
         return None
     return Outcome(
         reason=attributes["reason"],
-        value=trial.value if trial.state.name == "COMPLETE" else None,
+        value=value_of(trial),
+        figures=attributes.get(FIGURES_KEY, {}),
         best_epoch=attributes.get("best_epoch"),
         history=attributes.get(HISTORY_KEY, {}),
         seconds=attributes.get("timing", {}),

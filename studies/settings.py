@@ -7,10 +7,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from studies.declarations import problem, unknown
+from studies.metrics import METRICS
 from studies.parameters import PARAMETERS
 from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings
@@ -42,6 +51,12 @@ def _named(value: Any, default: str) -> Any:
     if isinstance(value, dict):
         return {"name": default, **value}
     return {"name": value} if isinstance(value, str) else value
+
+
+def _metric(name: str) -> str:
+    if name not in METRICS:
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(METRICS)})
+    return name
 
 
 class Baseline(BaseModel):
@@ -97,8 +112,9 @@ class StudySettings(BaseModel):
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
         default="auto", description="arithmetic; auto takes what the device does fast"
     )
-    metric: Literal["accuracy", "macro_f1", "loss"] = Field(
-        default="accuracy", description="figure of the validation images that is searched for"
+    metric: Annotated[str, AfterValidator(_metric)] = Field(
+        default="accuracy",
+        description=f"figure of the validation images that is searched for: {', '.join(METRICS)}",
     )
     sampler: Annotated[SamplerSettings, BeforeValidator(partial(_named, default="tpe"))] = Field(
         default=TPE(), description="what proposes the next trial"

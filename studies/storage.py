@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,6 @@ BUSY_TIMEOUT_S = 60
 """How long a SQLite connection waits for another's write before it gives up."""
 _SCHEMA_LOCK = 0x68706F
 """PostgreSQL's advisory lock of whoever creates tables: a number nobody else uses, "hpo"."""
-
-_ATTRIBUTES = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
 
 
 def default_url(runs: Path) -> str:
@@ -81,22 +78,6 @@ def open_storage(url: str) -> RDBStorage:
             f"The storage cannot be opened. Received: {masked(url)} ({_cause(error)}). "
             "Check that the folder is writable, or that the server runs and lets you in."
         ) from error
-
-
-def write_attributes(storage: RDBStorage, trial_id: int, attributes: Mapping[str, Any]) -> None:
-    """Writes user attributes of a running trial: all of them or, after a kill, none.
-
-    Optuna writes one at a time, each in a transaction of its own, and removes none; here None does.
-    """
-    rows = [
-        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-        for key, value in attributes.items()
-        if value is not None
-    ]
-    old = sa.and_(_ATTRIBUTES.c.trial_id == trial_id, _ATTRIBUTES.c.key.in_(list(attributes)))
-    with storage.engine.begin() as connection:
-        connection.execute(sa.delete(_ATTRIBUTES).where(old))
-        connection.execute(sa.insert(_ATTRIBUTES), rows)
 
 
 def _dialect(url: sa.URL) -> sa.URL:

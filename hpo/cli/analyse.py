@@ -49,7 +49,7 @@ def analyse(
     from studies.record import HISTORY_KEY
 
     opened = find_study(paths(storage), study)
-    rows = read_trials(opened.storage, opened.study._study_id, [HISTORY_KEY])
+    rows = read_trials(opened.storage, opened.study, [HISTORY_KEY])
     if as_csv:
         click.echo(curves_csv(rows))
         return

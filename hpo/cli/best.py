@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from hpo.results.sealed_test import Look
     from hpo.results.trial_rows import TrialRow
 
+BESIDE = ("accuracy", "macro_f1", "loss")
+"""Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
+
 
 @click.command()
 @storage_option
@@ -118,7 +121,7 @@ def _print(findings: Findings) -> None:
 
 def _print_trials(findings: Findings) -> None:
     metric = findings.ranking.metric
-    others = [row for row in METRICS.values() if row is not metric]
+    others = [METRICS[name] for name in BESIDE if name != metric.name]
     columns = [
         Column(""),
         Column("trial", "d"),
@@ -139,7 +142,7 @@ def _print_trials(findings: Findings) -> None:
             row.number,
             row.value,
             None if row is findings.chosen else findings.behind(row),
-            *(row.attributes.get(f"best_val_{other.name}") for other in others),
+            *(row.figure(other) for other in others),
             *(row.attributes.get(key) for key in ("best_epoch", "seconds", "parameters")),
         ]
         for name, row in named
@@ -193,7 +196,10 @@ def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
     columns = [Column("test"), Column("value", ".4f"), Column("95 % interval")]
     show(
         columns,
-        [[METRICS[name].label, look.figures[name], _interval(look, name)] for name in METRICS],
+        [
+            [METRICS[name].label, figure, _interval(look, name)]
+            for name, figure in look.figures.items()
+        ],
     )
     say(
         f"\nIt was chosen as the best of {look.chosen_from} trials by validation "
@@ -212,10 +218,10 @@ def _interval(look: Look, name: str) -> str | None:
 def _print_earlier(looks: Sequence[Look]) -> None:
     click.echo(f"\nThe test images had been looked at before, {_times(len(looks))}:\n")
     columns = [Column("when (UTC)"), Column("trial", "d")]
-    columns += [Column(row.label, ".4f") for row in METRICS.values()]
+    columns += [Column(METRICS[name].label, ".4f") for name in BESIDE]
     show(
         columns,
-        [[look.when, look.trial, *(look.figures[name] for name in METRICS)] for look in looks],
+        [[look.when, look.trial, *(look.figures[name] for name in BESIDE)] for look in looks],
     )
 
 

@@ -34,13 +34,13 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     """
     from hpo.search.open_study import find_study
     from studies.importing import add_runs, read_runs
-    from studies.metrics import METRICS
+    from studies.objectives import objectives_of
     from studies.space import DataFacts, Space
 
     opened = find_study(paths(storage), study)
     space = Space.model_validate(opened.record.space)
     facts = DataFacts.model_validate(opened.record.facts)
-    metric = METRICS[opened.record.settings["metric"]]
+    metric = objectives_of(opened.record.settings).first
     runs = read_runs(file, space, facts, metric)
     added = add_runs(opened.study, runs, space, facts, file.name)
     there = f", {len(runs) - added} were there already" if added < len(runs) else ""

@@ -10,6 +10,7 @@ import click
 
 from hpo.cli.options import device_option, storage_option, timeout_option, workers_option
 from hpo.paths import paths
+from studies.metrics import METRICS
 
 
 @click.command()
@@ -23,6 +24,11 @@ from hpo.paths import paths
 @workers_option
 @device_option
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
+@click.option(
+    "--metric",
+    type=click.Choice(list(METRICS)),
+    help="Figure of the validation images to search for. [default: accuracy]",
+)
 @click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
 @click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")
 @storage_option

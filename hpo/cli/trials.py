@@ -54,12 +54,12 @@ def trials(
     """
     from hpo.results.trial_rows import read_trials
     from hpo.search.open_study import find_study
-    from studies.metrics import METRICS
+    from studies.objectives import objectives_of
 
     opened = find_study(paths(storage), study)
-    metric = METRICS[opened.record.settings["metric"]]
+    metric = objectives_of(opened.record.settings).first
     keys = ("message", "timing", "images_per_s", f"best_val_{metric.name}")
-    rows = read_trials(opened.storage, opened.study._study_id, keys)
+    rows = read_trials(opened.storage, opened.study, keys)
     if failed:
         rows = [row for row in rows if row.failed]
     if as_json:

@@ -10,7 +10,8 @@ from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.open_study import OpenStudy
 from studies.errors import StudyError
 from studies.hits import Hits, paired_interval
-from studies.metrics import METRICS, Metric
+from studies.metrics import Metric
+from studies.objectives import objectives_of
 from studies.record import HITS_KEY
 from studies.settings import StudySettings
 
@@ -87,9 +88,9 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
         StudyError: No trial is complete.
     """
     settings = StudySettings.model_validate(opened.record.settings)
-    metric = METRICS[settings.metric]
+    metric = objectives_of(opened.record.settings).first
     keys = [HITS_KEY, "best_accuracy", "best_val_accuracy", f"best_val_{metric.name}"]
-    trials = read_trials(opened.storage, opened.study._study_id, keys)
+    trials = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(trials, metric)
     if not ranked:
         raise StudyError(

@@ -13,7 +13,7 @@ from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
-from studies.metrics import METRICS
+from studies.objectives import objectives_of
 
 TOP = 5
 
@@ -22,12 +22,8 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     """Prints the best trials, what searching gained, and what to type next."""
     from rich.table import Table
 
-    metric = METRICS[str(opened.record.settings["metric"])]
-    rows = [
-        row
-        for row in read_trials(opened.storage, opened.study._study_id)
-        if row.ending != "imported"
-    ]
+    metric = objectives_of(opened.record.settings).first
+    rows = [row for row in read_trials(opened.storage, opened.study) if row.ending != "imported"]
     ranked = best_first(rows, metric)
     if ranked:
         table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")

@@ -19,6 +19,7 @@ from hpo.results.verify import Job, Report
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
+from studies.metrics import METRICS
 from studies.record import value_of
 
 if TYPE_CHECKING:
@@ -149,7 +150,8 @@ def _verify(job: Job) -> Report:
 def refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
     """Raises ModelError unless the file is the model that the trial ended with."""
     found = report.figures[metric]
-    if abs(found - recorded) > tolerance(metric, recorded, manifest):
+    images = Counter(item.label for item in manifest.items if item.split == "validation")
+    if abs(found - recorded) > METRICS[metric].tolerance(recorded, list(images.values())):
         raise ModelError(
             f"An exported model must reproduce its trial's validation {metric}. "
             f"Received: {found:.6f} from the file, {recorded:.6f} in the study. No file was kept. "
@@ -162,20 +164,3 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
             f"Received: clearly another class for {report.contradicting} of {report.files} files. "
             "No file was kept."
         )
-
-
-def tolerance(metric: str, recorded: float, manifest: Manifest) -> float:
-    """Returns by how much a reloaded model's figure may differ from the recorded one.
-
-    Both were computed in float32, in batches of other sizes, whose sums round differently in the
-    last digits. That can turn over the class of an image that stands on a boundary, and more than
-    one such image is beyond what has been seen. One image changes the accuracy by 1 / n. It changes
-    2 TP / (2 TP + FP + FN) of two classes, each by at most 2 over the class's number of images.
-    """
-    labels = Counter(item.label for item in manifest.items if item.split == "validation")
-    slack = 1e-6
-    return {
-        "accuracy": 1 / labels.total() + slack,
-        "macro_f1": 4 / min(labels.values()) / len(manifest.classes) + slack,
-        "loss": 1e-3 * max(1.0, abs(recorded)),
-    }[metric]

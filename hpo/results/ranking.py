@@ -12,6 +12,7 @@ from hpo.search.open_study import OpenStudy
 from models.config import ModelConfig
 from studies.errors import StudyError
 from studies.metrics import METRICS, Metric
+from studies.objectives import objectives_of
 from studies.trial_config import TrialConfig
 
 
@@ -23,7 +24,7 @@ class Ranking:
         metric: What decides.
         trials: All trials, in the order of their numbers.
         best: Complete trials and those that were laid aside, by their value then, best first; of
-            equals the earlier.
+            equals the one with the lower validation loss, then the earlier.
         baselines: The baselines among them, or the first of them where there are none.
     """
 
@@ -61,9 +62,9 @@ def rank(opened: OpenStudy) -> Ranking:
     Raises:
         StudyError: No trial is complete yet.
     """
-    metric = METRICS[opened.record.settings["metric"]]
+    metric = objectives_of(opened.record.settings).first
     keys = [f"best_val_{name}" for name in METRICS]
-    trials = read_trials(opened.storage, opened.study._study_id, keys)
+    trials = read_trials(opened.storage, opened.study, keys)
     best = best_first(trials, metric)
     if not best:
         states = Counter(row.ending for row in trials)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from hpo.results.rebuild import rebuild
 from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
-from studies.hits import Z_95, Hits
+from studies.hits import Hits
+from studies.metrics import evaluate, f1_of_guesses
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -77,11 +77,10 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
     from data_pipeline.cache import Cache
     from data_pipeline.store import open_store
     from hpo.results.predictions import Classifier
-    from hpo.training.metrics import evaluate_probabilities
 
     split = open_store(manifest, opened.record.facts["image_size_px"], Cache()).splits["test"]
     shares, classes = Classifier(model).split(split), len(manifest.classes)
-    figures, guesses = evaluate_probabilities(shares, split.labels, classes), shares.argmax(axis=1)
+    figures, guesses = evaluate(shares, split.labels), shares.argmax(axis=1)
     taken = Look(
         trial=trial.number,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -102,10 +101,10 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
     """Returns the 95 % interval of a share (Wilson 1927, Journal of the ASA 22:209-212)."""
-    share, z2 = hits / total, Z_95**2
-    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
-    spread = Z_95 * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2)) / (1 + z2 / total)
-    return max(0.0, middle - spread), min(1.0, middle + spread)
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, total).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def bootstrap_macro_f1(
@@ -118,12 +117,15 @@ def bootstrap_macro_f1(
         labels: Classes, int (n,).
         classes: How many there are.
     """
-    from hpo.training.metrics import macro_f1
+    from scipy.stats import bootstrap
 
-    generator = np.random.Generator(np.random.Philox(0))  # the same interval each time
-    values = []
-    for _ in range(RESAMPLES):
-        rows = generator.integers(len(labels), size=len(labels))
-        values.append(macro_f1(guesses[rows], labels[rows], classes))
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    interval = bootstrap(
+        (guesses, labels),
+        lambda guesses, labels: f1_of_guesses(guesses, labels, classes),
+        paired=True,
+        vectorized=False,
+        method="percentile",
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),  # the same interval each time
+    ).confidence_interval
+    return float(interval.low), float(interval.high)

@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
-from hpo.results.trial_rows import ATTRIBUTES, STATE, TRIALS, VALUES
 from hpo.search.open_study import latest
 from studies.leases import held
-from studies.metrics import METRICS, Metric
+from studies.metrics import Metric
+from studies.objectives import maximizes, objectives_of
+from studies.optuna_private import ATTRIBUTES, STATE, TRIALS, VALUES, study_id
 from studies.record import STANDING_KEY, STUDY_KEY, TOTAL_KEY
 
 
@@ -38,7 +39,8 @@ class StudyRow:
         latest: Whether it is the one that commands take where none is named.
         states: Optuna's name of a state to the number of trials in it; INTERRUPTED are those
             running ones that no process trains.
-        best_value: Best value of a complete trial, or one that was laid aside; None without any.
+        best_value: Best first objective of a complete trial or one that was laid aside; None
+            without any.
         started: When its first trial began (UTC), or None.
         total: Trials it was last asked to have; None for another program's study.
         record: What `hpo run` stored with it; empty for another program's study.
@@ -60,8 +62,8 @@ class StudyRow:
 
     @property
     def metric(self) -> Metric | None:
-        """What its trials are compared by."""
-        return METRICS.get(self.settings.get("metric", ""))
+        """What its trials are compared by; None for another program's study."""
+        return objectives_of(self.settings).first if self.settings else None
 
     @property
     def finished(self) -> int:
@@ -71,19 +73,18 @@ class StudyRow:
 
 def read_studies(storage: RDBStorage) -> list[StudyRow]:
     """Returns the studies of a storage, the latest last."""
-    studies = sorted(storage.get_all_studies(), key=lambda study: study._study_id)
+    studies = sorted(storage.get_all_studies(), key=study_id)
     tallies, meant = _tallies(storage), latest(storage)
     rows = []
     for study in studies:
-        tally = tallies.get(study._study_id, _Tally())
+        tally = tallies.get(study_id(study), _Tally())
         created = study.user_attrs.get(STUDY_KEY, {})
-        maximize = study.directions[0].name == "MAXIMIZE"
         rows.append(
             StudyRow(
                 name=study.study_name,
                 latest=study.study_name == meant,
                 states=tally.states,
-                best_value=tally.highest if maximize else tally.lowest,
+                best_value=tally.highest if maximizes(study) else tally.lowest,
                 started=tally.started,
                 total=study.user_attrs.get(TOTAL_KEY, created.get("settings", {}).get("trials")),
                 record=created,
@@ -103,6 +104,7 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
     )
     standing = ATTRIBUTES.alias()
     stands = (standing.c.trial_id == TRIALS.c.trial_id) & (standing.c.key == STANDING_KEY)
+    first_value = (TRIALS.c.trial_id == VALUES.c.trial_id) & (VALUES.c.objective == 0)
     value = sa.case(  # Optuna gives pruned trials values as well
         (STATE == "COMPLETE", VALUES.c.value),
         (STATE == "RUNNING", sa.cast(standing.c.value_json, sa.Float)),
@@ -115,11 +117,7 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
             sa.func.min(value).label("lowest"),
             sa.func.max(value).label("highest"),
         )
-        .select_from(
-            TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id).outerjoin(
-                standing, stands
-            )
-        )
+        .select_from(TRIALS.outerjoin(VALUES, first_value).outerjoin(standing, stands))
         .where(TRIALS.c.trial_id.not_in(imported))
         .group_by(*groups)
     )
@@ -129,7 +127,7 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
     for row in rows:
         of_study[row.study_id].append(row)
     left = _interrupted(storage)
-    return {study_id: _tally(group, left[study_id]) for study_id, group in of_study.items()}
+    return {study: _tally(group, left[study]) for study, group in of_study.items()}
 
 
 def _tally(group: Sequence[sa.Row[Any]], interrupted: int) -> _Tally:

@@ -1,7 +1,7 @@
 """A study's trials as listings need them, read without building Optuna's objects.
 
 `Study.get_trials` takes 14 s for 10,000 trials with their learning curves; these queries take less
-than one. They rely on the tables that Optuna's own migrations keep.
+than one.
 """
 
 from __future__ import annotations
@@ -13,36 +13,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from studies.leases import held
 from studies.metrics import Metric
-from studies.record import CONFIG_KEY, LABEL_KEY, STANDING_KEY, objective
+from studies.objectives import rank
+from studies.optuna_private import ATTRIBUTES, EPOCHS, TRIALS, VALUES, study_id
+from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, STANDING_KEY, objective
 
 KEYS = (
-    *(CONFIG_KEY, LABEL_KEY, STANDING_KEY),
-    *("reason", "best_epoch", "epochs_done", "seconds", "parameters"),
+    *(CONFIG_KEY, LABEL_KEY, STANDING_KEY, FIGURES_KEY),
+    *("reason", "best_epoch", "best_val_loss", "epochs_done", "seconds", "parameters"),
 )
 """The user attributes every listing shows."""
 
-TRIALS = sa.table(
-    "trials",
-    *map(sa.column, ("trial_id", "number", "study_id", "state")),
-    sa.column("datetime_start", sa.DateTime()),
-)
-STATE = sa.cast(TRIALS.c.state, sa.Text)
-"""As text: PostgreSQL compares its own kind of column with no text."""
-VALUES = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value")))
-ATTRIBUTES = sa.table(
-    "trial_user_attributes",
-    sa.column("trial_id"),
-    sa.column("key", sa.Text()),
-    sa.column("value_json", sa.Text()),
-)
-_EPOCHS = sa.table(
-    "trial_intermediate_values", *map(sa.column, ("trial_id", "step", "intermediate_value"))
-)
 _STATES = {
     "WAITING": "waiting",
     "COMPLETE": "complete",
@@ -59,9 +45,9 @@ class TrialRow:
         number: Its number in its study.
         trial_id: Its id in its storage.
         state: Optuna's name of its state.
-        value: Its objective, as `studies.record.objective` has it.
+        value: Its first objective, as `studies.record.objective` has it.
         attributes: The user attributes that were asked for, as far as it has them.
-        reported: Objective of each epoch so far, by epoch; of running trials only.
+        reported: First objective of each epoch so far, by epoch; of running trials only.
         held: Whether a process trains it, where it is running.
     """
 
@@ -118,6 +104,16 @@ class TrialRow:
         recorded: float | None = self.attributes.get(f"best_val_{metric.name}")
         return pick(self.reported.values(), default=recorded)
 
+    def figure(self, metric: Metric) -> float | None:
+        """Returns a metric of the validation images for its best epoch's weights.
+
+        Args:
+            metric: What; `best_val_` and its name is to be among the attributes read, which is
+                what there is of a trial that was not trained to its end.
+        """
+        figures: Mapping[str, float] = self.attributes.get(FIGURES_KEY, {})
+        return figures.get(metric.name, self.attributes.get(f"best_val_{metric.name}"))
+
     @cached_property
     def settings(self) -> dict[str, Any]:
         """Its settings by their dotted names, such as `optimizer.learning_rate`."""
@@ -126,20 +122,38 @@ class TrialRow:
 
 
 def read_trials(
-    storage: RDBStorage, study_id: int, more_keys: Sequence[str] = ()
+    storage: RDBStorage, study: optuna.Study, more_keys: Sequence[str] = ()
 ) -> list[TrialRow]:
-    """Returns a study's trials in the order of their numbers.
+    """Returns a study's trials, each once, in the order of their numbers.
 
     Args:
         storage: Where the study is.
-        study_id: Its id there.
+        study: The study.
         more_keys: User attributes to read beside `KEYS`.
     """
+    of_study = TRIALS.c.study_id == study_id(study)
+    # Of several objectives the first one, which drives the trial: one row a trial.
+    first_value = (TRIALS.c.trial_id == VALUES.c.trial_id) & (VALUES.c.objective == 0)
+    select_trials = (
+        sa.select(TRIALS.c.number, TRIALS.c.trial_id, TRIALS.c.state, VALUES.c.value)
+        .select_from(TRIALS.outerjoin(VALUES, first_value))
+        .where(of_study)
+        .order_by(TRIALS.c.number)
+    )
+    # A trial's attributes as the members of one JSON object: a tenth of the rows to fetch.
+    key, value = ATTRIBUTES.c.key, ATTRIBUTES.c.value_json
+    member = sa.literal('"').concat(key).concat('":').concat(value)
+    select_attributes = (
+        sa.select(ATTRIBUTES.c.trial_id, sa.func.aggregate_strings(member, ",").label("members"))
+        .select_from(TRIALS.join(ATTRIBUTES, TRIALS.c.trial_id == ATTRIBUTES.c.trial_id))
+        .where(of_study, key.in_([*KEYS, *more_keys]))
+        .group_by(ATTRIBUTES.c.trial_id)
+    )
     with storage.engine.connect() as connection:
-        trials = connection.execute(_select_trials(study_id)).all()
-        objects = connection.execute(_select_attributes(study_id, [*KEYS, *more_keys])).all()
+        trials = connection.execute(select_trials).all()
+        objects = connection.execute(select_attributes).all()
         running = [row.trial_id for row in trials if row.state == "RUNNING"]
-        epochs = connection.execute(sa.select(_EPOCHS).where(_EPOCHS.c.trial_id.in_(running))).all()
+        epochs = connection.execute(sa.select(EPOCHS).where(EPOCHS.c.trial_id.in_(running))).all()
     holders = held(storage.engine, running)
     texts = (f"{{{row.members}}}" for row in objects)
     values = json.loads(f"[{','.join(texts)}]")  # one call: faster
@@ -163,28 +177,6 @@ def read_trials(
 
 
 def best_first(trials: Iterable[TrialRow], metric: Metric) -> list[TrialRow]:
-    """Returns the trials that are ranked by what decides; of equals the earlier comes first."""
+    """Returns the trials that are ranked; of equals first the one with the lower loss."""
     ranked = (row for row in trials if row.ranked)
-    return sorted(ranked, key=lambda row: (metric.order(row.value), row.number))
-
-
-def _select_trials(study_id: int) -> sa.Select[Any]:
-    """Number, id, state and value of each trial."""
-    return (
-        sa.select(TRIALS.c.number, TRIALS.c.trial_id, TRIALS.c.state, VALUES.c.value)
-        .select_from(TRIALS.outerjoin(VALUES, TRIALS.c.trial_id == VALUES.c.trial_id))
-        .where(TRIALS.c.study_id == study_id)
-        .order_by(TRIALS.c.number)
-    )
-
-
-def _select_attributes(study_id: int, keys: Sequence[str]) -> sa.Select[Any]:
-    """Each trial's attributes as the members of one JSON object: a tenth of the rows to fetch."""
-    key, value = ATTRIBUTES.c.key, ATTRIBUTES.c.value_json
-    member = sa.literal('"').concat(key).concat('":').concat(value)
-    return (
-        sa.select(ATTRIBUTES.c.trial_id, sa.func.aggregate_strings(member, ",").label("members"))
-        .select_from(TRIALS.join(ATTRIBUTES, TRIALS.c.trial_id == ATTRIBUTES.c.trial_id))
-        .where(TRIALS.c.study_id == study_id, key.in_(keys))
-        .group_by(ATTRIBUTES.c.trial_id)
-    )
+    return sorted(ranked, key=lambda row: rank(metric, row.value, row.attributes, row.number))

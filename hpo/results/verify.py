@@ -19,6 +19,7 @@ from data_pipeline.images import read_image
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Examples, open_store
 from hpo.results.quiet import load_tensorflow
+from studies.metrics import evaluate
 
 MOST_FILES = 200
 NEAR_TIE = 0.1
@@ -72,12 +73,11 @@ def check(job: Job) -> Report:
     import keras
 
     from hpo.results.predictions import Classifier
-    from hpo.training.metrics import evaluate_probabilities
 
     classifier = Classifier(keras.saving.load_model(job.model))
     split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
     decoded = classifier.split(split)
-    figures = evaluate_probabilities(decoded, split.labels, len(job.manifest.classes))
+    figures = evaluate(decoded, split.labels)
     chosen = np.unique(np.linspace(0, len(split) - 1, min(MOST_FILES, len(split))).astype(int))
     raw = np.stack([classifier.image(i) for i in _raw_images(job.manifest, split, chosen)])
     lead = lead_over(decoded[chosen], raw)

@@ -18,6 +18,7 @@ from hpo.search.notes import describe, write_note
 from hpo.training.checkpoint import best_path
 from studies.leases import COLLECTION, Leases
 from studies.metrics import METRICS
+from studies.optuna_private import write_attributes
 from studies.record import (
     CONFIG_KEY,
     HOPELESS_KEY,
@@ -29,7 +30,6 @@ from studies.record import (
     value_of,
     was_trained,
 )
-from studies.storage import write_attributes
 from studies.trial_config import TrialConfig
 
 STATES: Mapping[Reason, TrialState] = {

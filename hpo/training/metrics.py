@@ -1,8 +1,10 @@
-"""The figures of merit of a set of predictions."""
+"""From a network's output to its figures of merit."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from studies import metrics
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -18,29 +20,11 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
-def evaluate(logits: np.ndarray, labels: np.ndarray, classes: int) -> dict[str, float]:
-    """Returns accuracy, macro-averaged F1 (both in [0, 1]) and mean cross-entropy."""
-    return evaluate_probabilities(probabilities(logits), labels, classes)
+def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Returns every row of `studies.metrics.METRICS`, by name.
 
-
-def evaluate_probabilities(
-    shares: np.ndarray, labels: np.ndarray, classes: int
-) -> dict[str, float]:
-    """The same of class probabilities (n, classes)."""
-    guesses = shares.argmax(axis=1)
-    likelihood = shares[np.arange(len(labels)), labels]
-    loss = float(-np.log(np.maximum(likelihood, 1e-12)).mean())  # finite even where sure and wrong
-    return {
-        "accuracy": float((guesses == labels).mean()),
-        "macro_f1": macro_f1(guesses, labels, classes),
-        "loss": loss,
-    }
-
-
-def macro_f1(guesses: np.ndarray, labels: np.ndarray, classes: int) -> float:
-    """Returns the mean over the classes of `2 TP / (2 TP + FP + FN)`; 0 for a class never seen."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (labels, guesses), 1)
-    hits = np.diag(confusion)
-    either = confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float(np.divide(2 * hits, either, out=np.zeros(classes), where=either > 0).mean())
+    Args:
+        logits: Output of the network, (n, units).
+        labels: Class of each image, int (n,).
+    """
+    return metrics.evaluate(probabilities(logits), labels)

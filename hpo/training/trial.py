@@ -197,7 +197,7 @@ class _Run:
             raise LaidAside
         with self.watch.timed("evaluation"):
             logits, labels = leg.program.logits(self._told(leg.inputs.validation()))
-            figures = metrics.evaluate(logits, labels, self.data.classes)
+            figures = metrics.evaluate(logits, labels)
         if not np.isfinite(logits).all():
             return False
         row = {"loss": sums.loss, "accuracy": sums.accuracy, "learning_rate": rate}
@@ -278,6 +278,8 @@ class _Run:
             predictor = self.programs.predictor(config, inputs, self.state.precision)
             predictor.network.head.set_weights(weights)
             logits, labels = predictor.logits(self._told(inputs.validation()))
-        value = metrics.evaluate(logits, labels, self.data.classes)[self.metric.name]
+        figures = metrics.evaluate(logits, labels)
         guesses = metrics.probabilities(logits).argmax(axis=1)
-        return self.outcome(reason, value).model_copy(update={"hits": Hits.of(guesses == labels)})
+        return self.outcome(reason, figures[self.metric.name]).model_copy(
+            update={"figures": figures, "hits": Hits.of(guesses == labels)}
+        )

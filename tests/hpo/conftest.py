@@ -189,7 +189,7 @@ def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float
     def accuracy() -> float:
         split = splits["validation"]
         logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
-        return evaluate(np.asarray(logits), split.labels, len(CLASSES))["accuracy"]
+        return evaluate(np.asarray(logits), split.labels)["accuracy"]
 
     save_weights(plain, head.get_weights(), 0)
     before, train = accuracy(), splits["train"]

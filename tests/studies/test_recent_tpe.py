@@ -98,3 +98,32 @@ def test_proposes_under_every_pruner(name: str) -> None:
         pruned = trial.should_prune()
         study.tell(trial, None if pruned else 1.0, TrialState.PRUNED if pruned else None)
     assert len({trial.params["x"] for trial in study.trials}) == 12
+
+
+def test_of_equal_values_the_lower_loss_is_good() -> None:
+    """On easy data most trials have the same accuracy; what tells them apart is learned from."""
+    near = {}
+    for good in (-0.8, 0.8):
+        sampler = RecentTPESampler(seed=3, n_startup_trials=2)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        for number in range(40):
+            x = (number % 20 - 10) / 10
+            study.add_trial(
+                create_trial(
+                    value=1.0,
+                    params={"x": x, "y": 1.0},
+                    distributions=X,
+                    user_attrs={"best_val_loss": abs(x - good)},
+                )
+            )
+        proposals = [study.ask(X).params["x"] for _ in range(20)]
+        near[good] = sum(abs(x - good) < 0.4 for x in proposals)
+    assert min(near.values()) >= 10  # by chance 6 of 20
+
+
+def test_of_equal_values_the_lower_loss_is_kept(short: None) -> None:
+    """Of the trials before the newest ones, too."""
+    trials = [create_trial(value=1.0, user_attrs={"best_val_loss": 1 / n}) for n in range(1, 21)]
+    for number, trial in enumerate(trials):
+        trial.number = number
+    assert [t.number for t in recent(trials, maximize=True)] == [14, 15, 16, 17, 18, 19]

@@ -17,7 +17,8 @@ from optuna.storages import RDBStorage
 
 from studies.errors import StudyError
 from studies.leases import Leases
-from studies.storage import default_url, masked, open_storage, write_attributes
+from studies.optuna_private import write_attributes
+from studies.storage import default_url, masked, open_storage
 from tests.studies.processes import at_once, new_database
 
 NOT_A_URL = (

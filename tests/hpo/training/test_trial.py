@@ -129,7 +129,7 @@ def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     head.set_weights(trained.weights[0])
     split = data.split("validation")
     logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
-    assert evaluate(np.asarray(logits), split.labels, 3)["accuracy"] == outcome.value
+    assert evaluate(np.asarray(logits), split.labels)["accuracy"] == outcome.value
 
 
 def test_does_not_depend_on_other_trials(

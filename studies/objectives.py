@@ -1,0 +1,94 @@
+"""What the trials of a study are compared by: one figure or several.
+
+The first one drives a trial: its best epoch, its early stopping, its pruning, and its place among
+the others. Further ones are only recorded and handed to the sampler.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from studies.metrics import METRICS, Metric
+from studies.record import FIGURES_KEY, value_of
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.study._frozen import FrozenStudy
+    from optuna.trial import FrozenTrial
+
+Rank = tuple[float, float, int]
+"""A key by which trials are sorted, the best first."""
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """The figures of a study, in the order of the values that Optuna keeps of a trial.
+
+    Attributes:
+        metrics: At least one.
+    """
+
+    metrics: tuple[Metric, ...]
+
+    @property
+    def first(self) -> Metric:
+        """The one that drives a trial."""
+        return self.metrics[0]
+
+    @property
+    def directions(self) -> list[str]:
+        """Whether more or less of each is better, in Optuna's words."""
+        return [metric.direction for metric in self.metrics]
+
+    @property
+    def names(self) -> list[str]:
+        """What the dashboard calls each."""
+        return [f"validation {metric.label}" for metric in self.metrics]
+
+    def values(self, figures: Mapping[str, float]) -> list[float]:
+        """Returns the values of a trial whose figures, by metric, these are."""
+        return [figures[metric.name] for metric in self.metrics]
+
+
+def objectives_of(settings: Mapping[str, Any]) -> Objectives:
+    """Returns the objectives of the settings that are stored with a study.
+
+    Args:
+        settings: `StudySettings` as JSON, whose `metric` is a name or a list of them.
+    """
+    named = settings["metric"]
+    names = [named] if isinstance(named, str) else named
+    return Objectives(tuple(METRICS[name] for name in names))
+
+
+def maximizes(study: Study | FrozenStudy) -> bool:
+    """Returns whether more of a study's first objective is better, whatever program made it."""
+    return study.directions[0].name == "MAXIMIZE"
+
+
+def validation_loss(attributes: Mapping[str, Any]) -> float:
+    """Returns the cross-entropy at the best epoch; infinity where it is not known.
+
+    Args:
+        attributes: A trial's user attributes, `FIGURES_KEY` and `best_val_loss` among them.
+    """
+    figures: Mapping[str, float] = attributes.get(FIGURES_KEY, {})
+    loss = figures.get("loss", attributes.get("best_val_loss"))
+    return math.inf if loss is None else float(loss)
+
+
+def rank(metric: Metric, value: float | None, attributes: Mapping[str, Any], number: int) -> Rank:
+    """Returns the place of a trial: its value, then its validation loss, then its number.
+
+    A small validation set, or an easy one, has many trials of the same accuracy. The loss still
+    tells them apart: it says how sure they are.
+    """
+    return metric.order(value), validation_loss(attributes), number
+
+
+def rank_of(trial: FrozenTrial, metric: Metric) -> Rank:
+    """Returns the same of a trial as Optuna reads it."""
+    return rank(metric, value_of(trial), trial.user_attrs, trial.number)
