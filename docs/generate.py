@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from data_pipeline.augmentations import AUGMENTATIONS
 from docs.reference import settings_reference, space_table
 from hpo.cli import COMMANDS, main
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from models.preprocessing import PREPROCESSING
 from studies.parameters import PRETRAINED_BACKBONES, SCRATCH_BACKBONES
 from studies.pruners import PRUNERS
@@ -67,9 +67,9 @@ def backbones() -> str:
             "parameters": f"{row.parameters:,}",
             "min. size": f"{row.min_size_px} px",
             "preprocessing": PREPROCESSING[row.preprocessing].summary,
-            "weights": "ImageNet" if row.family == "imagenet" else "-",
+            "weights": "ImageNet" if row.has_weights else "-",
         }
-        for row in BACKBONES.values()
+        for row in BUILT_IN.rows.values()
     ]
     return _table(("name", "parameters", "min. size", "preprocessing", "weights"), rows)
 

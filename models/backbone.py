@@ -1,38 +1,83 @@
-"""What one row of the table of backbones says."""
+"""One row of the catalogue: a body of a network, how it is built and where its weights lie."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from models.preprocessing import preprocess
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Weights(Protocol):
+    """Where the pretrained weights of one backbone come from."""
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file that holds them."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder in which that file is looked for."""
+
+    @property
+    def download_command(self) -> str:
+        """Shell command that puts the file there."""
+
+    def here(self) -> Path | None:
+        """Returns the file, or None where this machine does not have it."""
+
+    def fetch(self) -> Path:
+        """Returns the file, downloaded first where it is missing.
+
+        Raises:
+            ModelError: The download failed.
+        """
+
+    def load(self, body: keras.Model, file: Path) -> None:
+        """Gives a body that the backbone built the weights in a file.
+
+        Raises:
+            ModelError: The file does not hold this network's weights.
+        """
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """One body of a network: from preprocessed images to a feature map.
+    """One body of a network, from RGB images to features.
+
+    Reading a row needs no TensorFlow: `construct` imports it when it is called.
 
     Attributes:
         name: Key of the row.
-        family: `scratch` is trained from random weights only; `imagenet` has pretrained ones.
-        constructor: Name of a function of `models.convolutional` for `scratch`, of
-            `keras.applications` for `imagenet`.
-        kwargs: What the constructor is given.
-        parameters: Number of weights, without any top, for the smallest images.
+        construct: Takes symbolic preprocessed images (b, h, w, 3) of static size and returns a
+            symbolic feature map (b, h', w', c), or a vector (b, c), by layers of Keras.
+        parameters: Number of weights, without any head, for the smallest images; None where that
+            is known only once the network is built.
         min_size_px: Smallest height and width of the images.
         preprocessing: Key of a row of `models.preprocessing.PREPROCESSING`.
         source: Where the network was described.
-        weights_file: Name Keras gives the downloaded file; `{size}` stands for the image size
-            where there are weights for several.
-        weights_sizes_px: These sizes; any other uses the file for 224.
+        weights: Where its pretrained weights come from; None where it is trained from random
+            weights only.
     """
 
     name: str
-    family: Literal["scratch", "imagenet"]
-    constructor: str
-    kwargs: Mapping[str, Any] = field(hash=False)
-    parameters: int
-    min_size_px: int
-    preprocessing: str
-    source: str
-    weights_file: str | None = None
-    weights_sizes_px: tuple[int, ...] = ()
+    construct: Callable[[keras.KerasTensor], keras.KerasTensor] = field(repr=False)
+    parameters: int | None = None
+    min_size_px: int = 8
+    preprocessing: str = "unit"
+    source: str = ""
+    weights: Weights | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether there are pretrained weights to start from."""
+        return self.weights is not None
+
+    def build(self, images_bhwc: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns symbolic features of symbolic RGB images, 0..255, of static size."""
+        return self.construct(preprocess(images_bhwc, self.preprocessing))

@@ -14,7 +14,7 @@ class ModelConfig(BaseModel):
     """One network, from raw pixels to logits.
 
     Attributes:
-        backbone: Name of a row of `models.backbones.BACKBONES`.
+        backbone: Name of a row of the catalogue, see `models.catalogue`.
         pretrained: Start from ImageNet weights; otherwise from random ones.
         image_size_px: Height and width of the square images the network sees.
         classes: Number of classes, at least 2.

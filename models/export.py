@@ -13,6 +13,7 @@ import keras
 from keras import layers
 
 from models.bodies import build_body
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.heads import classify, pool
@@ -21,7 +22,9 @@ from models.network import check, dtype_policy
 _CLASSES = "classes"
 
 
-def whole_model(config: ModelConfig, *, class_names: Sequence[str]) -> keras.Model:
+def whole_model(
+    config: ModelConfig, *, class_names: Sequence[str], catalogue: Catalogue = BUILT_IN
+) -> keras.Model:
     """A model anyone can load with Keras alone; its weights are still random.
 
     It takes RGB images of any size and dtype, (b, h, w, 3) in 0..255, resizes them and returns
@@ -31,11 +34,12 @@ def whole_model(config: ModelConfig, *, class_names: Sequence[str]) -> keras.Mod
         config: The network; `models.network.get_weights` of one built from it fits `set_weights`.
         class_names: Names of the classes in the order of the labels. The last layer is named after
             them, and so they travel within the file: see `class_names`.
+        catalogue: Where the backbone is looked up.
 
     Raises:
         ModelError: If there is no such network, or the names are not one for each class.
     """
-    row = check(config)
+    row = check(config, catalogue)
     if len(class_names) != config.classes:
         raise ModelError(
             f"A model of {config.classes} classes needs {config.classes} class names. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.applications import WEIGHTS_SIZE_PX, Application
 from models.backbone import Backbone
 
 
@@ -16,21 +17,12 @@ def _imagenet(
     source: str,
     *,
     min_size_px: int = 32,
-    weights_sizes_px: tuple[int, ...] = (),
     **kwargs: Any,
 ) -> Backbone:
     """A row of `keras.applications`; all but two of them take images of 32 pixels."""
+    network = Application(constructor, weights_file, kwargs)
     return Backbone(
-        name,
-        "imagenet",
-        constructor,
-        kwargs,
-        parameters,
-        min_size_px,
-        preprocessing,
-        source,
-        weights_file,
-        weights_sizes_px,
+        name, network.build, parameters, min_size_px, preprocessing, source, weights=network
     )
 
 
@@ -42,9 +34,8 @@ def _mobilenet(alpha: float, parameters: int) -> Backbone:
         "MobileNet",
         parameters,
         "symmetric",
-        f"mobilenet_{tenths}_{{size}}_tf_no_top.h5",
+        f"mobilenet_{tenths}_{WEIGHTS_SIZE_PX}_tf_no_top.h5",
         "Howard et al. 2017",
-        weights_sizes_px=(128, 160, 192, 224),
         alpha=alpha,
     )
 
@@ -56,9 +47,8 @@ def _mobilenet_v2(alpha: float, parameters: int) -> Backbone:
         "MobileNetV2",
         parameters,
         "symmetric",
-        f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{{size}}_no_top.h5",
+        f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{WEIGHTS_SIZE_PX}_no_top.h5",
         "Sandler et al. 2018",
-        weights_sizes_px=(96, 128, 160, 192, 224),
         alpha=alpha,
     )
 

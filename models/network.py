@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from models.backbone import Backbone
-from models.backbones import find_backbone
 from models.bodies import build_body, require_weights
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import STAGES, ModelConfig
 from models.errors import ModelError
 from models.heads import Head, VariableDropout, classify, pool
@@ -34,6 +34,7 @@ class Network:
         head: Trained part, to float32 logits, (b, units).
         dropout_rate: Scalar that holds the rate of the head's dropout.
         weights: Whether a pretrained network has its pretrained weights.
+        catalogue: Where its backbone was looked up.
     """
 
     config: ModelConfig
@@ -42,6 +43,7 @@ class Network:
     head: keras.Model
     dropout_rate: keras.Variable
     weights: bool
+    catalogue: Catalogue = BUILT_IN
 
 
 def build_network(
@@ -51,6 +53,7 @@ def build_network(
     precision: str = "float32",
     weights: bool = True,
     base: keras.Model | None = None,
+    catalogue: Catalogue = BUILT_IN,
 ) -> Network:
     """Builds a network; the same arguments give the same weights, whatever was built before.
 
@@ -62,14 +65,13 @@ def build_network(
         weights: False gives a pretrained network's structure random weights.
         base: A base for such a network whose backbone is frozen as a whole, in that precision; it
             need not be built then.
+        catalogue: Where the backbone is looked up.
 
     Raises:
         ModelError: If there is no such network, or its pretrained weights are missing.
     """
-    row = check(config)
-    path = None
-    if config.pretrained and weights:
-        path = require_weights(row, config.image_size_px)
+    row = check(config, catalogue)
+    path = require_weights(row) if config.pretrained and weights else None
     size_px = config.image_size_px
     with dtype_policy(precision):
         rate = keras.Variable(
@@ -83,12 +85,16 @@ def build_network(
                 body = build_body(row, images, path)
                 fuse(body)
             base, head = _split(config, body, rate, seed)
-    return Network(config, precision, base, head, rate, weights)
+    return Network(config, precision, base, head, rate, weights, catalogue)
 
 
-def check(config: ModelConfig) -> Backbone:
-    """Raises ModelError where the parts of a configuration contradict each other."""
-    row = find_backbone(config.backbone)
+def check(config: ModelConfig, catalogue: Catalogue = BUILT_IN) -> Backbone:
+    """Returns the configuration's backbone.
+
+    Raises:
+        ModelError: There is no such backbone, or the configuration's parts contradict each other.
+    """
+    row = catalogue.find(config.backbone)
     if config.image_size_px < row.min_size_px:
         raise ModelError(
             f"The images must have at least the {row.min_size_px} px that {row.name} needs. "
@@ -99,9 +105,9 @@ def check(config: ModelConfig) -> Backbone:
             "A sigmoid output tells two classes apart. "
             f"Received: {config.classes} classes. Use softmax."
         )
-    if config.pretrained and row.family == "scratch":
+    if config.pretrained and not row.has_weights:
         raise ModelError(
-            "Only a backbone of the `imagenet` family can be pretrained. "
+            "Only a backbone that has weights can be pretrained. "
             f"Received: {row.name!r}. Set pretrained to false or choose another backbone."
         )
     return row
@@ -188,7 +194,11 @@ def reset(network: Network, *, seed: int) -> None:
             fresh = _top(config, network.base.output, network.dropout_rate, seed)
     else:
         fresh = build_network(
-            config, seed=seed, precision=network.precision, weights=network.weights
+            config,
+            seed=seed,
+            precision=network.precision,
+            weights=network.weights,
+            catalogue=network.catalogue,
         ).head
     for variable, value in zip(network.head.variables, fresh.variables, strict=True):
         variable.assign(value)

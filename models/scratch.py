@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.backbone import Backbone
+
+if TYPE_CHECKING:
+    import keras
+
+
+def _scratch(
+    name: str, parameters: int, min_size_px: int, source: str, function: str, **kwargs: Any
+) -> Backbone:
+    """A row that a function of `models.convolutional` builds; its pixels become 0..1."""
+
+    def construct(images_bhwc: keras.KerasTensor) -> keras.KerasTensor:
+        from models import convolutional  # imports TensorFlow
+
+        return getattr(convolutional, function)(images_bhwc, **kwargs)
+
+    return Backbone(name, construct, parameters, min_size_px, "unit", source)
 
 
 def _conv_stack(
     name: str, parameters: int, min_size_px: int, source: str, **kwargs: Any
 ) -> Backbone:
-    return Backbone(name, "scratch", "conv_stack", kwargs, parameters, min_size_px, "unit", source)
+    return _scratch(name, parameters, min_size_px, source, "conv_stack", **kwargs)
 
 
 ROWS = (
@@ -34,15 +50,14 @@ ROWS = (
         last_pool=False,
         stem_width=32,
     ),
-    Backbone(
+    _scratch(
         "resnet_small",
-        "scratch",
-        "residual",
-        {"widths": (16, 32, 64), "blocks": 3},
         273_392,
         8,
-        "unit",
         "ResNet-20 (He et al. 2016)",
+        "residual",
+        widths=(16, 32, 64),
+        blocks=3,
     ),
     _conv_stack(
         "cats_dogs_cnn",

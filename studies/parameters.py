@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from data_pipeline.augmentations import AUGMENTATIONS
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from studies.domains import Choices, Fixed, FloatRange, IntRange
 from studies.parameter import Parameter, When
@@ -26,9 +26,7 @@ a quick network learns more in the same time, it is the other way round."""
 LEVELS = ("light", "shift", "none", "medium", "strong")
 """Levels of augmentation that are searched, best choice first."""
 
-HAS_WEIGHTS = When(
-    "backbone", lambda name: BACKBONES[name].family == "imagenet", "backbone has weights"
-)
+HAS_WEIGHTS = When("backbone", lambda name: BUILT_IN.find(name).has_weights, "backbone has weights")
 PRETRAINED = When("pretrained", bool, "pretrained")
 FINE_TUNED = When("trainable_stages", lambda stages: stages > 0, "trainable_stages above 0")
 DECOUPLED = When(
@@ -45,7 +43,7 @@ PENALISED = When("l2", lambda l2: l2 > 0, "l2 above 0")
 ON_PLATEAU = When("schedule", lambda name: name == "plateau", "schedule is plateau")
 
 _ROWS = (
-    Parameter("backbone", "model.backbone", "network below the head", names=tuple(BACKBONES)),
+    Parameter("backbone", "model.backbone", "network below the head", names=tuple(BUILT_IN)),
     Parameter(
         "pretrained",
         "model.pretrained",

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from data_pipeline.augmentations import AUGMENTATIONS
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from studies.declarations import domain_of, problem, undeclared
 from studies.domains import Choices, Domain, Fixed, IntRange, Value
 from studies.errors import StudyError
@@ -126,12 +126,12 @@ def _one_of(values: Sequence[Value]) -> Domain:
 
 
 def _backbones(facts: DataFacts, available: Sequence[str]) -> list[str]:
-    small = [name for name in available if BACKBONES[name].min_size_px <= facts.image_size_px]
+    small = [name for name in available if BUILT_IN.find(name).min_size_px <= facts.image_size_px]
     if not small:
         raise StudyError(
             f"No backbone accepts images this small. Received: {facts.image_size_px} px. "
             f"Choose an --image-size of at least "
-            f"{min(BACKBONES[name].min_size_px for name in available)}."
+            f"{min(BUILT_IN.find(name).min_size_px for name in available)}."
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
     known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
@@ -183,10 +183,10 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
     may_load = "pretrained" in space and True in space.values("pretrained")
     usable = [name for name in asked if name in available_backbones or not may_load]
     problems = [
-        f"{name} needs images of at least {BACKBONES[str(name)].min_size_px} px. "
+        f"{name} needs images of at least {BUILT_IN.find(str(name)).min_size_px} px. "
         f"Received: {facts.image_size_px} px. Set --image-size, or leave it out of backbone."
         for name in usable
-        if BACKBONES[str(name)].min_size_px > facts.image_size_px
+        if BUILT_IN.find(str(name)).min_size_px > facts.image_size_px
     ]
     if not usable:
         problems.append(

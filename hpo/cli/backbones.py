@@ -13,7 +13,6 @@ from hpo.results.tables import Column, show
 if TYPE_CHECKING:
     from models.backbone import Backbone
 
-USUAL_SIZE_PX = 224
 COLUMNS = (
     Column("backbone"),
     Column("parameters", ",d"),
@@ -29,7 +28,7 @@ COLUMNS = (
     "image_size_px",
     metavar="PX",
     type=click.IntRange(min=1),
-    help="Leave out backbones that need larger images, and look for the weights of this size.",
+    help="Leave out backbones that need larger images.",
 )
 @json_option
 def backbones(image_size_px: int | None, as_json: bool) -> None:
@@ -42,11 +41,11 @@ def backbones(image_size_px: int | None, as_json: bool) -> None:
       hpo backbones
       hpo backbones --image-size 96
     """
-    from models.backbones import BACKBONES
+    from models.catalogue import BUILT_IN
 
     rows = [
-        _describe(backbone, image_size_px or USUAL_SIZE_PX)
-        for backbone in BACKBONES.values()
+        _describe(backbone)
+        for backbone in BUILT_IN.rows.values()
         if image_size_px is None or backbone.min_size_px <= image_size_px
     ]
     if as_json:
@@ -57,20 +56,17 @@ def backbones(image_size_px: int | None, as_json: bool) -> None:
         click.echo(f"No backbone takes images of {image_size_px} px.")
 
 
-def _describe(backbone: Backbone, image_size_px: int) -> dict[str, Any]:
+def _describe(backbone: Backbone) -> dict[str, Any]:
     """What there is to say of a backbone; `weights_here` is None where it has no weights."""
-    from models.backbones import weights_file, weights_path
-
-    file = weights_file(backbone, image_size_px)
+    weights = backbone.weights
     return {
         "name": backbone.name,
-        "family": backbone.family,
         "parameters": backbone.parameters,
         "min_size_px": backbone.min_size_px,
         "preprocessing": backbone.preprocessing,
         "source": backbone.source,
-        "weights_file": file,
-        "weights_here": None if file is None else weights_path(backbone, image_size_px) is not None,
+        "weights_file": weights and weights.file_name,
+        "weights_here": weights and weights.here() is not None,
     }
 
 

@@ -10,13 +10,12 @@ from data_pipeline.inspect_image import Keep
 from data_pipeline.manifest import Manifest, create_manifest
 from hpo.search.image_size import suitable_image_size
 from hpo.search.weights import unavailable
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from studies.baselines import place
 from studies.domains import Value
 from studies.grid import combinations
-from studies.parameters import PRETRAINED_BACKBONES
 from studies.settings import StudySettings
-from studies.space import DataFacts, Space, default_space, fit
+from studies.space import PRETRAINED_FROM_PX, DataFacts, Space, default_space, fit
 from studies.suggest import first_trials
 
 Say = Callable[[str], None]
@@ -114,21 +113,24 @@ def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
 
 def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:
     """Returns the space without the backbones that cannot be had here, and those."""
-    wanted = _named(settings) or list(PRETRAINED_BACKBONES)
-    left_out = unavailable(wanted, facts.image_size_px)
+    everything = default_space(facts, tuple(BUILT_IN)).with_changes(settings.space)
+    left_out: dict[str, str] = {}
+    usable = list(BUILT_IN)
+    # Without pretrained weights every backbone can be built, and nothing is looked for.
+    if "pretrained" in everything and True in everything.values("pretrained"):
+        wanted = [str(name) for name in everything.values("backbone")]
+        if "backbone" not in settings.space and facts.image_size_px < PRETRAINED_FROM_PX:
+            # On images this small pretrained networks are not worth a download. They are
+            # searched where they are here already.
+            wanted = []
+        left_out = unavailable(wanted, facts.image_size_px)
+        usable = [
+            name
+            for name, row in BUILT_IN.rows.items()
+            if row.weights is None or row.weights.here() is not None
+        ]
     if left_out:
-        first = next(iter(left_out.values()))
-        say(f"Left out of the backbones: {', '.join(left_out)}. The first one: {first}")
-    usable = [
-        name
-        for name, row in BACKBONES.items()
-        if row.family == "scratch" or (name in wanted and name not in left_out)
-    ]
+        # One download that fails stands for all, so its reason is said once.
+        say(f"Left out of the backbones: {', '.join(left_out)}. {next(iter(left_out.values()))}")
     space = default_space(facts, usable).with_changes(settings.space)
     return fit(space, facts, usable), left_out
-
-
-def _named(settings: StudySettings) -> list[str]:
-    """Returns the backbones that the user's space names."""
-    named = settings.space.get("backbone", [])
-    return list(named) if isinstance(named, list | tuple) else [named]

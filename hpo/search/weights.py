@@ -7,44 +7,46 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from models.backbones import BACKBONES, weights_path
+from models.catalogue import BUILT_IN, Catalogue
 from models.errors import ModelError
 
 DOWNLOAD_TIMEOUT_S = 900
 
 _DOWNLOAD = """
 import json, sys
-from models.backbones import BACKBONES
-from models.bodies import download_weights
+from models.catalogue import BUILT_IN
 from models.errors import ModelError
 failed = {}
-for name in sys.argv[2:]:
+for name in sys.argv[1:]:
     try:
-        download_weights(BACKBONES[name], int(sys.argv[1]))
+        BUILT_IN.find(name).weights.fetch()
     except ModelError as error:
-        failed[name] = str(error)
+        failed = dict.fromkeys(sys.argv[1 + sys.argv[1:].index(name):], str(error))
+        break
 print("\\n" + json.dumps(failed))
 """
+"""One failure is taken for all that follow, as they come from one host, and each try may wait long
+for a network that is not there."""
 
 
-def unavailable(names: Sequence[str], image_size_px: int) -> dict[str, str]:
+def unavailable(
+    names: Sequence[str], image_size_px: int, catalogue: Catalogue = BUILT_IN
+) -> dict[str, str]:
     """Returns the backbones of `names` whose weights cannot be had, with the reason.
 
     Missing weights are downloaded by Keras, in a process of its own: this one stays without
-    TensorFlow.
+    TensorFlow. Backbones without weights, or for larger images, need none.
     """
-    missing = [
-        name
-        for name in names
-        if BACKBONES[name].family == "imagenet"
-        and BACKBONES[name].min_size_px <= image_size_px
-        and weights_path(BACKBONES[name], image_size_px) is None
-    ]
-    return _download(missing, image_size_px) if missing else {}
+    missing = []
+    for name in names:
+        row = catalogue.find(name)
+        if row.weights and row.min_size_px <= image_size_px and row.weights.here() is None:
+            missing.append(name)
+    return _download(missing) if missing else {}
 
 
-def _download(names: Sequence[str], image_size_px: int) -> dict[str, str]:
-    command = [sys.executable, "-c", _DOWNLOAD, str(image_size_px), *names]
+def _download(names: Sequence[str]) -> dict[str, str]:
+    command = [sys.executable, "-P", "-c", _DOWNLOAD, *names]
     try:
         run = subprocess.run(command, capture_output=True, timeout=DOWNLOAD_TIMEOUT_S, check=True)
     except subprocess.TimeoutExpired:

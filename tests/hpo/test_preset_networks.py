@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from models.export import whole_model
 from studies.suggest import suggest
 from tests.studies.test_presets import placed
@@ -39,7 +39,7 @@ def test_parameters_are_those_of_the_report(
     from optuna.trial import FixedTrial
 
     keras.utils.clear_session()
-    space, facts, baselines = placed(preset, list(BACKBONES), size_px)
+    space, facts, baselines = placed(preset, list(BUILT_IN), size_px)
     config = suggest(FixedTrial(dict(baselines.params[label])), space, facts)
     names = [f"class {number}" for number in range(facts.classes)]
     assert whole_model(config.model, class_names=names).count_params() == expected

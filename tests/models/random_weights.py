@@ -5,8 +5,8 @@ import keras
 import numpy as np
 from keras.src.legacy.saving.legacy_h5_format import save_weights_to_hdf5_group
 
-from models.backbones import find_backbone, weights_file, weights_folder
 from models.bodies import build_body
+from models.catalogue import BUILT_IN
 
 
 def randomise(model: keras.Model, seed: int = 0) -> None:
@@ -25,9 +25,10 @@ def randomise(model: keras.Model, seed: int = 0) -> None:
 
 def write_weights(backbone: str, image_size_px: int) -> None:
     """Writes a file where Keras would put a backbone's weights, with random ones of one seed."""
-    row = find_backbone(backbone)
+    row = BUILT_IN.find(backbone)
+    assert row.weights is not None
     body = build_body(row, keras.Input((image_size_px, image_size_px, 3)))
     randomise(body, seed=1)
-    weights_folder().mkdir(parents=True, exist_ok=True)
-    with h5py.File(weights_folder() / str(weights_file(row, image_size_px)), "w") as file:
+    row.weights.folder.mkdir(parents=True, exist_ok=True)
+    with h5py.File(row.weights.folder / row.weights.file_name, "w") as file:
         save_weights_to_hdf5_group(file, body)

@@ -4,15 +4,17 @@ import inspect
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.error import URLError
 
 import keras
 import numpy as np
 import pytest
 from keras.src.utils import file_utils
 
+from models.applications import Application
 from models.backbone import Backbone
-from models.backbones import BACKBONES
-from models.bodies import build_body, download_weights, require_weights
+from models.bodies import build_body, require_weights
+from models.catalogue import BUILT_IN
 from models.errors import ModelError
 
 # Keras 3.15 converts variables in a way NumPy 2 warns about.
@@ -28,13 +30,19 @@ PREFIX = (keras.layers.InputLayer, keras.layers.Rescaling, keras.layers.Normaliz
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 
 
-def rows(family: str) -> list[Any]:
-    """Rows of a family as pytest parameters."""
+def rows(*, has_weights: bool) -> list[Any]:
+    """Rows with weights, or those without, as pytest parameters."""
     return [
         pytest.param(row, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
-        for name, row in BACKBONES.items()
-        if row.family == family
+        for name, row in BUILT_IN.rows.items()
+        if row.has_weights == has_weights
     ]
+
+
+def application(row: Backbone) -> Application:
+    """What a row of `keras.applications` is built by."""
+    assert isinstance(row.weights, Application)
+    return row.weights
 
 
 def images(size_px: int) -> np.ndarray:
@@ -47,10 +55,10 @@ def reference(row: Backbone, size_px: int, monkeypatch: pytest.MonkeyPatch) -> t
     asked = []
     monkeypatch.setattr(file_utils, "get_file", lambda fname, *args, **kwargs: asked.append(fname))
     monkeypatch.setattr(keras.Model, "load_weights", pretend_to_load)
-    kwargs = {k: v for k, v in row.kwargs.items() if k != "include_preprocessing"}
+    kwargs = {k: v for k, v in application(row).kwargs.items() if k != "include_preprocessing"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = getattr(keras.applications, row.constructor)(
+        model = getattr(keras.applications, application(row).constructor)(
             include_top=False, weights="imagenet", input_shape=(size_px, size_px, 3), **kwargs
         )
     return model, asked[0]
@@ -84,7 +92,7 @@ class Built(NamedTuple):
     file: str
 
 
-@pytest.fixture(scope="module", params=rows("imagenet"))
+@pytest.fixture(scope="module", params=rows(has_weights=True))
 def built(request: pytest.FixtureRequest) -> Built:
     """Each row once, for all tests of the contract."""
     row = request.param
@@ -104,14 +112,12 @@ class TestImagenetRow:
 
     def test_weights_file(self, built: Built) -> None:
         """The table's file is the one Keras downloads."""
-        file = built.row.weights_file
-        assert file is not None
-        assert file.format(size=224) == built.file
+        assert application(built.row).file_name == built.file
 
     def test_preprocessing(self, built: Built) -> None:
         """The first layer gets what the pretrained one got: no input scaled for another network."""
         sample = images(built.row.min_size_px)
-        module = inspect.getmodule(getattr(keras.applications, built.row.constructor))
+        module = inspect.getmodule(getattr(keras.applications, application(built.row).constructor))
         prepared = module.preprocess_input(sample.astype("float32"))
         expected = first_input(built.keras_model, prepared)
         np.testing.assert_allclose(
@@ -125,7 +131,7 @@ class TestImagenetRow:
             build_body(built.row, keras.Input((size_px, size_px, 3)))
 
 
-@pytest.mark.parametrize("row", rows("scratch"))
+@pytest.mark.parametrize("row", rows(has_weights=False))
 class TestScratchRow:
     """What holds for every row that is trained from random weights."""
 
@@ -144,7 +150,7 @@ class TestScratchRow:
 
 @pytest.mark.parametrize(
     "row",
-    [row for row in BACKBONES.values() if row.constructor == "conv_stack"],
+    [row for row in BUILT_IN.rows.values() if not row.has_weights and row.name != "resnet_small"],
     ids=lambda row: row.name,
 )
 def test_smaller_images_leave_no_pixel(row: Backbone) -> None:
@@ -154,44 +160,52 @@ def test_smaller_images_leave_no_pixel(row: Backbone) -> None:
         build_body(row, keras.Input((size_px, size_px, 3)))
 
 
-@pytest.mark.parametrize("name", ["mobilenet_0.25", "mobilenet_v2_0.35"])
-@pytest.mark.parametrize("size_px", [96, 100, 128, 192])
-def test_sizes_with_weights_of_their_own(
-    name: str, size_px: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file Keras asks for at each size is the one looked for."""
-    from models.backbones import weights_file
-
-    row = BACKBONES[name]
-    assert reference(row, size_px, monkeypatch)[1] == weights_file(row, size_px)
-
-
 def test_missing_weights_say_where_they_belong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names the file, the folder and a command that downloads it."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ModelError) as error:
-        require_weights(BACKBONES["mobilenet_0.75"], 96)
+        require_weights(BUILT_IN.find("mobilenet_0.75"))
     assert "mobilenet_7_5_224_tf_no_top.h5" in str(error.value)
     assert str(tmp_path / "models") in str(error.value)
     assert "keras.applications.MobileNet(include_top=False" in str(error.value)
     assert "alpha=0.75" in str(error.value)
 
 
-def test_failed_download_is_an_error_of_the_users(
+def test_failed_download_is_one_line_without_a_host(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keras's bare exception becomes a message."""
+    """Keras's bare exception becomes a sentence that says why and names no address."""
 
     def fail(*args: object, **kwargs: object) -> None:
-        raise Exception("URL fetch failure")
+        try:
+            raise URLError("Name or service not known")
+        except URLError as error:
+            raise Exception(f"URL fetch failure on https://there.example/w: {error}") from None
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    row = BACKBONES["mobilenet_0.25"]
     monkeypatch.setattr(file_utils, "get_file", fail)
-    with pytest.raises(ModelError, match=r"mobilenet_0\.25.*URL fetch failure"):
-        download_weights(row, 96)
+    with pytest.raises(ModelError) as error:
+        application(BUILT_IN.find("mobilenet_0.25")).fetch()
+    assert str(error.value) == (
+        "mobilenet_2_5_224_tf_no_top.h5 must be downloaded. Received: Name or service not known. "
+        "Check the network, or leave this backbone out."
+    )
+
+
+def test_an_unknown_failure_of_a_download_names_no_host_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address within another error's text is left out, and so is all but its first line."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise ValueError("https://there.example/w gave another file.\nIt was 0 bytes.")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(file_utils, "get_file", fail)
+    with pytest.raises(ModelError, match=r"Received: the server gave another file\. Check"):
+        application(BUILT_IN.find("mobilenet_0.25")).fetch()
 
 
 def test_downloaded_weights_are_not_downloaded_again(
@@ -203,12 +217,12 @@ def test_downloaded_weights_are_not_downloaded_again(
     file.touch()
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.applications, "MobileNet", None)
-    assert download_weights(BACKBONES["mobilenet_0.25"], 96) == file
+    assert application(BUILT_IN.find("mobilenet_0.25")).fetch() == file
 
 
 def test_weights_are_loaded_from_the_file(tmp_path: Path) -> None:
     """The values in the file become those of the body, whatever stands before it."""
-    row = BACKBONES["mobilenet_0.25"]
+    row = BUILT_IN.find("mobilenet_0.25")
     source = keras.applications.MobileNet(
         include_top=False, weights=None, alpha=0.25, input_shape=(32, 32, 3)
     )
@@ -221,7 +235,7 @@ def test_weights_are_loaded_from_the_file(tmp_path: Path) -> None:
 
 def test_efficientnet_normalises_once(tmp_path: Path) -> None:
     """The statistics in EfficientNet's file are not applied on top of the preprocessing."""
-    row = BACKBONES["efficientnet_b0"]
+    row = BUILT_IN.find("efficientnet_b0")
     source = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
@@ -239,4 +253,4 @@ def test_torn_weights_are_an_error_of_the_users(tmp_path: Path) -> None:
     file = tmp_path / "torn.h5"
     file.write_bytes(b"\x89HDF\r\n\x1a\n torn")
     with pytest.raises(ModelError, match=r"torn\.h5"):
-        build_body(BACKBONES["mobilenet_0.25"], keras.Input((32, 32, 3)), file)
+        build_body(BUILT_IN.find("mobilenet_0.25"), keras.Input((32, 32, 3)), file)

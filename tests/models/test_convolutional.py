@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from models.backbones import find_backbone
 from models.bodies import build_body
+from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.convolutional import conv_stack, residual
 from models.network import build_network, count_parameters
@@ -98,6 +98,6 @@ def test_residual_blocks_see_small_maps(size_px: int, features_px: int) -> None:
 @pytest.mark.parametrize("backbone", ["cnn", "cnn_deep", "resnet_small"])
 def test_large_images_are_brought_below_64_px(backbone: str, size_px: int, seen_px: int) -> None:
     """What comes after the stem sees the sizes that it was made for."""
-    body = build_body(find_backbone(backbone), keras.Input((size_px, size_px, 3)))
+    body = build_body(BUILT_IN.find(backbone), keras.Input((size_px, size_px, 3)))
     first = next(layer for layer in body.layers if layer.name.startswith("stage1"))
     assert first.input.shape[1:3] == (seen_px, seen_px)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.export import class_names, load_model, whole_model
@@ -66,7 +66,7 @@ def images(size_px: int) -> np.ndarray:
 
 def rows() -> list[object]:
     """Every body from scratch, and one row of each architecture with a cut through it."""
-    names = [name for name, row in BACKBONES.items() if row.family == "scratch"]
+    names = [name for name, row in BUILT_IN.rows.items() if not row.has_weights]
     names += ["mobilenet_0.25", "mobilenet_v2_0.35", "mobilenet_v3_small", *SLOW]
     return [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in names]
 
@@ -74,8 +74,8 @@ def rows() -> list[object]:
 @pytest.mark.parametrize("name", rows())
 def test_whole_model_equals_the_network(name: str) -> None:
     """Exported with the network's weights, a model has its logits."""
-    row = BACKBONES[name]
-    is_scratch = row.family == "scratch"
+    row = BUILT_IN.find(name)
+    is_scratch = not row.has_weights
     config = ModelConfig(
         backbone=name,
         pretrained=not is_scratch,

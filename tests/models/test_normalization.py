@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from models.backbones import find_backbone
 from models.bodies import build_body
+from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.network import build_network
 from models.normalization import FusedBatchNormalization, Offset, fold, fuse
@@ -97,7 +97,7 @@ def test_every_trained_network_is_fused() -> None:
 )
 def test_folded_networks_compute_the_same(backbone: str, size_px: int, left: int) -> None:
     """Up to rounding, with all normalisations gone that follow a convolution and nothing else."""
-    body = build_body(find_backbone(backbone), keras.Input((size_px, size_px, 3)))
+    body = build_body(BUILT_IN.find(backbone), keras.Input((size_px, size_px, 3)))
     randomise(body)
     fuse(body)
     images = np.random.default_rng(0).uniform(0, 255, (4, size_px, size_px, 3)).astype("float32")

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from keras import layers
 
-from models.backbones import BACKBONES
 from models.bodies import build_body
+from models.catalogue import BUILT_IN
 from models.stages import find_cut
 from tests.models.random_weights import randomise
 
 
 def body(name: str, size_px: int = 96) -> keras.Model:
     """A body with random weights."""
-    return build_body(BACKBONES[name], keras.Input((size_px, size_px, 3)))
+    return build_body(BUILT_IN.find(name), keras.Input((size_px, size_px, 3)))
 
 
 @pytest.mark.parametrize(

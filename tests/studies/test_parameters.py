@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.augmentations import AUGMENTATIONS
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from studies.domains import Choices
 from studies.parameters import (
     LEVELS,
@@ -69,9 +69,9 @@ def test_defaults_are_allowed() -> None:
 
 def test_what_is_searched_by_default_exists() -> None:
     """The backbones and levels that the default space names are rows of their tables."""
-    assert {*PRETRAINED_BACKBONES, *SCRATCH_BACKBONES} <= BACKBONES.keys()
-    assert all(BACKBONES[name].family == "imagenet" for name in PRETRAINED_BACKBONES)
-    assert all(BACKBONES[name].family == "scratch" for name in SCRATCH_BACKBONES)
+    assert {*PRETRAINED_BACKBONES, *SCRATCH_BACKBONES} <= {*BUILT_IN}
+    assert all(BUILT_IN.find(name).has_weights for name in PRETRAINED_BACKBONES)
+    assert not any(BUILT_IN.find(name).has_weights for name in SCRATCH_BACKBONES)
     assert set(LEVELS) <= AUGMENTATIONS.keys()
 
 

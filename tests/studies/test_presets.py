@@ -7,7 +7,7 @@ import re
 import pytest
 from optuna.trial import FixedTrial
 
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from studies.baselines import Baselines, place
 from studies.grid import combinations
 from studies.settings import StudySettings
@@ -24,7 +24,7 @@ NAMES = (
     "fine-tune",
     "weather",
 )
-SCRATCH = [name for name, row in BACKBONES.items() if row.family == "scratch"]
+SCRATCH = [name for name, row in BUILT_IN.rows.items() if not row.has_weights]
 
 
 def read(name: str) -> StudySettings:
@@ -43,7 +43,7 @@ def placed(
         train_images=5000,
     )
     space = fit(default_space(facts, available).with_changes(settings.space), facts, available)
-    missing = {backbone: "not here" for backbone in BACKBONES if backbone not in available}
+    missing = {backbone: "not here" for backbone in BUILT_IN if backbone not in available}
     return space, facts, place(settings.baseline, space, facts, missing)
 
 
@@ -67,7 +67,7 @@ def test_comments_say_what_how_and_whose(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_baseline_lies_in_the_space(name: str) -> None:
     """Where every backbone can be had, each is trained with exactly its settings."""
-    space, facts, baselines = placed(name, list(BACKBONES))
+    space, facts, baselines = placed(name, list(BUILT_IN))
     assert not baselines.left_out
     for row in read(name).baseline:
         proposed = suggest(FixedTrial(dict(baselines.params[row.label])), space, facts)
@@ -88,19 +88,19 @@ def test_the_size_of_the_commands_fits(name: str) -> None:
     """Where the comment names an image size, every baseline can be trained at it."""
     text = preset_path(name).read_text(encoding="utf-8")
     for size_px in map(int, re.findall(r"^#   hpo run .*--image-size (\d+)", text, re.M)):
-        placed(name, list(BACKBONES), size_px)
+        placed(name, list(BUILT_IN), size_px)
 
 
 def test_the_competition_allows_no_pretrained_weights() -> None:
     """Nothing in its space has any."""
-    space, _, _ = placed("cifar-scratch", list(BACKBONES))
-    assert {BACKBONES[str(name)].family for name in space.values("backbone")} == {"scratch"}
+    space, _, _ = placed("cifar-scratch", list(BUILT_IN))
+    assert not any(BUILT_IN.find(str(name)).has_weights for name in space.values("backbone"))
 
 
 def test_the_comparison_differs_in_nothing_but_the_backbone() -> None:
     """Every backbone once: as many combinations as there are pretrained ones."""
-    space, facts, baselines = placed("backbone-comparison", list(BACKBONES))
-    pretrained = [name for name, row in BACKBONES.items() if row.family == "imagenet"]
+    space, facts, baselines = placed("backbone-comparison", list(BUILT_IN))
+    pretrained = [name for name, row in BUILT_IN.rows.items() if row.has_weights]
     assert combinations(space) == len(pretrained) == read("backbone-comparison").trials
     configs = [suggest(FixedTrial(dict(p)), space, facts) for p in baselines.params.values()]
     assert len({c.model.backbone for c in configs}) == 14

@@ -12,7 +12,7 @@ from optuna.trial import FixedTrial
 
 from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.config import AugmentConfig
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from studies.errors import StudyError
 from studies.space import DataFacts, Space, default_space
@@ -51,7 +51,7 @@ def test_params_of_gives_what_optuna_kept(seed: int) -> None:
 def test_proposals_make_sense(seed: int) -> None:
     """What means nothing beside the other settings stays at its default."""
     config, _ = draw(space_of(), seed)
-    pretrained = BACKBONES[config.model.backbone].family == "imagenet"
+    pretrained = BUILT_IN.find(config.model.backbone).has_weights
     assert config.model.pretrained == pretrained
     assert pretrained or config.model.trainable_stages == 0
     assert config.training.head_epochs == (3 if config.model.trainable_stages else 0)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpo.cli.backbones import backbones
-from models.backbones import BACKBONES
+from models.catalogue import BUILT_IN
 
 
 def run(*args: str) -> str:
@@ -21,7 +21,7 @@ def run(*args: str) -> str:
 
 @pytest.fixture
 def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine with the weights of one backbone, for sizes without weights of their own."""
+    """A machine with the weights of one backbone."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     file = tmp_path / "models" / "mobilenet_7_5_224_tf_no_top.h5"
     file.parent.mkdir()
@@ -32,7 +32,7 @@ def keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_table(keras_home: Path) -> None:
     """Every backbone is listed with what one chooses by."""
     lines = run().splitlines()
-    assert len(lines) == 1 + len(BACKBONES)
+    assert len(lines) == 1 + len(BUILT_IN)
     assert lines[0].split("  ")[0] == "backbone"
     table = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[1:]}
     assert table["cnn"] == "389,856 8 0..1 -"
@@ -41,10 +41,10 @@ def test_table(keras_home: Path) -> None:
     assert table["resnet50"] == "23,587,712 32 BGR, mean 0 no"
 
 
-def test_image_size_decides_which_are_listed_and_which_weights_count(keras_home: Path) -> None:
-    """Backbones that need more pixels are left out; other sizes may need other files."""
+def test_image_size_decides_which_are_listed(keras_home: Path) -> None:
+    """Backbones that need more pixels are left out; one file of weights serves every size."""
     rows = {row["name"]: row for row in json.loads(run("--json", "--image-size", "64"))}
-    assert set(BACKBONES) - set(rows) == {
+    assert set(BUILT_IN) - set(rows) == {
         "cats_dogs_small_cnn",
         "weather_2",
         "inception_v3",
@@ -52,17 +52,16 @@ def test_image_size_decides_which_are_listed_and_which_weights_count(keras_home:
     }
     assert rows["mobilenet_0.75"]["weights_here"] is True
     at_128 = {row["name"]: row for row in json.loads(run("--json", "--image-size", "128"))}
-    assert at_128["mobilenet_0.75"]["weights_here"] is False
-    assert at_128["mobilenet_0.75"]["weights_file"] == "mobilenet_7_5_128_tf_no_top.h5"
+    assert at_128["mobilenet_0.75"]["weights_here"] is True
+    assert at_128["mobilenet_0.75"]["weights_file"] == "mobilenet_7_5_224_tf_no_top.h5"
 
 
 def test_json(keras_home: Path) -> None:
     """JSON holds the same rows, and null where there is nothing to download."""
     rows = {row["name"]: row for row in json.loads(run("--json"))}
-    assert list(rows) == list(BACKBONES)
+    assert list(rows) == list(BUILT_IN)
     assert rows["cnn"] == {
         "name": "cnn",
-        "family": "scratch",
         "parameters": 389_856,
         "min_size_px": 8,
         "preprocessing": "unit",
