@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
 
 from studies.domains import Choices, Domain, Fixed, FloatRange, IntRange
 from studies.parameter import Parameter
-from studies.parameters import PARAMETERS
-from studies.wording import complaint
+from studies.parameters import ParameterTable
+from studies.wording import complaint, did_you_mean
 
-_SHAPE = "A range is { low, high } and, where wanted, log, step or zero."
+_SHAPE = "A range is { low, high }; log, step and zero may be added."
 
 
-def problem(name: str, change: Any) -> str | None:
+def problem(name: str, change: Any, table: ParameterTable) -> str | None:
     """Returns what is wrong with one entry of a [space] table, None where nothing is."""
-    if name not in PARAMETERS:
-        return unknown(name, PARAMETERS)
+    if name not in table:
+        return unknown(name, table)
     try:
-        domain_of(PARAMETERS[name], change)
+        domain_of(table[name], change)
     except ValidationError as error:
         return " ".join([*(_entry(name, dict(found)) for found in error.errors()), _SHAPE])
     except ValueError as error:
@@ -38,8 +37,7 @@ def _entry(name: str, found: dict[str, Any]) -> str:
 def unknown(name: str, allowed: Iterable[str]) -> str:
     """Returns the complaint about a name that is none of those allowed."""
     names = list(allowed)
-    close = get_close_matches(name, names, n=3)
-    hint = f"Did you mean {' or '.join(close)}?" if close else f"Allowed: {', '.join(names)}."
+    hint = did_you_mean(name, names) or f"Allowed: {', '.join(names)}."
     return f"There is no setting of this name. Received: {name!r}. {hint}"
 
 

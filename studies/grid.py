@@ -6,12 +6,7 @@ from functools import cache
 
 from studies.domains import Choices, Domain, Fixed, FloatRange, Value
 from studies.errors import StudyError
-from studies.parameters import PARAMETERS
 from studies.space import Space
-
-_ROWS = tuple(PARAMETERS.values())
-_DECISIVE = frozenset(row.when.parameter for row in _ROWS if row.when)
-"""Parameters on whose value it depends whether another one is sampled."""
 
 
 def combinations(space: Space) -> int:
@@ -20,22 +15,22 @@ def combinations(space: Space) -> int:
     Raises:
         StudyError: It has no end, because a range has no step.
     """
+    table = space.table
+    rows = tuple(table.values())
+    # Only the values of these matter for what comes later, so that the others are multiplied.
+    decisive = {row.when.parameter for row in rows if row.when}
 
     @cache
-    def count(row: int, decided: frozenset[tuple[str, Value]]) -> int:
-        if row == len(_ROWS):
+    def count(index: int, decided: frozenset[tuple[str, Value]]) -> int:
+        if index == len(rows):
             return 1
-        parameter = _ROWS[row]
-        when, earlier = parameter.when, dict(decided)
-        applies = when is None or when.holds(
-            earlier.get(when.parameter, PARAMETERS[when.parameter].default_value)
-        )
-        if not (applies and parameter.name in space):
-            return count(row + 1, decided)
-        values = _values(parameter.name, space[parameter.name])
-        if parameter.name not in _DECISIVE:
-            return len(values) * count(row + 1, decided)
-        return sum(count(row + 1, decided | {(parameter.name, value)}) for value in values)
+        row = rows[index]
+        if row.name not in space or not table.applies(row, dict(decided)):
+            return count(index + 1, decided)
+        values = _values(row.name, space[row.name])
+        if row.name not in decisive:
+            return len(values) * count(index + 1, decided)
+        return sum(count(index + 1, decided | {(row.name, value)}) for value in values)
 
     return count(0, frozenset())
 

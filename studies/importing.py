@@ -19,7 +19,6 @@ from studies.domains import Value
 from studies.errors import StudyError
 from studies.metrics import Metric
 from studies.parameter import Parameter
-from studies.parameters import PARAMETERS
 from studies.record import CONFIG_KEY
 from studies.space import DataFacts, Space
 from studies.suggest import configure, params_of, suggest
@@ -67,7 +66,7 @@ def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> lis
         StudyError: The file cannot be read, or a row is wrong; names every such row's line.
     """
     table = read_table(path)
-    _check_header(path, table)
+    _check_header(path, table, space)
     if not table.rows:
         raise StudyError(f"{path} must hold a row for each run. Received: a heading alone.")
     runs, problems = [], []
@@ -81,9 +80,9 @@ def read_runs(path: Path, space: Space, facts: DataFacts, metric: Metric) -> lis
     return runs
 
 
-def _check_header(path: Path, table: Table) -> None:
+def _check_header(path: Path, table: Table, space: Space) -> None:
     header = table.header
-    allowed = [*PARAMETERS, VALUE, LABEL]
+    allowed = [*space.table, VALUE, LABEL]
     problems = [unknown(name, allowed) for name in header if name not in allowed]
     twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
@@ -112,9 +111,9 @@ def _read_run(
     label, result = named.pop(LABEL, ""), named.pop(VALUE, "")
     if table.decimal_comma:
         result = result.replace(",", ".")
-        named = {name: _with_point(PARAMETERS[name], text) for name, text in named.items()}
+        named = {name: _with_point(space.table[name], text) for name, text in named.items()}
     value = _result(result, metric)
-    settings = {name: _typed(PARAMETERS[name], text) for name, text in named.items()}
+    settings = {name: _typed(space.table[name], text) for name, text in named.items()}
     config = configure(settings, space, facts)
     return Run(line, label, value, config, params_of(config, space))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -16,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from studies.domains import Domain, Value
 from studies.trial_config import TrialConfig
+from studies.wording import names_like
 
 NONE = "none"
 """How a list without any numbers is written, and the augmentation that changes nothing."""
@@ -28,12 +28,12 @@ class When:
 
     Attributes:
         parameter: Name of an earlier row.
-        holds: Says so for a value of that row.
-        text: The same in words.
+        holds: Whether it is met, given that row's value.
+        text: The same in words, by which two conditions are compared.
     """
 
     parameter: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[Any], bool] = field(compare=False)
     text: str
 
 
@@ -122,7 +122,7 @@ class Parameter:
 
     def _hint(self, value: Any) -> str:
         """What its values may be, in words; of very many names only those like `value`."""
-        close = get_close_matches(str(value), self.names, n=3)
+        close = names_like(str(value), self.names)
         if close and len(self.names) > _MANY_NAMES:
             return f"one of {len(self.names)} names, such as {', '.join(close)}"
         return self.allowed

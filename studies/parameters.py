@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from data_pipeline.augmentations import AUGMENTATIONS
-from models.catalogue import BUILT_IN
+from models.catalogue import BUILT_IN, Catalogue
 from models.optimizers import OPTIMIZERS
-from studies.domains import Choices, Fixed, FloatRange, IntRange
+from studies.domains import Choices, Fixed, FloatRange, IntRange, Value
 from studies.parameter import Parameter, When
 
 PRETRAINED_BACKBONES = (
@@ -26,7 +27,6 @@ a quick network learns more in the same time, it is the other way round."""
 LEVELS = ("light", "shift", "none", "medium", "strong")
 """Levels of augmentation that are searched, best choice first."""
 
-HAS_WEIGHTS = When("backbone", lambda name: BUILT_IN.find(name).has_weights, "backbone has weights")
 PRETRAINED = When("pretrained", bool, "pretrained")
 FINE_TUNED = When("trainable_stages", lambda stages: stages > 0, "trainable_stages above 0")
 DECOUPLED = When(
@@ -43,14 +43,6 @@ PENALISED = When("l2", lambda l2: l2 > 0, "l2 above 0")
 ON_PLATEAU = When("schedule", lambda name: name == "plateau", "schedule is plateau")
 
 _ROWS = (
-    Parameter("backbone", "model.backbone", "network below the head", names=tuple(BUILT_IN)),
-    Parameter(
-        "pretrained",
-        "model.pretrained",
-        "start from ImageNet weights",
-        default=Fixed(value=True),
-        when=HAS_WEIGHTS,
-    ),
     Parameter(
         "trainable_stages",
         "model.trainable_stages",
@@ -187,5 +179,72 @@ _ROWS = (
         "epochs without improvement after which training ends; 0 is never",
     ),
 )
+"""All but the two that depend on what backbones there are."""
 
-PARAMETERS: Mapping[str, Parameter] = MappingProxyType({row.name: row for row in _ROWS})
+
+@dataclass(frozen=True, eq=False)
+class ParameterTable(Mapping[str, Parameter]):
+    """The settings of the studies that have certain backbones to choose from.
+
+    Attributes:
+        catalogue: The backbones.
+        rows: Name to setting, in the order in which they are sampled.
+    """
+
+    catalogue: Catalogue
+    rows: Mapping[str, Parameter]
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self.rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def applies(self, row: Parameter, values: Mapping[str, Value]) -> bool:
+        """Returns whether a setting means anything beside the values of the rows before it.
+
+        Args:
+            row: The setting.
+            values: Name to value; a row that is not in it has the default of its target.
+        """
+        if row.when is None:
+            return True
+        earlier = row.when.parameter
+        return row.when.holds(values.get(earlier, self[earlier].default_value))
+
+    def with_rows(self, *rows: Parameter) -> ParameterTable:
+        """Returns a table with these settings after the present ones.
+
+        Raises:
+            ValueError: Two settings would have the same name.
+        """
+        names = [*self, *(row.name for row in rows)]
+        if len({*names}) < len(names):
+            raise ValueError(f"Each setting must have a name of its own. Received: {names}.")
+        joined = {**self.rows, **{row.name: row for row in rows}}
+        return ParameterTable(self.catalogue, MappingProxyType(joined))
+
+
+def parameter_table(catalogue: Catalogue) -> ParameterTable:
+    """Returns the settings of studies that choose from the backbones of a catalogue."""
+    has_weights = When(
+        "backbone", lambda name: catalogue.find(name).has_weights, "backbone has weights"
+    )
+    of_catalogue = (
+        Parameter("backbone", "model.backbone", "network below the head", names=tuple(catalogue)),
+        Parameter(
+            "pretrained",
+            "model.pretrained",
+            "start from ImageNet weights",
+            default=Fixed(value=True),
+            when=has_weights,
+        ),
+    )
+    return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *_ROWS)
+
+
+PARAMETERS = parameter_table(BUILT_IN)
+"""The settings of studies that have no backbones of their own."""

@@ -14,13 +14,14 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from studies.declarations import problem, unknown
 from studies.metrics import METRICS
-from studies.parameters import PARAMETERS
+from studies.parameters import PARAMETERS, ParameterTable
 from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings
 
@@ -33,13 +34,15 @@ _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def seconds(value: Any) -> Any:
-    """Returns the seconds in a text such as `90s`, `15m` or `1h30m`; other values as they are.
+    """Returns the seconds in a text such as `90`, `90s`, `15m` or `1h30m`; else the value itself.
 
     Raises:
         ValueError: The text is no duration.
     """
     if not isinstance(value, str):
         return value
+    if re.fullmatch(r"\d+(?:\.\d+)?", value):
+        return float(value)
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
     if not parts or "".join(map("".join, parts)) != value.replace(" ", ""):
         raise ValueError("is seconds or a text such as '90s', '15m' or '1h30m'")
@@ -75,8 +78,8 @@ class Baseline(BaseModel):
 
     @field_validator("settings")
     @classmethod
-    def _check_settings(cls, settings: dict[str, Any]) -> dict[str, Any]:
-        return _check_each(settings, _wrong_value)
+    def _check_settings(cls, settings: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return _check_each(settings, _wrong_value, _table(info))
 
 
 class StudySettings(BaseModel):
@@ -138,8 +141,8 @@ class StudySettings(BaseModel):
 
     @field_validator("space")
     @classmethod
-    def _check_space(cls, space: dict[str, Any]) -> dict[str, Any]:
-        return _check_each(space, problem)
+    def _check_space(cls, space: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        return _check_each(space, problem, _table(info))
 
     @field_validator("baseline")
     @classmethod
@@ -151,19 +154,28 @@ class StudySettings(BaseModel):
         return baselines
 
 
-def _wrong_value(name: str, value: Any) -> str | None:
-    if name not in PARAMETERS:
-        return unknown(name, PARAMETERS)
+def _table(info: ValidationInfo) -> ParameterTable:
+    """Returns the settings there are: the context of the validation, or the built-in ones."""
+    return PARAMETERS if info.context is None else info.context
+
+
+def _wrong_value(name: str, value: Any, table: ParameterTable) -> str | None:
+    if name not in table:
+        return unknown(name, table)
     try:
-        PARAMETERS[name].check(value)
+        table[name].check(value)
     except ValueError as error:
         return f"{error}."
     return None
 
 
-def _check_each(table: dict[str, Any], wrong: Callable[[str, Any], str | None]) -> dict[str, Any]:
-    """Returns `table`, or raises one error for every entry that is wrong."""
-    problems = {key: found for key, value in table.items() if (found := wrong(key, value))}
+def _check_each(
+    entries: dict[str, Any],
+    wrong: Callable[[str, Any, ParameterTable], str | None],
+    table: ParameterTable,
+) -> dict[str, Any]:
+    """Returns the entries, or raises one error for every entry that is wrong."""
+    problems = {key: found for key, value in entries.items() if (found := wrong(key, value, table))}
     if problems:
         raise ValidationError.from_exception_data(
             "table",
@@ -171,12 +183,12 @@ def _check_each(table: dict[str, Any], wrong: Callable[[str, Any], str | None]) 
                 InitErrorDetails(
                     type=PydanticCustomError("setting", "{text}", {"text": text}),
                     loc=(key,),
-                    input=table[key],
+                    input=entries[key],
                 )
                 for key, text in problems.items()
             ],
         )
-    return table
+    return entries
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

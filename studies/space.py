@@ -6,14 +6,20 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel
 
 from data_pipeline.augmentations import AUGMENTATIONS
-from models.catalogue import BUILT_IN
+from models.catalogue import Catalogue
 from studies.declarations import domain_of, problem, undeclared
 from studies.domains import Choices, Domain, Fixed, IntRange, Value
 from studies.errors import StudyError
-from studies.parameters import LEVELS, PARAMETERS, PRETRAINED_BACKBONES, SCRATCH_BACKBONES
+from studies.parameters import (
+    LEVELS,
+    PARAMETERS,
+    PRETRAINED_BACKBONES,
+    SCRATCH_BACKBONES,
+    ParameterTable,
+)
 
 PRETRAINED_FROM_PX = 64
 """On smaller images ImageNet's features say little, and a network of their own comes first."""
@@ -46,6 +52,19 @@ class Space(RootModel[dict[str, Domain]]):
 
     model_config = ConfigDict(frozen=True)
 
+    _table: ParameterTable = PrivateAttr(default_factory=lambda: PARAMETERS)
+
+    def of(self, table: ParameterTable) -> Space:
+        """Returns this space of other settings: those of a study with backbones of its own."""
+        space = self.model_copy()
+        space._table = table
+        return space
+
+    @property
+    def table(self) -> ParameterTable:
+        """The settings that its domains are of; not stored, as it is made of the backbones."""
+        return self._table
+
     def __contains__(self, name: str) -> bool:
         return name in self.root
 
@@ -55,7 +74,7 @@ class Space(RootModel[dict[str, Domain]]):
     @property
     def searched(self) -> tuple[str, ...]:
         """The parameters that Optuna is asked for, in the order in which they are sampled."""
-        return tuple(name for name in PARAMETERS if name in self and self[name].searched)
+        return tuple(name for name in self.table if name in self and self[name].searched)
 
     @property
     def digest(self) -> str:
@@ -83,55 +102,63 @@ class Space(RootModel[dict[str, Domain]]):
         Raises:
             StudyError: Something is unknown or not allowed; names every such thing.
         """
-        problems = {name: found for name in changes if (found := problem(name, changes[name]))}
+        table = self.table
+        problems = [
+            found for name in changes if (found := problem(name, changes[name], table)) is not None
+        ]
         if problems:
-            raise StudyError("\n".join(problems.values()))
+            raise StudyError("\n".join(problems))
         followed = {
             row.name: changes[row.follows]
-            for row in PARAMETERS.values()
+            for row in table.values()
             if row.follows is not None and row.follows in changes
         }
         domains = self.root | {
-            name: domain_of(PARAMETERS[name], change)
-            for name, change in {**followed, **changes}.items()
+            name: domain_of(table[name], change) for name, change in {**followed, **changes}.items()
         }
-        return Space({name: domain for name, domain in domains.items() if domain is not None})
+        return _space(domains, table)
 
 
-def default_space(facts: DataFacts, available_backbones: Sequence[str]) -> Space:
+def _space(domains: Mapping[str, Domain | None], table: ParameterTable) -> Space:
+    return Space({name: domain for name, domain in domains.items() if domain is not None}).of(table)
+
+
+def default_space(
+    facts: DataFacts, available_backbones: Sequence[str], table: ParameterTable = PARAMETERS
+) -> Space:
     """Returns what is searched unless the study says otherwise.
 
     Args:
         facts: The data, which decide about sizes and mirroring.
         available_backbones: Those that can be built on this machine, weights included.
+        table: The settings there are, and the backbones.
 
     Raises:
         StudyError: No backbone accepts images this small.
     """
     fitted: dict[str, Domain] = {
-        "backbone": _one_of(_backbones(facts, available_backbones)),
+        "backbone": _one_of(_backbones(facts, available_backbones, table.catalogue)),
         "augmentation": _one_of(_levels(facts)),
         "batch_size": _one_of(_batch_sizes(facts.train_images)),
         "epochs": IntRange(low=5, high=_most_epochs(facts.train_images), log=True),
     }
     domains = {
-        row.name: fitted.get(row.name) or row.default or undeclared(row)
-        for row in PARAMETERS.values()
+        row.name: fitted.get(row.name) or row.default or undeclared(row) for row in table.values()
     }
-    return Space({name: domain for name, domain in domains.items() if domain is not None})
+    return _space(domains, table)
 
 
 def _one_of(values: Sequence[Value]) -> Domain:
     return Choices(values=tuple(values)) if len(values) > 1 else Fixed(value=values[0])
 
 
-def _backbones(facts: DataFacts, available: Sequence[str]) -> list[str]:
-    small = [name for name in available if BUILT_IN.find(name).min_size_px <= facts.image_size_px]
+def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue) -> list[str]:
+    small = [name for name in available if catalogue.find(name).min_size_px <= facts.image_size_px]
     if not small:
         raise StudyError(
             f"No backbone accepts images this small. Received: {facts.image_size_px} px. "
             f"Choose an --image-size of at least "
-            f"{min(BUILT_IN.find(name).min_size_px for name in available)}."
+            f"{min(catalogue.find(name).min_size_px for name in available)}."
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
     known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
@@ -159,7 +186,8 @@ def _batch_sizes(train_images: int) -> list[int]:
     sizes = [size for size in (8, 16, 32, 64, 128, 256, 512) if size <= train_images / 4]
     least = 16 if train_images < 1000 else max(32, train_images / 1500)
     useful = [size for size in sizes if size >= least]
-    return (useful or sizes or [min(8, train_images)])[:5]
+    # Data sets too large for all of them get the largest, those too small for any a tiny one.
+    return (useful or sizes[-1:] or [min(8, train_images)])[:5]
 
 
 def _most_epochs(train_images: int) -> int:
@@ -182,11 +210,12 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
     asked = space.values("backbone")
     may_load = "pretrained" in space and True in space.values("pretrained")
     usable = [name for name in asked if name in available_backbones or not may_load]
+    least_px = {name: space.table.catalogue.find(str(name)).min_size_px for name in usable}
     problems = [
-        f"{name} needs images of at least {BUILT_IN.find(str(name)).min_size_px} px. "
+        f"{name} needs images of at least {least_px[name]} px. "
         f"Received: {facts.image_size_px} px. Set --image-size, or leave it out of backbone."
         for name in usable
-        if BUILT_IN.find(str(name)).min_size_px > facts.image_size_px
+        if least_px[name] > facts.image_size_px
     ]
     if not usable:
         problems.append(
@@ -201,4 +230,4 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
         )
     if problems:
         raise StudyError("\n".join(problems))
-    return Space(space.root | {"backbone": _one_of(usable)})
+    return _space(space.root | {"backbone": _one_of(usable)}, space.table)

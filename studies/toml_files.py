@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,22 @@ from pydantic import ValidationError
 
 from studies.declarations import unknown
 from studies.errors import StudyError
+from studies.parameters import PARAMETERS, ParameterTable
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
 from studies.settings import Baseline, StudySettings
 from studies.toml_errors import Location, line_of
-from studies.wording import complaint
+from studies.wording import complaint, did_you_mean
 
 _PRESETS = Path(__file__).parent / "presets"
 
 
-def load_settings(path: Path) -> dict[str, Any]:
+def load_settings(path: Path, table: ParameterTable = PARAMETERS) -> dict[str, Any]:
     """Returns what a TOML file sets, checked but otherwise as it is written.
+
+    Args:
+        path: The file.
+        table: The settings that can be searched.
 
     Raises:
         StudyError: The file cannot be read, is no TOML, or holds a key or value that is not
@@ -39,25 +43,26 @@ def load_settings(path: Path) -> dict[str, Any]:
     except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
         what = str(error).partition(";")[0]
         raise StudyError(f"The file must be valid TOML. Received: {path} ({what}).") from error
-    problems = _problems(settings)
+    problems = _problems(settings, table)
     if problems:
         raise StudyError("\n".join(_placed(path, text, *found) for found in problems))
     return settings
 
 
-def make_settings(merged: Mapping[str, Any]) -> StudySettings:
+def make_settings(merged: Mapping[str, Any], table: ParameterTable = PARAMETERS) -> StudySettings:
     """Returns the settings of a study.
 
     Args:
         merged: Preset, TOML and command line, merged by `studies.settings.merge`.
+        table: The settings that can be searched.
 
     Raises:
         StudyError: A key or value is not allowed; names each.
     """
-    problems = _problems(merged)
+    problems = _problems(merged, table)
     if problems:
         raise StudyError("\n".join(text for _, text in problems))
-    return StudySettings.model_validate(dict(merged))
+    return StudySettings.model_validate(dict(merged), context=table)
 
 
 def preset_path(name: str) -> Path:
@@ -68,16 +73,10 @@ def preset_path(name: str) -> Path:
     """
     presets = {path.stem: path for path in _PRESETS.glob("*.toml")}
     if name not in presets:
-        raise StudyError(
-            f"There is no preset of this name. Received: {name!r}. {_hint(name, sorted(presets))}"
-        )
+        listed = f"There are: {', '.join(sorted(presets)) or 'none'}."
+        hint = " ".join(filter(None, [did_you_mean(name, presets), listed]))
+        raise StudyError(f"There is no preset of this name. Received: {name!r}. {hint}")
     return presets[name]
-
-
-def _hint(name: str, presets: list[str]) -> str:
-    close = get_close_matches(name, presets, n=1)
-    listed = f"There are: {', '.join(presets) or 'none'}."
-    return f"Did you mean {close[0]}? {listed}" if close else listed
 
 
 def list_presets() -> dict[str, str]:
@@ -97,10 +96,10 @@ def _read(path: Path) -> str:
         raise StudyError(f"The file cannot be read as text. Received: {path} ({error}).") from error
 
 
-def _problems(settings: Mapping[str, Any]) -> list[tuple[Location, str]]:
+def _problems(settings: Mapping[str, Any], table: ParameterTable) -> list[tuple[Location, str]]:
     """Returns where what is wrong, in the order of the settings."""
     try:
-        StudySettings.model_validate(dict(settings))
+        StudySettings.model_validate(dict(settings), context=table)
     except ValidationError as error:
         return [_explained(dict(found)) for found in error.errors(include_url=False)]
     return []

@@ -1,8 +1,9 @@
-"""What pydantic found wrong, in the words of this program's other messages."""
+"""How this program words what is wrong with a name or a value."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -25,8 +26,19 @@ _RULES: Mapping[str, str] = MappingProxyType(
 """pydantic's name of an error to what the value has to be."""
 
 
+def names_like(name: str, names: Iterable[str]) -> list[str]:
+    """Returns the names that are spelt like `name`, the likest first, three at most."""
+    return get_close_matches(name, list(names), n=3)
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Returns a question about the names that are spelt like `name`; empty where none is."""
+    close = names_like(name, names)
+    return f"Did you mean {' or '.join(close)}?" if close else ""
+
+
 def complaint(key: str, found: Mapping[str, Any]) -> str:
-    """Returns the sentence about one error.
+    """Returns what pydantic found wrong, as a sentence.
 
     Args:
         key: What the user calls the value, such as `sampler.n_startup_trials`.

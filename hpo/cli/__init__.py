@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from data_pipeline.errors import DataError
 from models.errors import ModelError
 from studies.errors import StudyError
+from studies.wording import did_you_mean
 
 COMMANDS = {
     "run": "hpo.cli.run",
@@ -70,8 +70,8 @@ class Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            if close := get_close_matches(args[0], COMMANDS, n=1):
-                ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]}?")
+            if question := did_you_mean(args[0], COMMANDS):
+                ctx.fail(f"No such command {args[0]!r}. {question}")
             raise
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -26,7 +26,7 @@ timeout_option = click.option(
     "--timeout",
     "timeout_s",
     type=Duration(),
-    help="Stop so long after the command was typed, e.g. 90s, 15m, 2h.",
+    help="Stop so long after the command was typed: seconds, or a text such as 15m or 1h30m.",
 )
 workers_option = click.option(
     "--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]"

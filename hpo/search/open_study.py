@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from hpo.search.artifacts import Artifacts
 from studies.errors import StudyError
 from studies.record import STUDY_KEY, StudyRecord, read_study
 from studies.storage import masked, open_storage
+from studies.wording import did_you_mean
 
 if TYPE_CHECKING:
     from data_pipeline.manifest import Manifest
@@ -112,12 +112,9 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
             "Type `hpo run` first."
         )
     if chosen not in known:
-        close = get_close_matches(chosen, known, n=1)
-        raise StudyError(
-            f"There is no study of that name. Received: {chosen}. "
-            + (f"Did you mean {close[0]}? " if close else "")
-            + f"There are: {', '.join(known[-10:])}."
-        )
+        listed = f"There are: {', '.join(known[-10:])}."
+        hint = " ".join(filter(None, [did_you_mean(chosen, known), listed]))
+        raise StudyError(f"There is no study of that name. Received: {chosen}. {hint}")
     study = optuna.load_study(study_name=chosen, storage=storage)
     return open_study(paths, study, storage, read_study(study))
 

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from data_pipeline.augmentations import AUGMENTATIONS
 from models.catalogue import BUILT_IN
 from studies.domains import Choices
+from studies.parameter import Parameter
 from studies.parameters import (
     LEVELS,
     PARAMETERS,
     PRETRAINED_BACKBONES,
     SCRATCH_BACKBONES,
+    parameter_table,
 )
 from studies.trial_config import TrialConfig
 
@@ -125,3 +127,16 @@ def test_one_width_may_be_a_number() -> None:
     """`head_widths = 64` is one dense layer."""
     assert PARAMETERS["head_widths"].check(64) == "64"
     assert PARAMETERS["head_widths"].decode("64") == (64,)
+
+
+def test_rows_can_be_added_but_not_twice() -> None:
+    """They are sampled after the others, and a name stands for one setting."""
+    row = Parameter("own", "training.min_learning_rate", "a setting of one study")
+    assert list(PARAMETERS.with_rows(row)) == [*PARAMETERS, "own"]
+    with pytest.raises(ValueError, match="a name of its own"):
+        PARAMETERS.with_rows(row, row)
+
+
+def test_tables_of_the_same_backbones_are_equal() -> None:
+    """A space that was stored and read again is the same one."""
+    assert parameter_table(BUILT_IN) == PARAMETERS

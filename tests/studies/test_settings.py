@@ -19,7 +19,16 @@ URL = "postgresql://me:secret@host/studies"
 
 @pytest.mark.parametrize(
     ("text", "expected_s"),
-    [("90s", 90), ("15m", 900), ("2h", 7200), ("1h30m", 5400), ("1.5h", 5400), ("1d 6h", 108_000)],
+    [
+        ("90s", 90),
+        ("15m", 900),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("1d 6h", 108_000),
+        ("90", 90),
+        ("0.5", 0.5),
+    ],
 )
 def test_durations(text: str, expected_s: float) -> None:
     """A text with units becomes seconds."""
@@ -27,7 +36,7 @@ def test_durations(text: str, expected_s: float) -> None:
     assert StudySettings.model_validate({"timeout_s": text}).timeout_s == expected_s
 
 
-@pytest.mark.parametrize("text", ["", "2", "2 hours", "h", "-1h", "1h and 2m"])
+@pytest.mark.parametrize("text", ["", "2 3", "2 hours", "h", "-1h", "1h and 2m"])
 def test_wrong_durations(text: str) -> None:
     """Anything else is refused with examples."""
     with pytest.raises(ValidationError, match="such as '90s', '15m' or '1h30m'"):

@@ -71,7 +71,12 @@ def test_a_machine_with_every_weight_searches_few() -> None:
         (40, (8,)),
         (100, (16,)),
         (1257, (32, 64, 128, 256)),
+        (10, (8,)),
+        (11_000, (32, 64, 128, 256, 512)),
         (50_000, (64, 128, 256, 512)),
+        (500_000, (512,)),
+        (768_001, (512,)),
+        (10_000_000, (512,)),
     ],
 )
 def test_batch_sizes_suit_the_data(train_images: int, sizes: tuple[int, ...]) -> None:

@@ -12,11 +12,14 @@ from optuna.trial import FixedTrial
 
 from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.config import AugmentConfig
+from models.backbone import Backbone
 from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from studies.errors import StudyError
-from studies.space import DataFacts, Space, default_space
+from studies.parameters import parameter_table
+from studies.space import DataFacts, Space, default_space, fit
 from studies.suggest import configure, default_trial, first_trials, params_of, suggest
+from studies.toml_files import make_settings
 from studies.trial_config import TrialConfig
 from tests.studies.spaces import CHANGES, DIGITS, PHOTOS, space_of
 
@@ -240,3 +243,25 @@ def test_the_first_trial_prefers_a_backbone_whatever_the_order() -> None:
         assert default_trial(space, photos)["backbone"] == "mobilenet_0.75"
         small = photos.model_copy(update={"image_size_px": 32})
         assert default_trial(space, small)["backbone"] == "cnn"
+
+
+def test_a_study_may_have_backbones_of_its_own() -> None:
+    """One is searched, baselined and read from the stored space as the built-in ones are."""
+    own = Backbone("mine", construct=lambda images: images, min_size_px=16)
+    table = parameter_table(BUILT_IN.with_rows(own))
+    facts = DataFacts(classes=2, image_size_px=16, train_images=1000)
+    changes = {"backbone": ["mine", "cnn"]}
+    space = default_space(facts, ["mine", "cnn"], table).with_changes(changes)
+    again = Space.model_validate(space.model_dump(mode="json")).of(table)
+    assert again == space
+    config = configure({"backbone": "mine", "learning_rate": 1e-3}, again, facts)
+    assert config.model.backbone == "mine"
+    assert not config.model.pretrained
+    assert suggest(FixedTrial(params_of(config, again)), again, facts) == config
+    small = facts.model_copy(update={"image_size_px": 8})
+    with pytest.raises(StudyError, match="mine needs images of at least 16 px"):
+        fit(space, small, ["mine", "cnn"])
+    settings = {"space": changes, "baseline": [{"label": "x", "settings": {"backbone": "mine"}}]}
+    assert make_settings(settings, table).space == changes
+    with pytest.raises(StudyError, match="mine"):
+        make_settings(settings)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from studies.wording import complaint
+from studies.wording import complaint, did_you_mean
 
 
 class Table(BaseModel):
@@ -45,3 +45,11 @@ def test_an_error_is_a_sentence_of_ours(kind: Any, value: object, expected: str)
         TypeAdapter(kind).validate_python(value)
     (found,) = error.value.errors()
     assert complaint("it", dict(found)).startswith(expected)
+
+
+def test_names_that_are_spelt_alike_are_asked_for() -> None:
+    """Three at most; nothing is said where none is like it."""
+    names = ["dropout", "resnet50", "resnet101", "resnet152", "resnet18"]
+    assert did_you_mean("dropuot", names) == "Did you mean dropout?"
+    assert did_you_mean("resnet", names).count("resnet") == 3
+    assert did_you_mean("xyz", names) == ""
