@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Value = bool | int | float | str
 """What Optuna can keep of a parameter."""
+SWITCH = "_on"
+"""End of the name of the parameter that says whether a penalty is there at all."""
 
 
 class _Domain(BaseModel):
@@ -140,7 +142,7 @@ class FloatRange(_Range):
 
     def suggest(self, trial: BaseTrial, name: str) -> Value:
         """Returns the number that the trial proposes."""
-        if self.zero and not trial.suggest_categorical(f"{name}_on", (True, False)):
+        if self.zero and not trial.suggest_categorical(f"{name}{SWITCH}", (True, False)):
             return 0.0
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
 
@@ -165,7 +167,7 @@ class FloatRange(_Range):
         """Returns the Optuna parameters that make `suggest` return `value`."""
         if not self.zero:
             return {name: value}
-        return {f"{name}_on": True, name: value} if value else {f"{name}_on": False}
+        return {f"{name}{SWITCH}": True, name: value} if value else {f"{name}{SWITCH}": False}
 
 
 class IntRange(_Range):

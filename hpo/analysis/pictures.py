@@ -81,15 +81,15 @@ def batch_and_epochs(answers: Answers) -> Any:
 
 
 def best_and_last(answers: Answers) -> Any:
-    """One point a trial: best epoch's accuracy across, last epoch's up; below the line is loss."""
+    """One point a trial: the best epoch's objective across, that of the last epoch up."""
     best = [curve.best for curve in answers.curves]
     figure = _scatter(answers, best, [curve.last for curve in answers.curves])
     ends = [min(best), max(best)]
     figure.add_scatter(x=ends, y=ends, mode="lines", name="nothing lost", line_dash="dot")
     return figure.update_layout(
         title="What keeping the last epoch costs",
-        xaxis_title="validation accuracy, best epoch",
-        yaxis_title="validation accuracy, last epoch",
+        xaxis_title=f"validation {answers.metric.label}, best epoch",
+        yaxis_title=f"validation {answers.metric.label}, last epoch",
     )
 
 

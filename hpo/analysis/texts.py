@@ -1,13 +1,14 @@
-"""The answers in words and tables, and the learning curves as CSV."""
+"""The answers in words and tables, and the learning curves as CSV. Nothing here prints."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from hpo.analysis.questions import FEWEST, RULE, Answers, Curve
-from hpo.results.tables import Cell, Column, show
+from hpo.results.tables import Cell, Column, Table
 from hpo.results.trial_rows import TrialRow
 from studies.record import HISTORY_KEY
 
@@ -19,30 +20,59 @@ _CURVES = (
     Column("best epoch", "d"),
     Column("best", ".4f"),
     Column("last", ".4f"),
-    Column("lost by the last", "+.4f"),
+    Column("lost by the last", ".4f"),
     Column("train", ".4f"),
+    Column("validation", ".4f"),
     Column("gap, points", "+.1f"),
     Column(""),
 )
 
 
-def importance(answers: Answers) -> str:
-    """Prints the importance of each setting; returns what it means."""
+@dataclass(frozen=True)
+class Section:
+    """One question and its answer.
+
+    Attributes:
+        question: The question.
+        text: The answer in words.
+        table: The figures that it is drawn from; None where the words hold them all.
+    """
+
+    question: str
+    text: str
+    table: Table | None = None
+
+
+def sections(answers: Answers) -> list[Section]:
+    """Returns all answers, in the order in which they are read."""
+    return [importance(answers), batch_and_epochs(answers), best_or_last(answers), gaps(answers)]
+
+
+def importance(answers: Answers) -> Section:
+    """Returns the importance of each setting, and what that is."""
+    question = "Which settings matter?"
     if not answers.importance:
-        return f"Fewer than {FEWEST} complete trials: nothing can be said."
-    rows: list[list[Cell]] = [[name, share] for name, share in answers.importance.items()]
-    show([Column("setting"), Column("share", ".1%")], rows)
-    return (
+        return Section(question, f"Fewer than {FEWEST} complete trials: nothing can be said.")
+    return Section(
+        question,
         "The share of each setting in what tells the best quarter of the trials from the others "
-        "(PED-ANOVA), imported runs included."
+        "(PED-ANOVA), imported runs included.",
+        Table(
+            [Column("setting"), Column("share", ".1%")],
+            [[name, share] for name, share in answers.importance.items()],
+        ),
     )
 
 
-def batch_and_epochs(answers: Answers) -> str:
+def batch_and_epochs(answers: Answers) -> Section:
     """Returns whether the best epoch depends on the batch size."""
+    question = "Does the best epoch count depend on the batch size?"
     rho = answers.batch_and_epoch
     if rho is None:
-        return "All complete trials have one batch size, or one best epoch: nothing can be said."
+        return Section(
+            question,
+            "All complete trials have one batch size, or one best epoch: nothing can be said.",
+        )
     verdict = (
         "no dependence that chance does not explain"
         if abs(rho) <= answers.chance
@@ -50,34 +80,52 @@ def batch_and_epochs(answers: Answers) -> str:
         if rho > 0
         else "larger batches need fewer epochs"
     )
-    return (
+    return Section(
+        question,
         f"Rank correlation of batch size and best epoch: {rho:+.2f} over {len(answers.curves)} "
         f"trials, where chance alone stays within {answers.chance:.2f} in 95 % of the cases: "
-        f"{verdict}. Other settings differ between these trials as well."
+        f"{verdict}. Other settings differ between these trials as well.",
     )
 
 
-def best_or_last(answers: Answers) -> str:
+def best_or_last(answers: Answers) -> Section:
     """Returns what keeping the last epoch would cost."""
+    metric = answers.metric
     lost = [curve.lost for curve in answers.curves]
     worse = sum(loss > 0 for loss in lost)
-    return (
+    # Points are hundredths of what ends at 1; a cross-entropy has no end.
+    median, most = (
+        (f"{100 * answers.median_lost:.1f} points", f"{100 * max(lost):.1f}")
+        if metric.maximize
+        else (f"{answers.median_lost:.4f}", f"{max(lost):.4f}")
+    )
+    return Section(
+        "Best or last epoch?",
         f"Keeping the last epoch instead of the best would cost {worse} of {len(lost)} trials "
-        f"something: {100 * answers.median_lost:.1f} points of validation accuracy in the median, "
-        f"{100 * max(lost):.1f} at most. The best is chosen on these very images, so a part of "
-        "that is luck; `hpo compare --test` tells on images nobody chose by."
+        f"something: {median} of validation {metric.label} in the median, {most} at most. The "
+        "best is chosen on these very images, so a part of that is luck; `hpo compare --test` "
+        "tells on images nobody chose by.",
     )
 
 
-def gaps(answers: Answers) -> str:
-    """Prints each trial's gap; returns the count of those beyond the rule."""
-    show(_CURVES, [_cells(curve) for curve in answers.curves])
+def gaps(answers: Answers) -> Section:
+    """Returns each trial's gap, and how many are beyond the rule."""
     beyond = sum(curve.overfitted for curve in answers.curves)
-    return (
+    text = (
         f"{beyond} of {len(answers.curves)} complete trials reach the rule of "
-        f"{100 * RULE:.0f} to 20 points between training and validation accuracy. Training "
-        "accuracy is the mean over the epoch, on augmented images and with dropout, which makes "
-        "gaps look smaller than they are."
+        f"{100 * RULE:.0f} to 20 points between training and validation accuracy."
+    )
+    changed = sum(not curve.clean for curve in answers.curves)
+    if changed:
+        text += (
+            f" The training accuracy of {'all' if changed == len(answers.curves) else changed} of "
+            "them is the mean over the epoch, on augmented images and with dropout, which makes "
+            "gaps look smaller than they are."
+        )
+    return Section(
+        "Is this gap overfitting?",
+        text,
+        Table(_CURVES, [_cells(curve) for curve in answers.curves]),
     )
 
 
@@ -92,18 +140,10 @@ def _cells(curve: Curve) -> list[Cell]:
         curve.last,
         curve.lost,
         curve.train,
+        curve.validation,
         100 * curve.gap,
         "overfitted" if curve.overfitted else None,
     ]
-
-
-SECTIONS = (
-    ("Which settings matter?", importance),
-    ("Does the best epoch count depend on the batch size?", batch_and_epochs),
-    ("Best or last epoch?", best_or_last),
-    ("Is this gap overfitting?", gaps),
-)
-"""Question to what answers it, in the order in which they are printed."""
 
 
 def curves_csv(rows: Sequence[TrialRow]) -> str:

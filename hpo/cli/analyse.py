@@ -41,39 +41,35 @@ def analyse(
       hpo analyse --study cats-dogs --out pictures
       hpo analyse --csv > curves.csv
     """
-    from hpo.analysis.questions import answer
-    from hpo.analysis.texts import curves_csv
+    from hpo.analysis.questions import KEYS, answer
+    from hpo.analysis.texts import curves_csv, sections
+    from hpo.results.tables import say, show
     from hpo.results.trial_rows import read_trials
     from hpo.search.open_study import find_study
     from studies.errors import StudyError
-    from studies.record import HISTORY_KEY
+    from studies.objectives import objectives_of
 
     opened = find_study(paths(storage), study)
-    rows = read_trials(opened.storage, opened.study, [HISTORY_KEY])
+    rows = read_trials(opened.storage, opened.study, KEYS)
     if as_csv:
         click.echo(curves_csv(rows))
         return
-    answers = answer(opened.study, rows)
+    answers = answer(opened.study, rows, objectives_of(opened.record.settings).first)
     if not answers.curves:
         raise StudyError(
             f"The study {opened.study.study_name!r} has no complete trial to analyse. "
             "Received: none. Type the `hpo run` command again to continue it."
         )
     if as_json:
-        click.echo(json.dumps(asdict(answers), indent=2))
+        click.echo(json.dumps(asdict(answers) | {"metric": answers.metric.name}, indent=2))
     else:
-        _print(answers)
+        for number, section in enumerate(sections(answers)):
+            click.secho("\n" * bool(number) + section.question + "\n", bold=True)
+            if section.table:
+                show(*section.table)
+            say(section.text)
     if out:
         _draw(answers, out)
-
-
-def _print(answers: Answers) -> None:
-    from hpo.analysis.texts import SECTIONS
-    from hpo.results.tables import say
-
-    for number, (question, reply) in enumerate(SECTIONS):
-        click.secho("\n" * bool(number) + question + "\n", bold=True)
-        say(reply(answers))
 
 
 def _draw(answers: Answers, out: Path) -> None:

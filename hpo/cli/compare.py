@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from hpo.results.trial_rows import TrialRow
     from hpo.search.open_study import OpenStudy
 
+FORMS = ("table", "csv", "markdown", "json")
+
 
 @click.command()
 @storage_option
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "markdown", "json"]),
+    type=click.Choice(FORMS),
     default="table",
     show_default=True,
 )
@@ -42,13 +44,17 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
       hpo compare --study backbone-comparison --test --format markdown > table.md
     """
     from hpo.results.comparison import compare as comparison_of
-    from hpo.results.comparison_formats import FORMATS
-    from hpo.results.tables import say
+    from hpo.results.comparison_formats import FORMATS, as_table, notes
+    from hpo.results.tables import say, show
     from hpo.search.open_study import find_study
 
     opened = find_study(paths(storage), study)
-    text = FORMATS[form](comparison_of(opened, _tester(opened) if test else None))
-    (say if form == "table" else click.echo)(text)
+    comparison = comparison_of(opened, _tester(opened) if test else None)
+    if form == "table":
+        show(*as_table(comparison))
+        say("\n" + notes(comparison))
+    else:
+        click.echo(FORMATS[form](comparison))
 
 
 def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:

@@ -12,7 +12,7 @@ from studies.errors import StudyError
 from studies.hits import Hits, paired_interval
 from studies.metrics import Metric
 from studies.objectives import objectives_of
-from studies.record import HITS_KEY
+from studies.record import CLEAN_ACCURACY_KEY, HITS_KEY
 from studies.settings import StudySettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class Compared:
         name: The baseline's label, `best of the search`, or in an exhaustive one the backbone.
         trial: The trial; None for a baseline that was not trained here.
         ending: How it ended, or why it was not trained.
-        figures: Name to value: train, validation, test (accuracies), loss, seconds, parameters.
+        figures: Name to value: train, validation, test (accuracies), the objective, seconds,
+            parameters.
+        clean: Whether `train` is on unchanged training images and without dropout.
         gain: Of the best trial over this one on the validation images; None for the best trial
             itself, and where it is not known which images were right.
         test_gain: The same on the test images.
@@ -44,6 +46,7 @@ class Compared:
     trial: int | None
     ending: str
     figures: Mapping[str, float]
+    clean: bool
     gain: Gain | None
     test_gain: Gain | None
     published: Mapping[str, float]
@@ -89,7 +92,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     """
     settings = StudySettings.model_validate(opened.record.settings)
     metric = objectives_of(opened.record.settings).first
-    keys = [HITS_KEY, "best_accuracy", "best_val_accuracy", f"best_val_{metric.name}"]
+    keys = [HITS_KEY, CLEAN_ACCURACY_KEY, "best_accuracy", "best_val_accuracy"]
     trials = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(trials, metric)
     if not ranked:
@@ -112,6 +115,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
             trial=row.number,
             ending=row.ending,
             figures=_figures(row, metric) | ({"test": look.figures["accuracy"]} if look else {}),
+            clean=CLEAN_ACCURACY_KEY in row.attributes,
             gain=None if row is best else gain(hits, _hits(row)),
             test_gain=None if row is best else gain(test_hits, _test_hits(look)),
             published=published.get(row.label or "", {}),
@@ -120,7 +124,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     rows = [compared(row) for row in sorted(shown, key=lambda row: row is best and not every)]
     known = {row.name for row in rows}
     rows += [
-        Compared(label, None, "not trained here", {}, None, None, figures)
+        Compared(label, None, "not trained here", {}, False, None, None, figures)
         for label, figures in published.items()
         if label not in known
     ]
@@ -158,7 +162,7 @@ def _backbone(row: TrialRow) -> str:
 def _figures(row: TrialRow, metric: Metric) -> dict[str, float]:
     hits = _hits(row)
     found: dict[str, Any] = {
-        "train": row.attributes.get("best_accuracy"),
+        "train": row.attributes.get(CLEAN_ACCURACY_KEY, row.attributes.get("best_accuracy")),
         "validation": (
             float(hits.unpack().mean()) if hits else row.attributes.get("best_val_accuracy")
         ),

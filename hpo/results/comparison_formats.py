@@ -10,29 +10,22 @@ from dataclasses import asdict
 from types import MappingProxyType
 
 from hpo.results.comparison import Comparison, Gain
-from hpo.results.tables import NOTHING, Cell, Column, show
+from hpo.results.tables import NOTHING, Cell, Column, Table
 
 LEAD, TEST_LEAD, INTERVAL = "best ahead by", "best ahead in test by", "95 % interval"
 """A lead is followed by its own interval."""
 
 
-def show_table(comparison: Comparison) -> str:
-    """Prints the table; returns the notes to it."""
-    show(*_cells(comparison))
-    return "\n" + _notes(comparison)
-
-
-def show_gains(comparison: Comparison) -> str:
-    """Prints what the search gained over each baseline; returns the notes to it."""
-    columns, rows = _cells(comparison)
+def gains_table(comparison: Comparison) -> Table:
+    """Returns what the search gained over each baseline."""
+    columns, rows = as_table(comparison)
     wanted = [
         index
         for index, column in enumerate(columns)
         if column.title in ("run", "validation", LEAD, INTERVAL)
         or column.title.startswith("published")
     ]
-    show([columns[i] for i in wanted], [[row[i] for i in wanted] for row in rows])
-    return _notes(comparison)
+    return Table([columns[i] for i in wanted], [[row[i] for i in wanted] for row in rows])
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -61,7 +54,7 @@ def as_csv(comparison: Comparison) -> str:
 
 def as_markdown(comparison: Comparison) -> str:
     """Returns a pipe table and the notes to it."""
-    columns, rows = _cells(comparison)
+    columns, rows = as_table(comparison)
     texts = [[column.text(cell) for column, cell in zip(columns, row, strict=True)] for row in rows]
     used = [i for i in range(len(columns)) if any(row[i] != NOTHING for row in texts)]
     lines = [
@@ -70,7 +63,7 @@ def as_markdown(comparison: Comparison) -> str:
         *([row[i].replace("|", "\\|") for i in used] for row in texts),
     ]
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{body}\n\n{_notes(comparison)}"
+    return f"{body}\n\n{notes(comparison)}"
 
 
 def as_json(comparison: Comparison) -> str:
@@ -79,8 +72,9 @@ def as_json(comparison: Comparison) -> str:
 
 
 FORMATS: Mapping[str, Callable[[Comparison], str]] = MappingProxyType(
-    {"table": show_table, "csv": as_csv, "markdown": as_markdown, "json": as_json}
+    {"csv": as_csv, "markdown": as_markdown, "json": as_json}
 )
+"""What is written into files; people read `as_table` and `notes`."""
 
 
 def _names(comparison: Comparison) -> list[str]:
@@ -90,8 +84,8 @@ def _names(comparison: Comparison) -> list[str]:
     return own + [metric] * (metric != "accuracy") + ["seconds", "parameters"]
 
 
-def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
-    """Returns a comparison as columns and rows of cells."""
+def as_table(comparison: Comparison) -> Table:
+    """Returns one row a trial."""
     names = _names(comparison)
     columns = [
         Column("run"),
@@ -104,7 +98,7 @@ def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
         *(Column(f"published {name}", "g") for name in comparison.published),
         Column("ending"),
     ]
-    return columns, [
+    rows: list[list[Cell]] = [
         [
             row.name,
             row.trial,
@@ -116,6 +110,7 @@ def _cells(comparison: Comparison) -> tuple[list[Column], list[list[Cell]]]:
         ]
         for row in comparison.rows
     ]
+    return Table(columns, rows)
 
 
 _UNKNOWN = (None, None, None)
@@ -131,8 +126,11 @@ def _whole(value: float | None, name: str) -> Cell:
     return int(value) if value is not None and name == "parameters" else value
 
 
-def _notes(comparison: Comparison) -> str:
+def notes(comparison: Comparison) -> str:
+    """Returns what has to be known to read the figures, a sentence a line."""
     lines = ["train, validation and test are accuracies at the best epoch."]
+    if any(not row.clean and "train" in row.figures for row in comparison.rows):
+        lines.append("train is the mean over the epoch, on augmented images and with dropout.")
     if any(row.gain for row in comparison.rows):
         lines.append(
             f"{LEAD!r} is in validation accuracy, paired on the same {comparison.images:,} images; "

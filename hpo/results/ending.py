@@ -8,7 +8,8 @@ from collections import Counter
 from rich.console import Console
 
 from hpo.results.comparison import compare
-from hpo.results.comparison_formats import show_gains
+from hpo.results.comparison_formats import gains_table, notes
+from hpo.results.tables import show
 from hpo.results.trial_rows import TrialRow, best_first, read_trials
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
@@ -34,7 +35,9 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
     if any(row.label for row in ranked[1:]):
         console.print("\nThe best trial beside the baselines:")
-        console.print(show_gains(compare(opened)), markup=False, highlight=False)
+        comparison = compare(opened)
+        show(*gains_table(comparison))
+        console.print(notes(comparison), markup=False, highlight=False)
     failed = any(row.state == "FAIL" for row in rows)
     name = shlex.quote(opened.study.study_name)
     _print_next(name, ending, bool(ranked), failed, console)

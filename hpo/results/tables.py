@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import click
 
@@ -37,6 +38,18 @@ class Column:
         if isinstance(cell, str):
             return printable(cell)
         return format(cell, self.number or "")
+
+
+class Table(NamedTuple):
+    """A table as a value, which `show` prints.
+
+    Attributes:
+        columns: Its columns.
+        rows: A cell for each column.
+    """
+
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
 
 
 def printable(line: str) -> str:

@@ -22,6 +22,9 @@ from hpo.analysis.questions import rank_correlation
 from hpo.cli import main
 from tests.hpo.hand_tuned import finish, new_study
 
+SWITCHED = {"backbone": "cnn", "optimizer": "adam"}
+"""A space in which a penalty is or is not."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -147,3 +150,42 @@ def test_few_trials_say_nothing_about_importance(
     monkeypatch.chdir(tmp_path)
     finish(new_study(tmp_path), [1, 2, 3])
     assert "Fewer than 10 complete trials" in typed().output
+
+
+def test_a_loss_is_lost_upwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Under `metric = "loss"` the last epoch costs cross-entropy, and gaps are of accuracies."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    opened = new_study(tmp_path, metric="loss", space=SWITCHED)
+    for number in range(12):
+        finish(opened, list(range(18 - number)), l2=0.0 if number % 3 else 1e-3, mixup_alpha=0.2)
+    answers = json.loads(typed("--json").output)
+    assert answers["metric"] == "loss"
+    (first, *_) = answers["curves"]
+    assert first["best"] == pytest.approx(0.2)
+    assert first["last"] == pytest.approx(0.3)
+    assert first["validation"] == pytest.approx(0.9)
+    assert "l2" in answers["importance"]
+    assert not [name for name in answers["importance"] if name.endswith("_on")]
+    assert sum(answers["importance"].values()) == pytest.approx(1.0)
+    output = typed().output
+    assert (
+        "would cost 12 of 12 trials something: 0.1000 of validation cross-entropy in the median, "
+        "0.1000 at most" in output
+    )
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("clean", [None, 0.99])
+def test_the_gap_is_that_of_unchanged_images_where_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: float | None
+) -> None:
+    """Otherwise the text says what the training accuracy is of."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    finish(new_study(tmp_path), list(range(10)), clean=clean)
+    (curve,) = json.loads(typed("--json").output)["curves"]
+    assert curve["train"] == pytest.approx(clean or 0.68)
+    assert ("augmented images" in typed().output) == (clean is None)

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from hpo.cli import main
+from hpo.cli.compare import FORMS
 from hpo.results.comparison import SEARCHED, compare
-from hpo.results.comparison_formats import FORMATS
 from hpo.results.sealed_test import LOOKS_KEY
 from studies.errors import StudyError
 from studies.storage import default_url, open_storage
@@ -135,9 +135,7 @@ def test_the_lead_on_the_test_images_is_paired_too(own_study: FinishedStudy) -> 
     assert difference == pytest.approx(best["figures"]["test"] - baseline["figures"]["test"])
     assert low < difference <= high
     assert best["test_gain"] is None
-    shapes = {
-        form: own_study.type("compare", "--test", "--format", form).output for form in FORMATS
-    }
+    shapes = {form: own_study.type("compare", "--test", "--format", form).output for form in FORMS}
     assert "best ahead in test by" in shapes["table"].splitlines()[0]
     assert f"paired on the same {shown['test_images']} images, which" in shapes["table"]
     assert "best ahead in test by" in shapes["markdown"].splitlines()[0]
@@ -166,3 +164,20 @@ def test_a_test_is_one_look_a_trial(own_study: FinishedStudy) -> None:
     assert json.loads(own_study.type(*words).output)["rows"] == rows
     looks = json.loads(own_study.type("best", "--json").output)["earlier_tests"]
     assert sorted(look["trial"] for look in looks) == [BASELINE, BEST]
+
+
+def test_training_accuracy_is_that_of_unchanged_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it was measured; a note says so of the others."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HPO_STORAGE", raising=False)
+    opened = new_study(tmp_path)
+    finish(opened, list(range(12)), label="mixed", clean=0.95, batch_size=64)
+    finish(opened, list(range(17)), clean=0.97)
+    shown = json.loads(typed("--format", "json").output)
+    figures = {row["name"]: row["figures"].get("train") for row in shown["rows"]}
+    assert (figures["mixed"], figures[SEARCHED]) == (0.95, 0.97)
+    assert "on augmented images" not in typed().output
+    finish(opened, list(range(3)), label="older")
+    assert "train is the mean over the epoch, on augmented images" in typed().output
