@@ -32,7 +32,14 @@ def dashboard(storage: str | None, port: int, host: str, insecure: bool) -> None
       hpo dashboard --port 0
       HPO_DASHBOARD_PASSWORD=... hpo dashboard --host 0.0.0.0
     """
-    from hpo.results.dashboard import PASSWORD_VARIABLE, address, check_access, listen, make_app
+    from hpo.results.dashboard import (
+        PASSWORD_VARIABLE,
+        address,
+        check_access,
+        listen,
+        make_app,
+        serve,
+    )
     from hpo.search.open_study import names, open_existing
 
     password = os.environ.get(PASSWORD_VARIABLE)
@@ -44,9 +51,8 @@ def dashboard(storage: str | None, port: int, host: str, insecure: bool) -> None
             f"There is no study to show yet. Received: {masked(where.storage)}. "
             "Type `hpo run` first."
         )
-    with listen(make_app(opened, where.artifacts, password), host, port) as server:
-        click.echo(f"Dashboard at {address(server)} (Ctrl-C ends it)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo()
+    app = make_app(opened, where.artifacts, password)
+    with listen(host, port) as listening:
+        click.echo(f"Dashboard at {address(listening)} (Ctrl-C ends it)")
+        serve(app, listening)
+    click.echo()

@@ -9,12 +9,12 @@ import base64
 import errno
 import hmac
 import ipaddress
+import logging
+import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from typing import TYPE_CHECKING
 
 from optuna.artifacts import FileSystemArtifactStore
 from optuna.storages import RDBStorage, get_storage
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PASSWORD_VARIABLE = "HPO_DASHBOARD_PASSWORD"  # noqa: S105 - its name, not its value
+THREADS = 8
+"""Requests answered at once."""
 
 
 class BasicAuth:
@@ -56,19 +58,6 @@ def _password_in(environ: WSGIEnvironment) -> bytes:
         return base64.b64decode(coded.strip(), validate=True).partition(b":")[2]
     except ValueError:
         return b""
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _IPv6Server(_Server):
-    address_family = socket.AF_INET6
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Keeps requests off the terminal."""
 
 
 def is_loopback(host: str) -> bool:
@@ -107,20 +96,20 @@ def make_app(storage: RDBStorage, artifacts: Path, password: str | None) -> WSGI
     return BasicAuth(app, password) if password else app
 
 
-def listen(app: WSGIApplication, host: str, port: int) -> WSGIServer:
-    """Returns a server that listens already; `serve_forever` makes it answer.
+def listen(host: str, port: int) -> socket.socket:
+    """Returns a socket that listens already, so that its address can be told.
 
     Args:
-        app: What it serves.
         host: Address to listen on.
         port: Port; 0 takes a free one.
 
     Raises:
         StudyError: The port is in use or not allowed, or the host is not this machine's.
     """
-    server = _IPv6Server if ":" in host else _Server
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return make_server(host, port, app, server_class=server, handler_class=_QuietHandler)
+        socket.getaddrinfo(host, port, family)  # `create_server` hides that a name is unknown
+        return socket.create_server((host, port), family=family)
     except socket.gaierror as error:
         raise StudyError(
             f"--host is an address of this machine. Received: {host} ({error.strerror}). "
@@ -132,14 +121,24 @@ def listen(app: WSGIApplication, host: str, port: int) -> WSGIServer:
             if error.errno == errno.EADDRINUSE
             else "The dashboard cannot listen there"
         )
+        why = os.strerror(error.errno) if error.errno else str(error)
         raise StudyError(
-            f"{rule}. Received: {host}, port {port} ({error.strerror}). "
+            f"{rule}. Received: {host}, port {port} ({why}). "
             "Choose another with --port; --port 0 takes a free one."
         ) from error
 
 
-def address(server: WSGIServer) -> str:
+def address(listening: socket.socket) -> str:
     """Returns the URL to open in a browser."""
-    host, port = server.server_address[:2]
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(str(host), str(host))  # noqa: S104
+    host, port = listening.getsockname()[:2]
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)  # noqa: S104
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
+
+
+def serve(app: WSGIApplication, listening: socket.socket) -> None:
+    """Answers requests until Ctrl-C."""
+    from waitress import create_server
+
+    # A page asks for many things at once. That some of them wait is nothing to warn of.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    create_server(app, sockets=[listening], threads=THREADS).run()  # which catches Ctrl-C

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,6 +75,16 @@ def test_serves_the_studies_and_ends_with_ctrl_c(finished_study: FinishedStudy) 
         _, errors = server.communicate(timeout=30)
         assert server.returncode == 0, errors
         assert errors == ""
+
+
+def test_many_requests_are_answered_at_once(finished_study: FinishedStudy) -> None:
+    """More than there are threads, as browsers send them, and nothing is said of it."""
+    with _served(finished_study.folder) as (url, server):
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(_get, [f"{url}api/studies"] * 64))
+        assert len({*answers}) == 1
+        server.send_signal(signal.SIGINT)
+        assert server.communicate(timeout=30)[1] == ""
 
 
 def test_a_password_guards_every_route(finished_study: FinishedStudy) -> None:

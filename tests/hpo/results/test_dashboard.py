@@ -88,7 +88,7 @@ def test_a_port_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(StudyError) as caught:
-            listen(_inner, "127.0.0.1", port)
+            listen("127.0.0.1", port)
     assert str(caught.value) == (
         "Something listens on this port already. Received: 127.0.0.1, port "
         f"{port} (Address already in use). Choose another with --port; --port 0 takes a free one."
@@ -98,17 +98,18 @@ def test_a_port_in_use_is_named() -> None:
 def test_a_host_of_another_machine_is_refused() -> None:
     """192.0.2.1 is nobody's (RFC 5737)."""
     with pytest.raises(StudyError, match="The dashboard cannot listen there"):
-        listen(_inner, "192.0.2.1", 0)
+        listen("192.0.2.1", 0)
 
 
 def test_a_host_that_is_no_address_is_refused() -> None:
     """A name that cannot be looked up is said to be none."""
     with pytest.raises(StudyError, match="--host is an address of this machine"):
-        listen(_inner, "no such host", 0)
+        listen("no such host", 0)
 
 
 def test_port_0_takes_a_free_one_and_says_which() -> None:
     """The address holds the port that was found."""
-    with listen(_inner, "127.0.0.1", 0) as server:
-        assert address(server) == f"http://127.0.0.1:{server.server_port}/"
-        assert server.server_port > 0
+    with listen("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        assert address(listening) == f"http://127.0.0.1:{port}/"
+        assert port > 0
