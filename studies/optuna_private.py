@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -121,11 +122,19 @@ class StudyOfTrials(Study):
         return [trial for trial in self._trials if states is None or trial.state in states]
 
 
-def schema_problem(error: Exception) -> str | None:
-    """Returns what Optuna says of a storage whose tables another version made; None otherwise.
+class SchemaProblem(Enum):
+    """Which Optuna made the tables of a storage that this one cannot use."""
 
-    It raises a plain RuntimeError, of which the text is the only sign.
+    OLDER = "an older Optuna"
+    NEWER = "a newer Optuna"
+
+
+def schema_problem(error: RuntimeError) -> SchemaProblem | None:
+    """Returns what is wrong with the tables of a storage; None where the error is another one.
+
+    Optuna raises a plain RuntimeError, of which the text is the only sign.
     """
     text = str(error)
-    made_by_another = isinstance(error, RuntimeError) and "table schema" in text
-    return text if made_by_another else None
+    if "table schema" not in text:
+        return None
+    return SchemaProblem.OLDER if "storage upgrade" in text else SchemaProblem.NEWER

@@ -1,11 +1,13 @@
-"""Where studies live: SQLite in one folder, or PostgreSQL where many machines share them."""
+"""Where studies live: SQLite in one folder, or a database server where many machines share them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import sqlalchemy as sa
 from filelock import FileLock
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 
 BUSY_TIMEOUT_S = 60
 """How long a SQLite connection waits for another's write before it gives up."""
+_DRIVERS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("postgres", "postgresql", "postgresql+psycopg2"), "postgresql+psycopg"),
+        **dict.fromkeys(("mysql", "mariadb", "mariadb+pymysql"), "mysql+pymysql"),
+    }
+)
+"""What other programs call a database to the driver that is an extra of this one."""
+_READ_ONLY = "mode=ro"
 _SCHEMA_LOCK = 0x68706F
 """PostgreSQL's advisory lock of whoever creates tables: a number nobody else uses, "hpo"."""
 
@@ -46,58 +56,89 @@ def masked(url: str) -> str:
     return parsed.update_query_dict(secret).render_as_string(hide_password=True)
 
 
-def open_storage(url: str) -> RDBStorage:
+def open_storage(url: str, *, to_read: bool = False) -> RDBStorage:
     """Opens a storage, creating its tables where they are missing.
 
     One process at a time does that: 16 workers that create the schema of one SQLite file at once
     kill 14 of each other.
 
     Args:
-        url: SQLAlchemy URL; `postgresql://` stands for psycopg's dialect.
+        url: SQLAlchemy URL. PostgreSQL is reached through psycopg, MySQL and MariaDB through
+            PyMySQL, unless the URL names another driver.
+        to_read: Whether a SQLite file that cannot be written is opened as well. Whatever is
+            written to it later ends in a StudyError.
 
     Raises:
-        StudyError: The URL is malformed, its driver is not installed, or nothing answers there.
+        StudyError: The URL is malformed, its driver is not installed, nothing answers there, or
+            another version of Optuna made its tables.
     """
     try:
-        parsed = _dialect(sa.make_url(url))
+        parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # the latter: a port that is no number
         raise StudyError(
             "--storage is a database URL. Received: something else. Write it as "
             "sqlite:///studies.db or postgresql://user:password@host/database."
         ) from error
+    parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
     try:
-        is_file = parsed.get_backend_name() == "sqlite"
-        return _open_sqlite(parsed) if is_file else _open_server(parsed)
+        if parsed.get_backend_name() == "sqlite":
+            return _open_sqlite(parsed, to_read=to_read)
+        return _open_server(parsed)
     except (ImportError, sa.exc.NoSuchModuleError) as error:
         raise StudyError(
             f"The driver for this storage is not installed. Received: {masked(url)}. "
-            "For PostgreSQL, in the project's folder: pip install '.[postgresql]'."
+            "In the project's folder: pip install '.[postgresql]' for PostgreSQL, "
+            "'.[mysql]' for MySQL and MariaDB."
         ) from error
     except (sa.exc.OperationalError, sa.exc.DatabaseError, OSError) as error:
         raise StudyError(
             f"The storage cannot be opened. Received: {masked(url)} ({_cause(error)}). "
             "Check that the folder is writable, or that the server runs and lets you in."
         ) from error
+    except RuntimeError as error:
+        from studies.optuna_private import SchemaProblem, schema_problem
+
+        found = schema_problem(error)
+        if found is None:
+            raise
+        advice = {
+            SchemaProblem.OLDER: "Copy it, and then type `optuna storage upgrade --storage URL`.",
+            SchemaProblem.NEWER: "Upgrade hpo, or choose another --storage.",
+        }
+        raise StudyError(
+            "A storage must have the tables of the Optuna that is installed here. "
+            f"Received: {masked(url)}, whose tables {found.value} made. {advice[found]}"
+        ) from error
 
 
-def _dialect(url: sa.URL) -> sa.URL:
-    """Returns a PostgreSQL URL with psycopg's dialect and an encoding.
+def require_writable(storage: RDBStorage) -> None:
+    """Refuses a storage that was opened to be read.
 
-    From a database in SQL_ASCII, as made where no locale is set, psycopg would read bytes.
+    Raises:
+        StudyError: It is one.
     """
-    if url.drivername not in ("postgresql", "postgresql+psycopg"):
-        return url
-    query = {"client_encoding": "utf8"} | dict(url.query)
-    return url.set(drivername="postgresql+psycopg", query=query)
+    if _READ_ONLY in str(storage.engine.url):
+        raise _not_writable(storage.engine.url)
 
 
-def _open_sqlite(url: sa.URL) -> RDBStorage:
+def _not_writable(url: sa.URL) -> StudyError:
+    file = str(url.database).removeprefix("file:")
+    return StudyError(
+        "The storage must be writable for this. "
+        f"Received: {unquote(file)}, which is not. Copy the folder to a place where it is."
+    )
+
+
+def _open_sqlite(url: sa.URL, *, to_read: bool) -> RDBStorage:
     if url.database in (None, "", ":memory:"):
         raise StudyError(
             "A storage outlives the command. Received: a SQLite database in memory. "
             "Name a file: sqlite:///studies.db."
         )
     file = Path(str(url.database))
+    writable = os.access(file.parent, os.W_OK) and os.access(file, os.W_OK)
+    if to_read and file.exists() and not writable:
+        return _open_read_only(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(file.with_suffix(".lock")):
         storage = _create(url, {"connect_args": {"timeout": BUSY_TIMEOUT_S}})
@@ -106,21 +147,46 @@ def _open_sqlite(url: sa.URL) -> RDBStorage:
     return storage
 
 
+def _open_read_only(file: Path) -> RDBStorage:
+    from optuna.storages import RDBStorage
+
+    log = file.with_name(f"{file.name}-wal")
+    # SQLite reads a database that writes ahead only if it may create files beside it, or if it is
+    # told that nobody changes it. Nothing is missed by that where the log is empty: its last user
+    # closed it. Where it is not, somebody still writes, whose files are there to be used.
+    closed = not log.exists() or log.stat().st_size == 0
+    query = _READ_ONLY + "&immutable=1" * closed
+    storage = RDBStorage(
+        f"sqlite:///file:{quote(str(file.resolve()))}?{query}&uri=true",
+        engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT_S}},
+        skip_table_creation=True,
+    )
+
+    @sa.event.listens_for(storage.engine, "handle_error")
+    def refuse(context: sa.engine.ExceptionContext) -> None:
+        if "readonly database" in str(context.original_exception):
+            raise _not_writable(storage.engine.url) from context.original_exception
+
+    return storage
+
+
 def _open_server(url: sa.URL) -> RDBStorage:
-    with _alone(url):
-        return _create(url, {"pool_pre_ping": True})
-
-
-@contextmanager
-def _alone(url: sa.URL) -> Iterator[None]:
-    """Lets one process at a time create tables on a PostgreSQL server."""
-    if url.get_backend_name() != "postgresql":
-        yield
-        return
+    options: dict[str, Any] = {"pool_pre_ping": True}
+    if url.get_backend_name() == "postgresql":
+        # From a database in SQL_ASCII, as made where no locale is set, psycopg would read bytes.
+        url = url.set(query={"client_encoding": "utf8"} | dict(url.query))
+        lock = sa.select(sa.func.pg_advisory_lock(_SCHEMA_LOCK))
+    elif url.get_backend_name() in ("mysql", "mariadb"):
+        # MySQL cuts what `read_trials` joins after 1,024 letters, unless it is told otherwise.
+        joined = "SET SESSION group_concat_max_len = 4294967295"
+        options["connect_args"] = {"init_command": joined}
+        lock = sa.select(sa.func.get_lock("hpo", BUSY_TIMEOUT_S))
+    else:
+        return _create(url, options)
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:  # closing it gives the lock back
-        connection.execute(sa.select(sa.func.pg_advisory_lock(_SCHEMA_LOCK)))
-        yield
+        connection.execute(lock)
+        return _create(url, options)
 
 
 def _create(url: sa.URL, engine_kwargs: dict[str, Any]) -> RDBStorage:

@@ -13,6 +13,7 @@ from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
 from studies.hits import Hits
 from studies.metrics import evaluate, f1_of_guesses
+from studies.storage import require_writable
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -63,9 +64,11 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
         chosen_from: Number of trials it was chosen from.
 
     Raises:
-        StudyError: The study has no test images, or the trial's weights are gone.
+        StudyError: The study has no test images or cannot be written, or the trial's weights are
+            gone.
         DataError: The images are not what they were.
     """
+    require_writable(opened.storage)  # a look that is not recorded would be for nothing
     manifest = read_manifest(opened)
     if not any(item.split == "test" for item in manifest.items):
         raise StudyError(

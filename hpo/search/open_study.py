@@ -75,7 +75,7 @@ def open_existing(paths: Paths) -> RDBStorage:
             f"There is no study here yet. Received: {masked(paths.storage)}, which does not "
             "exist. Type `hpo run` first, or go to the folder where it was typed."
         )
-    return open_storage(paths.storage)
+    return open_storage(paths.storage, to_read=True)
 
 
 def names(storage: RDBStorage) -> list[str]:

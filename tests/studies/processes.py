@@ -16,7 +16,21 @@ import sqlalchemy as sa
 
 from studies.storage import default_url
 
-SERVER = os.environ.get("HPO_TEST_POSTGRESQL", "postgresql://root@127.0.0.1/test")
+SERVERS = {
+    "postgresql": (
+        "HPO_TEST_POSTGRESQL",
+        "postgresql://root@127.0.0.1/test",
+        "postgresql+psycopg",
+        "DROP DATABASE {name} WITH (FORCE)",
+    ),
+    "mariadb": (
+        "HPO_TEST_MARIADB",
+        "mysql://root@127.0.0.1:3306",
+        "mysql+pymysql",
+        "DROP DATABASE {name}",
+    ),
+}
+"""Kind of server to the variable that names one, the one tried otherwise, driver, and removal."""
 T = TypeVar("T")
 
 
@@ -32,26 +46,30 @@ def at_once(task: Callable[..., T], count: int, *arguments: Any) -> list[T]:
 
 
 @contextmanager
-def new_database() -> Iterator[str]:
-    """Yields the URL of an empty PostgreSQL database that is dropped afterwards."""
-    url = sa.make_url(SERVER)
+def new_database(kind: str = "postgresql") -> Iterator[str]:
+    """Yields the URL of an empty database on a server; it is dropped afterwards."""
+    variable, default, driver, drop = SERVERS[kind]
+    url = sa.make_url(os.environ.get(variable, default))
     name = f"hpo_test_{uuid.uuid4().hex[:12]}"
-    engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"),
-        isolation_level="AUTOCOMMIT",
-        poolclass=sa.NullPool,
-        connect_args={"connect_timeout": 3},
-    )
+    reason = f"needs a {kind} server, named in {variable}: "
     try:
+        engine = sa.create_engine(
+            url.set(drivername=driver),
+            isolation_level="AUTOCOMMIT",
+            poolclass=sa.NullPool,
+            connect_args={"connect_timeout": 3},
+        )
         with engine.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    except ImportError as error:
+        pytest.skip(f"needs the driver of {kind}: {error}")
     except sa.exc.OperationalError as error:
-        pytest.skip(f"needs a PostgreSQL server, named in HPO_TEST_POSTGRESQL: {error.orig}")
+        pytest.skip(f"{reason}{error.orig}")
     try:
         yield url.set(database=name).render_as_string(hide_password=False)
     finally:
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+            connection.exec_driver_sql(drop.format(name=name))
 
 
 @contextmanager
@@ -60,8 +78,8 @@ def storage_of(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield default_url(folder / "hpo_runs")
         return
-    with new_database() as url:
+    with new_database(kind) as url:
         yield url
 
 
-databases = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+databases = pytest.mark.parametrize("kind", ["sqlite", *SERVERS])

@@ -19,7 +19,7 @@ from studies.errors import StudyError
 from studies.leases import Leases
 from studies.optuna_private import write_attributes
 from studies.storage import default_url, masked, open_storage
-from tests.studies.processes import at_once, new_database
+from tests.studies.processes import SERVERS, at_once, new_database
 
 NOT_A_URL = (
     "--storage is a database URL. Received: something else. Write it as "
@@ -67,7 +67,8 @@ def test_names_the_missing_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value) == (
         "The driver for this storage is not installed. "
         "Received: postgresql://ann:***@127.0.0.1/hpo. "
-        "For PostgreSQL, in the project's folder: pip install '.[postgresql]'."
+        "In the project's folder: pip install '.[postgresql]' for PostgreSQL, '.[mysql]' for MySQL "
+        "and MariaDB."
     )
 
 
@@ -122,9 +123,10 @@ def test_sixteen_processes_open_a_new_file(tmp_path: Path) -> None:
     assert at_once(_open, 16, default_url(tmp_path)) == [True] * 16
 
 
-def test_sixteen_processes_open_a_new_database() -> None:
-    """The same on a PostgreSQL server."""
-    with new_database() as url:
+@pytest.mark.parametrize("kind", SERVERS)
+def test_sixteen_processes_open_a_new_database(kind: str) -> None:
+    """The same on a server."""
+    with new_database(kind) as url:
         assert at_once(_open, 16, url) == [True] * 16
 
 
@@ -141,9 +143,10 @@ def test_writes_attributes_at_once(tmp_path: Path) -> None:
     _check_attributes(storage)
 
 
-def test_writes_attributes_on_a_server() -> None:
-    """The same on a PostgreSQL server."""
-    with new_database() as url:
+@pytest.mark.parametrize("kind", SERVERS)
+def test_writes_attributes_on_a_server(kind: str) -> None:
+    """The same on a server."""
+    with new_database(kind) as url:
         storage = open_storage(url)
         _check_attributes(storage)
         storage.engine.dispose()
@@ -160,3 +163,43 @@ def _check_attributes(storage: RDBStorage) -> None:
     attributes = study.get_trials()[1].user_attrs
     assert attributes == {"old": "2'; --", "kept": [1, 2], "new": {"nan": float("inf")}}
     assert other.user_attrs == {"old": 1, "kept": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "schemes"),
+    [
+        ("postgresql", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"]),
+        ("mariadb", ["mysql", "mariadb", "mysql+pymysql", "mariadb+pymysql"]),
+    ],
+)
+def test_databases_are_called_what_others_call_them(kind: str, schemes: list[str]) -> None:
+    """Each of these opens the same storage, by the driver that is an extra of this program."""
+    with new_database(kind) as url:
+        for scheme in schemes:
+            storage = open_storage(f"{scheme}://{url.partition('://')[2]}")
+            assert storage.engine.driver in ("psycopg", "pymysql")
+            storage.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("revision", "made_by", "advice"),
+    [
+        ("v3.0.0.d", "an older Optuna", "`optuna storage upgrade --storage URL`."),
+        ("v99.0.0.a", "a newer Optuna", "Upgrade hpo, or choose another --storage."),
+    ],
+)
+def test_tables_of_another_optuna_are_explained(
+    tmp_path: Path, revision: str, made_by: str, advice: str
+) -> None:
+    """In one sentence that says which is older, and what to do."""
+    url = default_url(tmp_path)
+    open_storage(url).engine.dispose()
+    with closing(sqlite3.connect(tmp_path / "studies.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    with pytest.raises(StudyError) as caught:
+        open_storage(url)
+    assert str(caught.value).startswith(
+        "A storage must have the tables of the Optuna that is installed here. "
+        f"Received: {url}, whose tables {made_by} made."
+    )
+    assert str(caught.value).endswith(advice)
