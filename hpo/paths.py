@@ -39,10 +39,12 @@ class Paths:
         """Returns the folder of a study's checkpoints and logs.
 
         Args:
-            name: The study's name, which another may have in another storage.
-            key: What no other study has.
+            name: The study's name, for people who look into the folder; it may have had another
+                when the folder was made, and another storage may have a study of the same name.
+            key: What no other study has: letters, digits and hyphens.
         """
-        return self.runs / "work" / f"{name}-{key[:8]}"
+        work = self.runs / "work"
+        return next(work.glob(f"*-{key[:8]}"), work / f"{name}-{key[:8]}")
 
 
 def paths(storage: str | None) -> Paths:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import optuna
 import pytest
+from hpo.search.artifacts import Artifacts
 from optuna.artifacts import ArtifactMeta
 
-from hpo.search.artifacts import Artifacts
 from studies.errors import StudyError
 from studies.storage import default_url, open_storage
 
