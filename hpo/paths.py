@@ -44,7 +44,10 @@ class Paths:
             key: What no other study has: letters, digits and hyphens.
         """
         work = self.runs / "work"
-        return next(work.glob(f"*-{key[:8]}"), work / f"{name}-{key[:8]}")
+        for ending in (key, key[:8]):  # earlier versions wrote the first letters of the key
+            for folder in work.glob(f"*-{ending}"):
+                return folder
+        return work / f"{name}-{key}"
 
 
 def paths(storage: str | None) -> Paths:

@@ -114,6 +114,7 @@ class Files:
         New weights are on the disk before anything is deleted. A kill in between leaves files that
         the next call deletes.
         """
+        self.paths.artifacts.mkdir(parents=True, exist_ok=True)
         attributes = self.storage.get_study_system_attrs(self.study._study_id)
         kept = self._kept(attributes)
         outdated = [name for number, name in kept.items() if number not in keep.weights]
@@ -147,8 +148,7 @@ class Files:
             for trial in self.study.get_trials(deepcopy=False):
                 attributes |= trial.system_attrs
         names = [key.removeprefix(_PREFIX) for key in attributes if key.startswith(_PREFIX)]
-        kept = [path.name for path in self.paths.artifacts.glob(f"{self.key}-*")]
-        for name in filter(_KEY.fullmatch, [*names, *kept]):
+        for name in filter(_KEY.fullmatch, [*names, *self._named()]):
             (self.paths.artifacts / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -168,9 +168,12 @@ class Files:
             match = _EARLIER_WEIGHTS.fullmatch(entry["filename"]) if entry else None
             if entry and match and _KEY.fullmatch(entry["artifact_id"]):
                 kept[int(match[1])] = entry["artifact_id"]
-        prefix = f"{self.key}-"
-        names = [path.name for path in self.paths.artifacts.glob(f"{prefix}[0-9]*")]
-        return kept | {int(name.removeprefix(prefix)): name for name in names}
+        return kept | {int(name.removeprefix(f"{self.key}-")): name for name in self._named()}
+
+    def _named(self) -> list[str]:
+        """Returns the names of the weights that are there, but of earlier versions."""
+        pattern = f"{self.key}-{5 * '[0-9]'}*"
+        return [path.name for path in self.paths.artifacts.glob(pattern)]
 
     def _remove(self, name: str) -> None:
         (self.paths.artifacts / name).unlink(missing_ok=True)

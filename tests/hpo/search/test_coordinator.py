@@ -21,6 +21,7 @@ from studies.leases import BEAT_S, Leases
 from studies.pruners import NoPruner
 from studies.record import Outcome, value_of
 from studies.scheduler import Judgement, Prune, Resume, Rule, Start, TrialRecord
+from tests.clock import Clock
 from tests.hpo.search.fake_runner import KILLED, FakeRunner, FakeWorker
 from tests.hpo.search.small_study import (
     FEW,
@@ -32,17 +33,6 @@ from tests.hpo.search.small_study import (
 )
 
 READY = Ready(device="CPU")
-
-
-class Clock:
-    """A monotonic clock that goes on where a test says so."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """Returns the time, in seconds."""
-        return self.now
 
 
 class Quiet(LineView):
