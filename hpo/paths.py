@@ -39,10 +39,15 @@ class Paths:
         """Returns the folder of a study's checkpoints and logs.
 
         Args:
-            name: The study's name, which another may have in another storage.
-            key: What no other study has.
+            name: The study's name, for people who look into the folder; it may have had another
+                when the folder was made, and another storage may have a study of the same name.
+            key: What no other study has: letters, digits and hyphens.
         """
-        return self.runs / "work" / f"{name}-{key[:8]}"
+        work = self.runs / "work"
+        for ending in (key, key[:8]):  # earlier versions wrote the first letters of the key
+            for folder in work.glob(f"*-{ending}"):
+                return folder
+        return work / f"{name}-{key}"
 
 
 def paths(storage: str | None) -> Paths:

@@ -3,8 +3,8 @@
 The holder counts a beat up. Whoever finds a trial running watches its beat, and may take it over
 once the beat has stood still for `LEASE_S` of the watcher's own monotonic clock: no two machines'
 clocks are ever compared. On one machine, while it is up, a dead holder is known by its process and
-need not be waited for. (The idea of a lease without clocks: Gray & Cheriton 1989, with the fencing
-done by the beat itself.)
+need not be waited for; one that has ended and that nobody has reaped is dead, too. (The idea of a
+lease without clocks: Gray & Cheriton 1989, with the fencing done by the beat itself.)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import sqlalchemy as sa
@@ -30,8 +31,9 @@ BEAT_S = 10.0
 """How often a holder beats."""
 CREATION = -1
 """The lease of whoever creates a study; those of trials have the trials' ids, from 0."""
-COLLECTION = -1_000_000_000
-"""Less a study's id, the lease of whoever decides which of its files are kept."""
+
+Holder = Literal["us", "alive", "doubtful", "gone"]
+"""Who holds a lease: this process; another that lives; one that may have died; one that has."""
 
 _METADATA = sa.MetaData()
 _LEASES = sa.Table(
@@ -59,24 +61,51 @@ def owner_of(pid: int) -> str:
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
-    """Returns which of these trials somebody trains, as far as one look can tell.
+    """Returns which of these trials somebody trains, as far as reading the table once can tell.
 
     A holder on this machine whose process is gone trains nothing; one on another machine is
     believed, since only watching its beat would tell.
     """
     query = sa.select(_LEASES.c.trial_id, _LEASES.c.owner).where(_LEASES.c.trial_id.in_(trial_ids))
     with engine.connect() as connection:
-        return {row.trial_id for row in connection.execute(query) if not _died_here(row.owner)}
+        return {row.trial_id for row in connection.execute(query) if lives(row.owner) is not False}
+
+
+def gate_of(study_id: int) -> int:
+    """Returns the lease of whoever starts a trial of a study; those of trials begin at 0."""
+    return -1 - study_id
+
+
+def collection_of(study_id: int) -> int:
+    """Returns the lease of whoever decides which files of a study are kept."""
+    return -1_000_000_000 - study_id
+
+
+def forget(engine: sa.Engine, study_id: int, trial_ids: Collection[int]) -> None:
+    """Deletes the leases of a study that was deleted."""
+    keys = {gate_of(study_id), collection_of(study_id), *trial_ids}
+    with engine.begin() as connection:
+        for key in keys.intersection(connection.scalars(sa.select(_LEASES.c.trial_id))):
+            connection.execute(sa.delete(_LEASES).where(_LEASES.c.trial_id == key))
 
 
 @dataclass(frozen=True)
 class _Sight:
-    """A beat as a watcher saw it: first at `since`, last at `last`, on its monotonic clock."""
+    """A beat as a watcher saw it, on its monotonic clock.
+
+    Attributes:
+        owner: The holder.
+        beat: Its beat.
+        since: When the beat was first seen.
+        last: When it was last seen.
+        moved: Whether the beat was seen to move, or the lease to be taken.
+    """
 
     owner: str
     beat: int
     since: float
     last: float
+    moved: bool
 
 
 @dataclass
@@ -93,6 +122,21 @@ class Leases:
     owner: str = field(default_factory=new_owner)
     held: set[int] = field(default_factory=set)
     _seen: dict[int, _Sight] = field(default_factory=dict)
+    _all_seen_at: float = -math.inf
+
+    def holders(self) -> dict[int, Holder]:
+        """Returns who holds each lease that there is, as far as can be told by now.
+
+        A process of another machine is doubtful until its beat has been seen to move; called
+        every `BEAT_S` seconds, this knows within about that time that it lives, and within
+        `LEASE_S` that it is gone.
+        """
+        with self.engine.connect() as connection:
+            rows = connection.execute(sa.select(_LEASES)).all()
+        holders = {row.trial_id: self._holder(row.trial_id, row.owner, row.beat) for row in rows}
+        self._seen = {key: sight for key, sight in self._seen.items() if key in holders}
+        self._all_seen_at = time.monotonic()
+        return holders
 
     def take(self, trial_id: int) -> bool:
         """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""
@@ -102,8 +146,7 @@ class Leases:
         elif row[0] == self.owner:
             taken = self._update(trial_id, *row)
         else:
-            gone = _died_here(row[0]) or self._stood_still(trial_id, *row)
-            taken = gone and self._update(trial_id, *row)
+            taken = self._holder(trial_id, *row) == "gone" and self._update(trial_id, *row)
         if taken:
             self.held.add(trial_id)
         return taken
@@ -169,31 +212,46 @@ class Leases:
             change = sa.update(_LEASES).where(same).values(owner=self.owner, beat=beat + 1)
             return connection.execute(change).rowcount == 1
 
-    def _stood_still(self, trial_id: int, owner: str, beat: int) -> bool:
-        """Whether the beat has not moved for `LEASE_S`, watched without a long break.
+    def _holder(self, trial_id: int, owner: str, beat: int) -> Holder:
+        """Judges a lease as it was read just now.
 
-        A break means that the database was away, for the holder too.
+        A beat that has not moved for `LEASE_S`, watched without a long break, is a dead one's. A
+        break means that the database was away, for the holder too.
         """
-        now = time.monotonic()
-        seen = self._seen.get(trial_id)
-        same = seen is not None and (seen.owner, seen.beat) == (owner, beat)
-        if seen is None or not same or now - seen.last > LEASE_S:
-            seen = _Sight(owner, beat, now, now)
-        self._seen[trial_id] = _Sight(owner, beat, seen.since, now)
-        return now - seen.since >= LEASE_S
+        if owner == self.owner:  # of what was taken just before a connection was cut we know not
+            return "us" if trial_id in self.held else "gone"
+        now, seen = time.monotonic(), self._seen.get(trial_id)
+        if seen is None or now - seen.last > LEASE_S:
+            # A lease that was not there a moment ago was taken since, so its holder lives.
+            fresh = seen is None and now - self._all_seen_at <= LEASE_S
+            sight = _Sight(owner, beat, now, now, moved=fresh)
+        elif (seen.owner, seen.beat) != (owner, beat):
+            sight = _Sight(owner, beat, now, now, moved=True)
+        else:
+            sight = _Sight(owner, beat, seen.since, now, moved=seen.moved)
+        self._seen[trial_id] = sight
+        life = lives(owner)
+        if life is False or now - sight.since >= LEASE_S:
+            return "gone"
+        return "alive" if life or sight.moved else "doubtful"
 
 
-def _died_here(owner: str) -> bool:
-    """Whether `owner` was a process of this machine that is gone."""
+def lives(owner: str) -> bool | None:
+    """Returns whether the process `owner` lives; None where that cannot be seen from here."""
     where, pid, started_s, _ = owner.split("|")
     machine, start, processes = _here().split("/")
     if where != f"{machine}/{start}/{processes}":
-        # Of this machine's earlier starts none lives; other machines and containers are believed.
-        return where.startswith(f"{machine}/") and not where.startswith(f"{machine}/{start}/")
+        # Of this machine's earlier starts none lives; other machines and containers are unknown.
+        earlier = where.startswith(f"{machine}/") and not where.startswith(f"{machine}/{start}/")
+        return False if earlier else None
     try:
-        return abs(_started_s(int(pid)) - float(started_s)) > 0.1
-    except psutil.NoSuchProcess:
-        return True
+        process = psutil.Process(int(pid))
+        # A zombie has ended, though its parent does not know yet: in containers without an init,
+        # under supervisors and in notebooks it may stay for ever.
+        ended = process.status() == psutil.STATUS_ZOMBIE
+        return not ended and abs(_started_s(int(pid)) - float(started_s)) <= 0.1
+    except psutil.NoSuchProcess:  # ZombieProcess is one, too
+        return False
 
 
 def _here() -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studies import scheduler
 from studies.metrics import METRICS, Metric
 from studies.record import FIGURES_KEY, value_of
 
@@ -86,7 +87,7 @@ def rank(metric: Metric, value: float | None, attributes: Mapping[str, Any], num
     A small validation set, or an easy one, has many trials of the same accuracy. The loss still
     tells them apart: it says how sure they are.
     """
-    return metric.order(value), validation_loss(attributes), number
+    return scheduler.rank(value, validation_loss(attributes), number, maximize=metric.maximize)
 
 
 def rank_of(trial: FrozenTrial, metric: Metric) -> Rank:

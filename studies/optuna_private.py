@@ -109,8 +109,7 @@ class StudyOfTrials(Study):
     """
 
     def __init__(self, study: Study, trials: Sequence[FrozenTrial]) -> None:
-        # `HyperbandPruner` hands over a study that denies having this and most other attributes.
-        self.__dict__.update(object.__getattribute__(study, "__dict__"))
+        self.__dict__.update(study.__dict__)
         self._trials = trials
 
     def _get_trials(

@@ -1,39 +1,58 @@
 """What ends a hopeless trial early: one row a pruner, every default written out.
 
-Steps are epochs, counted from 1 as they are reported.
+A pruner is a pure function of learning curves, a `studies.scheduler.Rule`. Epochs count from 1.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from optuna.pruners import BasePruner
+from studies.scheduler import COMPLETE, Judgement, Prune, Resume, Start, TrialRecord
 
 
-class NoPruner(BaseModel):
-    """Every trial runs to its end."""
+class _Pruner(BaseModel):
+    """What all pruners have in common: they pause nothing, and resume whatever is paused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def choose(
+        self,
+        paused: Sequence[TrialRecord],
+        trials: Sequence[TrialRecord],
+        *,
+        may_start: bool,
+        maximize: bool,
+    ) -> Start | Resume | Prune:
+        """Resumes the earliest of the paused trials before any other is started."""
+        return Resume(min(trial.number for trial in paused))
+
+
+class NoPruner(_Pruner):
+    """Every trial runs to its end."""
+
     name: Literal["none"] = "none"
 
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Lets every trial go on."""
+        return "continue"
 
-class Percentile(BaseModel):
+
+class Percentile(_Pruner):
     """A trial whose best epoch so far is below a percentile of the complete ones' at this epoch.
 
+    The same as `optuna.pruners.PercentilePruner`, within a `PatientPruner` where there is patience.
     The complete ones are the better ones already, which makes the median rule (50) harsh: over 120
     simulated studies of 50 trials made of 240 recorded learning curves, 75 needs 43 % of the epochs
     and misses the best trial in 17 % of the studies, 50 needs 31 % and misses it in 42 %.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Literal["percentile"] = "percentile"
     percentile: float = Field(
@@ -57,11 +76,34 @@ class Percentile(BaseModel):
         default=None, ge=0, description="if set, only trials without improvement for so long"
     )
 
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Prunes a trial that is worse than most complete ones were at its epoch."""
+        import numpy as np  # here: `hpo --help` reads these settings too
 
-class Halving(BaseModel):
-    """Asynchronous successive halving (Li et al. 2020)."""
+        epoch, best = len(trial.curve), max if maximize else min
+        complete = [t for t in trials if t.reason in COMPLETE]
+        if epoch < self.n_warmup_epochs or len(complete) < max(1, self.n_startup_trials):
+            return "continue"
+        if self.patience is not None:
+            before, lately = trial.curve[: -self.patience - 1], trial.curve[-self.patience - 1 :]
+            if not before or best(lately) == best(trial.curve):
+                return "continue"  # the best epoch, or one as good, is among the latest
+        reached = [t.curve[epoch - 1] for t in complete if len(t.curve) >= epoch]
+        if len(reached) < self.n_min_trials:
+            return "continue"
+        share = 100 - self.percentile if maximize else self.percentile
+        bar, value = float(np.percentile(reached, share)), best(trial.curve)
+        return "prune" if (value < bar if maximize else value > bar) else "continue"
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+class Halving(_Pruner):
+    """Asynchronous successive halving (Li et al. 2020).
+
+    The same as `optuna.pruners.SuccessiveHalvingPruner`, but that a baseline, which is never
+    pruned, is among those that the others are compared with.
+    """
 
     name: Literal["halving"] = "halving"
     min_epochs: int = Field(default=3, ge=1, description="Epochs of the first rung.")
@@ -71,11 +113,20 @@ class Halving(BaseModel):
         description="One in so many goes on to the next rung, so many times as long.",
     )
 
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Prunes a trial at a rung that too many others have passed better."""
+        return _halve(trial, trials, self.min_epochs, self.reduction_factor, maximize=maximize)
 
-class Hyperband(BaseModel):
-    """Successive halving from several first rungs (Li et al. 2018); wants hundreds of trials."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Hyperband(_Pruner):
+    """Successive halving from several first rungs (Li et al. 2018); wants hundreds of trials.
+
+    The same brackets as `optuna.pruners.HyperbandPruner`, in the same proportions. A trial's
+    bracket follows from its number alone; Optuna takes the study's name as well, and a study that
+    was renamed would then halve otherwise.
+    """
 
     name: Literal["hyperband"] = "hyperband"
     min_epochs: int = Field(
@@ -88,6 +139,46 @@ class Hyperband(BaseModel):
         description="One in so many goes on to the next rung, so many times as long.",
     )
 
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Prunes a trial at a rung that too many others of its bracket have passed better."""
+        bracket, factor = self.bracket(trial.number), self.reduction_factor
+        among = [t for t in trials if t.curve and self.bracket(t.number) == bracket]
+        first = self.min_epochs * factor**bracket
+        return _halve(trial, among, first, factor, maximize=maximize)
+
+    def bracket(self, number: int) -> int:
+        """Returns the bracket of a trial: 0 is the harshest, whose first rung is the earliest."""
+        last, factor = 0, self.reduction_factor
+        while self.min_epochs * factor ** (last + 1) <= self.max_epochs:
+            last += 1
+        # So many trials a bracket that all brackets cost about the same.
+        shares = [-(-(last + 1) * factor**s // (s + 1)) for s in range(last, -1, -1)]
+        place = zlib.crc32(str(number).encode()) % sum(shares)
+        bracket = 0
+        while place >= shares[bracket]:
+            place -= shares[bracket]
+            bracket += 1
+        return bracket
+
+
+def _halve(
+    trial: TrialRecord, trials: Sequence[TrialRecord], first: int, factor: int, *, maximize: bool
+) -> Judgement:
+    """Judges a trial at the rungs `first`, `first * factor`, `first * factor**2` and so on."""
+    epoch, rung = len(trial.curve), first
+    while rung < epoch:
+        rung *= factor
+    if rung != epoch:
+        return "continue"
+    value = trial.curve[-1]
+    others = [t for t in trials if len(t.curve) >= epoch and t.number != trial.number]
+    reached = sorted([*(t.curve[epoch - 1] for t in others), value], reverse=maximize)
+    # One in `factor` goes on, but the best always: nobody could be resumed in its place.
+    bar = reached[max(1, len(reached) // factor) - 1]
+    return "continue" if (value >= bar if maximize else value <= bar) else "prune"
+
 
 PrunerSettings = Annotated[NoPruner | Percentile | Halving | Hyperband, Field(discriminator="name")]
 
@@ -97,77 +188,23 @@ class Pruner:
     """One row.
 
     Attributes:
-        settings: Its options with their defaults.
-        make: Makes it from these.
+        settings: Its options with their defaults; they are the pruner.
         help: What it is good for.
     """
 
-    settings: type[BaseModel]
-    make: Callable[[Any], BasePruner]
+    settings: type[PrunerSettings]
     help: str
-
-
-def _none(settings: NoPruner) -> BasePruner:
-    from optuna.pruners import NopPruner
-
-    return NopPruner()
-
-
-def _percentile(settings: Percentile) -> BasePruner:
-    from optuna.pruners import PatientPruner, PercentilePruner
-
-    pruner = PercentilePruner(
-        settings.percentile,
-        n_startup_trials=settings.n_startup_trials,
-        n_warmup_steps=settings.n_warmup_epochs,
-        interval_steps=1,
-        n_min_trials=settings.n_min_trials,
-    )
-    if settings.patience is None:
-        return pruner
-    return PatientPruner(pruner, patience=settings.patience, min_delta=0.0)
-
-
-def _halving(settings: Halving) -> BasePruner:
-    from optuna.pruners import SuccessiveHalvingPruner
-
-    return SuccessiveHalvingPruner(
-        min_resource=settings.min_epochs,
-        reduction_factor=settings.reduction_factor,
-        min_early_stopping_rate=0,
-        bootstrap_count=0,
-    )
-
-
-def _hyperband(settings: Hyperband) -> BasePruner:
-    from optuna.pruners import HyperbandPruner
-
-    return HyperbandPruner(
-        min_resource=settings.min_epochs,
-        max_resource=settings.max_epochs,
-        reduction_factor=settings.reduction_factor,
-        bootstrap_count=0,
-    )
 
 
 PRUNERS: Mapping[str, Pruner] = MappingProxyType(
     {
         "percentile": Pruner(
-            Percentile, _percentile, "Ends what is worse than most complete trials at its epoch."
+            Percentile, "Ends what is worse than most complete trials at its epoch."
         ),
-        "halving": Pruner(Halving, _halving, "Keeps one trial in three at ever later epochs."),
+        "halving": Pruner(Halving, "Keeps one trial in three at ever later epochs."),
         "hyperband": Pruner(
-            Hyperband, _hyperband, "Halving from several first epochs; for hundreds of trials."
+            Hyperband, "Halving from several first epochs; for hundreds of trials."
         ),
-        "none": Pruner(NoPruner, _none, "Every trial runs to its end."),
+        "none": Pruner(NoPruner, "Every trial runs to its end."),
     }
 )
-
-
-def make_pruner(settings: PrunerSettings) -> BasePruner:
-    """Makes the pruner of a study."""
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)  # PatientPruner is
-        return PRUNERS[settings.name].make(settings)

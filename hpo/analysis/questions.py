@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -140,11 +140,11 @@ def importance(study: optuna.Study) -> dict[str, float]:
             )
     finally:
         optuna.logging.set_verbosity(verbosity)
-    shares: Counter[str] = Counter()
+    shares: dict[str, float] = defaultdict(float)
     for name, share in found.items():
         # Whether a penalty is there at all is a parameter of its own, for people one setting.
         shares[name.removesuffix(SWITCH)] += share
-    return dict(shares.most_common())
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def _first_objective(trial: optuna.trial.FrozenTrial) -> float:

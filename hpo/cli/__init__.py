@@ -21,6 +21,8 @@ COMMANDS = {
     "predict": "hpo.cli.predict",
     "dashboard": "hpo.cli.dashboard",
     "studies": "hpo.cli.studies",
+    "rename": "hpo.cli.rename",
+    "delete": "hpo.cli.delete",
     "trials": "hpo.cli.trials",
     "compare": "hpo.cli.compare",
     "analyse": "hpo.cli.analyse",

@@ -64,7 +64,7 @@ def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
     from hpo.results.tables import working
 
     chosen_from = len(rank(opened).best)
-    kept = opened.artifacts.weights()
+    kept = opened.files.weights()
     before = {(taken.trial, taken.best_epoch): taken for taken in earlier_looks(opened)}
 
     def test(row: TrialRow) -> Look | None:

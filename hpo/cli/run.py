@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,11 @@ def run(
 
     from hpo.results.ending import print_ending
     from hpo.search.image_size import images_to_keep
-    from hpo.search.mishaps import explained
+    from hpo.search.outages import outages_explained
     from hpo.search.plan import Plan, make_plan
     from hpo.search.prepare import describe, prepare, study_name
-    from hpo.search.session import new_crew, run_study, start_early
+    from hpo.search.session import new_pool, run_study
+    from hpo.search.views import is_live
     from studies.errors import StudyError
     from studies.settings import merge
     from studies.toml_files import load_settings, make_settings, preset_path
@@ -82,13 +84,13 @@ def run(
     decoded = images_to_keep(settings.image_size_px)
 
     def plan() -> Plan:
-        start_early(crew, settings)
+        pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
         return make_plan(settings, console.print, decoded.add)
 
-    with explained(), new_crew() as crew:
-        with console.status("Reading the data set …"):
+    with outages_explained(), new_pool() as pool:
+        with console.status("Reading the data set …") if is_live(console) else nullcontext():
             opened = prepare(where, name, asked, plan)
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
-        ending = run_study(opened, asked, console, crew, began_s=began_s, decoded=decoded)
+        ending = run_study(opened, asked, console, pool, began_s=began_s, decoded=decoded)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -41,14 +41,14 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from rich.console import Console
 
     from hpo.results.ending import print_ending
-    from hpo.search.mishaps import explained
     from hpo.search.open_study import find_study
-    from hpo.search.session import new_crew, run_study
+    from hpo.search.outages import outages_explained
+    from hpo.search.session import new_pool, run_study
 
     began_s, console = time.monotonic(), Console()
     asked = ALONE | {name: value for name, value in given.items() if value is not None}
-    with explained(), new_crew() as crew:
+    with outages_explained(), new_pool() as pool:
         opened = find_study(paths(storage), study)
-        ending = run_study(opened, asked, console, crew, began_s=began_s)
+        ending = run_study(opened, asked, console, pool, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -25,9 +25,9 @@ def read_weights(opened: OpenStudy, number: int) -> tuple[list[np.ndarray], int]
     """
     from hpo.training.checkpoint import load_weights
 
-    kept = opened.artifacts.weights()
+    kept = opened.files.weights()
     try:
-        return load_weights(opened.artifacts.path(kept[number].artifact_id))
+        return load_weights(kept[number])
     except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
         how = "they were not kept" if number not in kept else "their file is gone or damaged"
         others = [str(other) for other in sorted(kept) if other != number]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import optuna
-
 from hpo.search.claims import Claim
-from hpo.search.crew import Worker
+from hpo.search.runner import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
 from studies.metrics import METRICS, Metric
-from studies.record import Outcome, value_of, was_trained
+from studies.record import Outcome
+from studies.scheduler import TrialRecord, rank
 
 RECENT = 8
 
@@ -75,7 +75,7 @@ class Board:
     recent: deque[Row] = field(default_factory=lambda: deque(maxlen=RECENT))
     devices: dict[int, str] = field(default_factory=dict)
     activity: str = ""
-    _values: dict[int, float] = field(default_factory=dict)
+    _values: dict[int, tuple[float, float | None]] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _ended_now: int = 0
 
@@ -87,12 +87,12 @@ class Board:
         pace = (time.monotonic() - self._began) / self._ended_now
         return pace * max(0, self.total - self.finished)
 
-    def resume(self, study: optuna.Study) -> None:
+    def resume(self, trials: Iterable[TrialRecord]) -> None:
         """Takes over what earlier runs have finished."""
-        for trial in filter(was_trained, study.get_trials(deepcopy=False)):
-            self.finished += trial.state.is_finished()
-            if (value := value_of(trial)) is not None:
-                self._value(trial.number, value)
+        for trial in trials:
+            if trial.reason != "imported":
+                self.finished += trial.status == "ended"
+                self._value(trial.number, trial.value, trial.loss)
 
     def ready(self, worker: Worker, event: Ready) -> None:
         """Notes a worker's device."""
@@ -119,6 +119,10 @@ class Board:
             row.value = event.values[-1]
             row.best = max(event.values) if self.metric.maximize else min(event.values)
 
+    def left(self, worker: Worker) -> None:
+        """Removes the trial that a worker trains no more."""
+        self.running.pop(worker.index, None)
+
     def ended(self, claim: Claim, outcome: Outcome) -> Row:
         """Moves a trial from the running to the finished ones."""
         worker = next((w for w, row in self.running.items() if row.number == claim.number), None)
@@ -127,7 +131,9 @@ class Board:
         row.seconds = outcome.seconds.get("total")
         speed = outcome.facts.get("images_per_s")
         row.images_per_s = float(speed) if speed is not None else row.images_per_s
-        self._value(claim.number, outcome.value)
+        loss = outcome.history.get("val_loss") if outcome.best_epoch else None
+        best_loss = loss[outcome.best_epoch - 1] if loss and outcome.best_epoch else None
+        self._value(claim.number, outcome.value, best_loss)
         if outcome.value is not None:
             row.best = row.value = outcome.value
         self.finished += 1
@@ -135,16 +141,19 @@ class Board:
         self.recent.append(row)
         return row
 
-    def _value(self, number: int, value: float | None) -> None:
-        """Takes a trial's objective; None where it has none in the end, whatever it had before."""
+    def _value(self, number: int, value: float | None, loss: float | None) -> None:
+        """Takes a trial's objective; None if it has none in the end, whatever it had before."""
         self._values.pop(number, None)
         if value is not None:
-            self._values[number] = value
-        if number == self.best_number:
-            self.best_number = self.metric.best(self._values)
-            self.best = None if self.best_number is None else self._values[self.best_number]
-        elif value is not None and (self.best is None or self.metric.better(value, self.best)):
-            self.best, self.best_number = value, number
+            self._values[number] = value, loss
+        # Only where the best trial has changed for the worse are all of them compared.
+        others = self._values if number == self.best_number else {number, self.best_number}
+        self.best_number = min(
+            (other for other in others if other in self._values),
+            key=lambda n: rank(*self._values[n], n, maximize=self.metric.maximize),
+            default=None,
+        )
+        self.best = None if self.best_number is None else self._values[self.best_number][0]
 
     def _unseen(self, claim: Claim) -> Row:
         model = claim.config.model

@@ -1,15 +1,16 @@
-"""Which trial is trained next: one left behind, or a new one."""
+"""Gets a trial for what the scheduler has decided, and holds its lease."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import optuna
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import TrialState
 
-from studies.leases import Leases
-from studies.record import CONFIG_KEY, HOPELESS_KEY, LABEL_KEY, was_trained
+from hpo.search.records import TrialReader
+from studies.leases import Leases, gate_of
+from studies.record import CONFIG_KEY, LABEL_KEY
+from studies.scheduler import Done, Prune, Resume, Scheduler, Start, TrialRecord, Wait
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
@@ -25,7 +26,7 @@ class Claim:
         label: Name of the baseline it is, or None.
         reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
-        hopeless: Whether the pruner has ended it.
+        pruned: Whether the scheduler has ended it, so that nobody trains it.
     """
 
     trial: optuna.Trial
@@ -33,7 +34,7 @@ class Claim:
     label: str | None
     reported: int = 0
     deaths: int = 0
-    hopeless: bool = False
+    pruned: bool = False
 
     @property
     def number(self) -> int:
@@ -55,77 +56,94 @@ class Claims:
         space: What its trials are drawn from.
         facts: The facts of its data.
         leases: The leases of its storage.
-        total: The study's total number of trials, those imported aside; never more are created.
+        scheduler: Decides which trial is next.
     """
 
     study: optuna.Study
     space: Space
     facts: DataFacts
     leases: Leases
-    total: int
-    _returned: list[Claim] = field(default_factory=list)
+    scheduler: Scheduler
+    _reader: TrialReader = field(init=False)
+    _returned: dict[int, Claim] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._reader = TrialReader(self.study, self.leases)
+
+    def trials(self) -> list[TrialRecord]:
+        """Returns all trials of the study as the scheduler sees them."""
+        return self._reader.read({claim.trial_id for claim in self._returned.values()})
 
     def give_back(self, claim: Claim) -> None:
-        """Takes back a claim whose worker died; it is the next to be handed out."""
-        self._returned.append(claim)
+        """Takes back a claim whose worker died, to be handed out again."""
+        self._returned[claim.number] = claim
 
     def renew(self) -> None:
-        """Beats for the claims that wait for a worker, and forgets those that were lost."""
-        self._returned = [claim for claim in self._returned if self.leases.renew(claim.trial_id)]
+        """Beats for the claims that wait for a worker, and forgets those that were lost.
 
-    def next(self) -> Claim | None:
-        """Claims a trial: one that its holder left behind, else a new one; None without either.
-
-        The whole of it happens under one lease of the study, so that two processes never create
-        the last trial twice.
+        Also watches the other holders' beats, so that it is known early which of them live.
         """
-        while self._returned:
-            kept = self.leases.renew(self._returned[-1].trial_id)  # first, as it may be cut
-            claim = self._returned.pop()
-            if kept:
-                return claim
-        gate = -1 - self.study._study_id  # trials' ids begin at 0
-        held = frozenset(self.leases.held)
+        for claim in list(self._returned.values()):
+            if not self.leases.renew(claim.trial_id):
+                del self._returned[claim.number]
+        self.leases.holders()
+
+    def next(self) -> Claim | Wait | Done:
+        """Claims the trial that the scheduler says is next, or returns why there is none.
+
+        The whole of it happens under one lease of the study, so that two processes never start the
+        last trial twice.
+        """
+        gate = gate_of(self.study._study_id)
+        held, returned = frozenset(self.leases.held), dict(self._returned)
         if not self.leases.take(gate):
-            return None
+            return Wait()
         try:
             try:
-                trials = self.study.get_trials(deepcopy=False)  # once: this goes through all
-                return self._left_behind(trials) or self._new(trials)
+                return self._next()
             finally:
                 self.leases.release(gate)
         except BaseException:
-            self.leases.held &= held  # one that was taken is no claim yet: the next call finds it
+            # A connection was cut. What was taken is no claim yet: the next call finds it again.
+            self.leases.held &= held
+            self._returned = returned
             raise
 
-    def finished(self) -> bool:
-        """Whether all the study's trials are, by whatever process."""
-        trials = self.study.get_trials(deepcopy=False)
-        return sum(t.state.is_finished() and was_trained(t) for t in trials) >= self.total
-
-    def _left_behind(self, trials: Sequence[FrozenTrial]) -> Claim | None:
-        for trial_id in (t._trial_id for t in trials if t.state is TrialState.RUNNING):
-            if trial_id in self.leases.held or not self.leases.take(trial_id):
-                continue
-            now = self.study._storage.get_trial(trial_id)
-            if now.state is TrialState.RUNNING:
-                claim = self._claim(optuna.Trial(self.study, trial_id))
-                claim.reported = max(now.intermediate_values, default=0)
-                claim.hopeless = HOPELESS_KEY in now.system_attrs
+    def _next(self) -> Claim | Wait | Done:
+        while True:
+            decision = self.scheduler.next(self.trials())
+            if isinstance(decision, Wait | Done):
+                return decision
+            if isinstance(decision, Start):
+                trial = self.study.ask()
+                self.leases.take(trial._trial_id)
+                return self._claim(trial)
+            if claim := self._resume(decision):
                 return claim
-            self.leases.release(trial_id)  # its holder ended it after it was read
-        return None
 
-    def _new(self, trials: Sequence[FrozenTrial]) -> Claim | None:
-        begun = [trial for trial in trials if trial.state is not TrialState.WAITING]
-        if len(begun) >= self.total and sum(map(was_trained, begun)) >= self.total:
+    def _resume(self, decision: Resume | Prune) -> Claim | None:
+        """Claims a paused trial; None where another process was faster."""
+        number = decision.number
+        if number in self._returned:
+            kept = self.leases.renew(self._returned[number].trial_id)  # first, as it may be cut
+            claim = self._returned.pop(number)
+            return claim if kept else None
+        trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(
+            self.study._study_id, number
+        )
+        if not self.leases.take(trial_id):
             return None
-        trial = self.study.ask()
-        self.leases.take(trial._trial_id)
-        return self._claim(trial)
+        now = self.study._storage.get_trial(trial_id)
+        if now.state is not TrialState.RUNNING:
+            self.leases.release(trial_id)  # its holder ended it after it was read
+            return None
+        claim = self._claim(optuna.Trial(self.study, trial_id))
+        claim.reported = max(now.intermediate_values, default=0)
+        claim.pruned = isinstance(decision, Prune)
+        return claim
 
     def _claim(self, trial: optuna.Trial) -> Claim:
-        """Draws the trial's settings, which is repeatable where a kill came in between."""
+        """Draws the trial's settings, which is repeatable if a kill came in between."""
         if CONFIG_KEY in trial.user_attrs:
             config = TrialConfig.model_validate(trial.user_attrs[CONFIG_KEY])
         else:

@@ -1,20 +1,21 @@
 """The loop of a search: hands trials to workers and writes what comes back.
 
-This process alone talks to the study; workers talk to it. It never imports TensorFlow.
+This process alone talks to the study; workers talk to it. It never imports TensorFlow. What
+becomes of a trial is the scheduler's decision, and never made here.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from hpo.search.claims import Claim, Claims
-from hpo.search.crew import Crew, Worker
-from hpo.search.failures import Failures, death_of
-from hpo.search.patience import patiently
-from hpo.search.recorder import Recorder
+from hpo.search.failures import Failures
+from hpo.search.recorder import Recorder, TrialEndedError
+from hpo.search.retry import retry
+from hpo.search.runner import Runner, Worker, WorkerEnd
 from hpo.training.protocol import (
     EpochEnd,
     Event,
@@ -23,19 +24,24 @@ from hpo.training.protocol import (
     Ready,
     Started,
     Stop,
-    Train,
     Verdict,
 )
 from studies.leases import BEAT_S
 from studies.record import Outcome
+from studies.scheduler import Done, Keep, Wait
+from studies.trial_config import TrialConfig
 
 T = TypeVar("T")
 
 POLL_S = 0.25
 HUNG_S = 600.0
-"""A worker that has said nothing for this long while training is taken for hung."""
+"""A worker that has said nothing for this long while it trains or gets ready is taken for hung."""
 STOP_S = 10.0
 """A worker that is silent for this long after the deadline is killed."""
+
+
+class StudyGoneError(Exception):
+    """The study was deleted, or renamed in the dashboard, while it was searched."""
 
 
 class View(Protocol):
@@ -56,20 +62,14 @@ class View(Protocol):
     def epoch(self, worker: Worker, claim: Claim, event: EpochEnd) -> None:
         """An epoch has ended."""
 
+    def left(self, worker: Worker) -> None:
+        """A worker trains no trial any more: it was paused, or goes on elsewhere."""
+
     def finished(self, claim: Claim, outcome: Outcome) -> None:
         """A trial has ended."""
 
     def tick(self) -> None:
         """Time has passed."""
-
-
-@dataclass(frozen=True)
-class JobSettings:
-    """What all trials of a search have in common: see `Train`."""
-
-    seed: int
-    metric: str
-    precision: str
 
 
 @dataclass
@@ -79,202 +79,303 @@ class Search:
     Attributes:
         claims: Hands out trials.
         recorder: Writes them.
-        crew: The workers.
-        job: What trials have in common.
+        runner: Has the workers.
         view: What shows them.
-        deadline: Monotonic time at which everything is laid aside, or None.
+        deadline_s: Time on the monotonic clock at which every trial is paused; None without.
+        pausing: Whether every trial is to be paused, and the search to end.
+        failure: Why the search ends before its time; None if nothing went wrong.
+        epochs: Epochs that were trained until now.
+        training: Which trial each worker has; only these are busy.
     """
 
     claims: Claims
     recorder: Recorder
-    crew: Crew
-    job: JobSettings
+    runner: Runner
     view: View
-    deadline: float | None = None
+    deadline_s: float | None = None
     pausing: bool = False
     failure: str | None = None
-    _stopped_at: float | None = None
+    epochs: int = 0
+    training: dict[Worker, Claim] = field(default_factory=dict)
     _failures: Failures = field(default_factory=Failures)
-    _beat_at: float = 0.0
-    _exhausted: bool = False
+    _heard_s: dict[Worker, float] = field(default_factory=dict)
+    _dropped: set[Worker] = field(default_factory=set)
+    _stopped_s: float | None = None
+    _beat_s: float = 0.0
+    _done: bool = False
+    _waits_for: int | None = None
 
     def run(self) -> None:
-        """Runs until all trials are finished, the deadline passes, or `pause` was called."""
-        while not self._over():
-            self._assign()
-            heard = list(self.crew.events(POLL_S))
-            self._beat()  # before anything is written: after a long sleep another may train it
-            for worker, events, ended in heard:
-                for event in events:
-                    self._handle(worker, event)
-                if ended and worker in self.crew.workers:
-                    self._died(worker)
-            self._keep_time()
-            self.view.tick()
+        """Runs until all trials have ended, the deadline passes, or `pause` was called.
 
-    def first(self) -> Train | None:
-        """Returns the trial that is likely to be handed out first; None where none can be had."""
-        claim = self._patiently(self.claims.next)
-        if claim is None:
+        Raises:
+            StudyGoneError: The study was deleted meanwhile; no worker has a trial any more.
+        """
+        try:
+            self._tidy()
+            while not self.turn():
+                pass
+            self._tidy()
+        except StudyGoneError:
+            for key in frozenset(self.recorder.leases.held):
+                self.recorder.leases.release(key)
+            raise
+
+    def first(self) -> tuple[int, TrialConfig] | None:
+        """Returns number and settings of the trial that is likely to be handed out first."""
+        claim = self._stored(self.claims.next)
+        if not isinstance(claim, Claim):
             return None
         self.claims.give_back(claim)
-        return self._job(claim)
+        return claim.number, claim.config
 
     def pause(self) -> None:
         """Lets every trial finish its epoch, then ends `run`; safe to call from a signal."""
         self.pausing = True
 
-    def _over(self) -> bool:
-        if self.crew.busy():
-            return False
-        if self.pausing or self.failure:
-            return True
-        return self._exhausted and self._patiently(self.claims.finished)
+    def turn(self) -> bool:
+        """Waits a moment for what workers say, writes it, and hands out trials.
+
+        Returns:
+            Whether the search is over.
+        """
+        heard = list(self.runner.events(POLL_S))
+        self._beat()  # before anything is written: after a long sleep another may train it
+        for each in heard:
+            self._heard_s[each.worker] = time.monotonic()
+            for event in each.events:
+                self._handle(each.worker, event)
+            if each.ended and each.worker in self.runner.workers:
+                self._died(each.worker, self.runner.replace(each.worker))
+        self._keep_time()
+        self._assign()
+        self.view.tick()
+        return not self.training and bool(self.pausing or self.failure or self._done)
 
     def _assign(self) -> None:
-        self._exhausted = False
+        self._done = False
         while not (self.pausing or self.failure):
-            idle = next((worker for worker in self.crew.workers if worker.idle), None)
-            if idle is None:
+            idle = (w for w in self.runner.workers if w.ready and w not in self.training)
+            if (worker := next(idle, None)) is None:
                 return
-            claim = self._patiently(self.claims.next)
-            if claim is None:
-                self._exhausted = True
+            claim = self._stored(self.claims.next)
+            if not isinstance(claim, Claim):
+                self._done = isinstance(claim, Done)
+                self._say_what_is_waited_for(claim)
                 return
-            self._give(self.crew.relieve(idle), claim)
+            self._give(worker, claim)
+
+    def _say_what_is_waited_for(self, why: Wait | Done) -> None:
+        number = why.doubtful if isinstance(why, Wait) else None
+        if number is not None and number != self._waits_for:
+            self.view.show(
+                f"Trial {number} may be in training elsewhere; waiting up to a minute to see."
+            )
+        self._waits_for = number
 
     def _give(self, worker: Worker, claim: Claim) -> None:
-        twin = self.recorder.twin(claim)
-        if twin and not claim.label:
-            self._finish(claim, twin)
+        """Gives a worker a trial, unless how it ends is known already."""
+        if claim.pruned:
+            self._finish(claim, Outcome(reason="pruned"))
             return
-        worker.claim = claim
-        worker.heard_at = time.monotonic()  # of an idle one nothing is to be heard
-        worker.send(self._job(claim))
-
-    def _job(self, claim: Claim) -> Train:
-        return Train(
-            number=claim.number,
-            config=claim.config,
-            folder=str(self.recorder.folder(claim.number)),
-            seed=self.job.seed,
-            metric=self.job.metric,
-            precision=self.job.precision,
-        )
+        trials = self._stored(self.claims.trials)
+        if same := self.claims.scheduler.duplicate_of(trials[claim.number], trials):
+            assert same.reason is not None
+            is_complete = same.value is not None
+            self._finish(
+                claim,
+                Outcome(
+                    reason="duplicate" if is_complete else same.reason,
+                    value=same.value,
+                    message=f"Trial {same.number} had exactly these settings.",
+                ),
+            )
+            return
+        self.training[worker] = claim
+        self._heard_s[worker] = time.monotonic()  # while it was idle, it had nothing to say
+        worker.train(claim.number, claim.config)
 
     def _handle(self, worker: Worker, event: Event) -> None:
         if isinstance(event, Ready):
-            worker.ready = True
             self._failures.started()
             self.view.ready(worker, event)
-        claim = worker.claim
+        claim = self.training.get(worker)
         if claim is None:
             return
-        if isinstance(event, Started):
+        if worker in self._dropped:
+            self._handle_dropped(worker, event)
+        elif isinstance(event, Started):
             self.view.started(worker, claim, event)
         elif isinstance(event, Progress):
             self.view.progress(worker, event)
         elif isinstance(event, EpochEnd):
-            if len(event.values) > claim.reported:  # else a continued trial says where it stands
-                claim.deaths = 0
-            self._patiently(lambda: self.recorder.report(claim, event.values))
-            worker.send(self._verdict(claim, len(event.values)))
-            self.view.epoch(worker, claim, event)
+            self._epoch(worker, claim, event)
         elif isinstance(event, Finished):
             self._finished(worker, claim, event)
+
+    def _epoch(self, worker: Worker, claim: Claim, event: EpochEnd) -> None:
+        if len(event.values) > claim.reported:  # else a resumed trial says how far it is
+            claim.deaths = 0
+            self.epochs += 1
+        try:
+            self._stored(lambda: self.recorder.report(claim, event.values))
+        except TrialEndedError:
+            self._drop(worker, claim)
+            worker.send(Verdict(action="prune"))
+            return
+        worker.send(self._verdict(claim, len(event.values)))
+        self.view.epoch(worker, claim, event)
 
     def _verdict(self, claim: Claim, epoch: int) -> Verdict:
         if self.pausing or self.failure:
             return Verdict(action="pause")
-        hopeless = self._patiently(lambda: self.recorder.prunes(claim, epoch))
-        return Verdict(action="prune" if hopeless else "continue")
+        if epoch < claim.reported:
+            # Resumed from before its last report: it was judged then and is not judged again.
+            return Verdict(action="continue")
+        trials = self._stored(self.claims.trials)
+        return Verdict(action=self.claims.scheduler.judge(trials[claim.number], trials))
 
     def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
-        worker.claim = None
-        self.failure = self.failure or event.hindrance
-        if event.outcome is None or event.outcome.reason == "interrupted":
+        del self.training[worker]
+        self.failure = self.failure or event.fatal
+        outcome = event.outcome
+        if outcome is None or outcome.reason == "interrupted":
+            self.view.left(worker)
             if self._keeps(claim):
-                self._patiently(lambda: self.recorder.lay_aside(claim, event.outcome))
+                self._stored(lambda: self.recorder.pause(claim, outcome))
+                self._tidy()
             return
-        self._finish(claim, event.outcome)
-        if event.outcome.reason == "out of memory":
-            self.crew.replace(worker)
+        self._finish(claim, outcome, tidy=False)
+        self.view.left(worker)
+        if outcome.reason == "out of memory":
+            self.runner.replace(worker)
         else:
-            if worker.has_grown(event.resident_bytes):
-                self.crew.renew(worker)
-            self._assign()  # the worker trains on while files are collected
-        self._patiently(self.recorder.collect)
+            self._assign()  # the worker trains on while files are tidied
+        self._tidy(claim.number)
 
-    def _finish(self, claim: Claim, outcome: Outcome) -> None:
+    def _finish(self, claim: Claim, outcome: Outcome, *, tidy: bool = True) -> None:
         if not self._keeps(claim):
             self.view.show(f"Trial {claim.number} was taken over by another process.")
             return
-        self._patiently(lambda: self.recorder.finish(claim, outcome))
+        self._stored(lambda: self.recorder.finish(claim, outcome))
         self.view.finished(claim, outcome)
         self.failure = self.failure or self._failures.of_trial(outcome)
+        if tidy:
+            self._tidy(claim.number)
+
+    def _drop(self, worker: Worker, claim: Claim) -> None:
+        """Lets a worker go of a trial that was ended in the dashboard, at the end of its epoch."""
+        self.view.show(f"Trial {claim.number} was ended by somebody else; it is dropped.")
+        self.view.left(worker)
+        self._dropped.add(worker)
+
+    def _handle_dropped(self, worker: Worker, event: Event) -> None:
+        if isinstance(event, EpochEnd):
+            worker.send(Verdict(action="prune"))
+        elif isinstance(event, Finished):
+            self._let_go(worker, self.training.pop(worker))
+
+    def _let_go(self, worker: Worker, claim: Claim) -> None:
+        self._dropped.discard(worker)
+        self.recorder.leases.release(claim.trial_id)
+        self._tidy(claim.number)
+
+    def _tidy(self, ended: int | None = None) -> None:
+        def keep() -> Keep:
+            return self.claims.scheduler.keep(self.claims.trials())
+
+        self._stored(lambda: self.recorder.tidy(keep, ended))
 
     def _keeps(self, claim: Claim) -> bool:
-        """Renews a trial's lease; False where it was lost."""
-        return self._patiently(lambda: self.recorder.leases.renew(claim.trial_id))
+        """Renews a trial's lease; False if it was lost."""
+        return self._stored(lambda: self.recorder.leases.renew(claim.trial_id))
 
-    def _patiently(self, call: Callable[[], T]) -> T:
-        return patiently(call, self.view.show)
+    def _stored(self, call: Callable[[], T]) -> T:
+        """Calls what reads or writes the study, and waits while its server is away.
 
-    def _died(self, worker: Worker) -> None:
+        Raises:
+            StudyGoneError: The study was deleted.
+        """
+        try:
+            return retry(call, self.view.show)
+        except KeyError as error:  # what Optuna raises where there is no such study or trial
+            if self.recorder.exists():
+                raise
+            raise StudyGoneError from error
+
+    def _died(self, worker: Worker, end: WorkerEnd) -> None:
         """A worker has ended without a word (killed, or it crashed), or speaks gibberish."""
-        claim, was_ready = worker.claim, worker.ready
-        status = self.crew.replace(worker, at_once=bool(worker.gibberish))
+        claim = self.training.pop(worker, None)
         if claim is None:
-            if not was_ready:
-                self.failure = self.failure or self._failures.of_start(worker, status)
-        elif outcome := self._failures.of_death(worker, claim, status):
+            if not worker.ready:
+                self.failure = self.failure or self._failures.of_start(end)
+        elif worker in self._dropped:
+            self._let_go(worker, claim)
+        elif outcome := self._failures.of_death(claim, end):
             self._finish(claim, outcome)
         else:
-            why = death_of(worker, status)
-            self.view.show(f"Trial {claim.number}: its worker ended ({why}); it is continued.")
+            self.view.show(
+                f"Trial {claim.number}: its worker ended ({end.cause}); it is continued."
+            )
             self.claims.give_back(claim)
+        self.view.left(worker)
 
     def _keep_time(self) -> None:
         self._beat()
         now = time.monotonic()
-        if self.deadline and now >= self.deadline:
+        if self.deadline_s and now >= self.deadline_s:
             self._end_in_time(now)
-        for worker in self.crew.busy():
-            if now - worker.heard_at > HUNG_S:
+        # Of one that was just started, time counts from now.
+        self._heard_s = {worker: self._heard_s.get(worker, now) for worker in self.runner.workers}
+        for worker, heard_s in list(self._heard_s.items()):
+            if now - heard_s > HUNG_S and (worker in self.training or not worker.ready):
                 self._hung(worker)
 
     def _end_in_time(self, now: float) -> None:
-        """Lays trials aside within their epoch, and kills workers that cannot be told.
+        """Pauses trials within their epoch, and kills workers that do not listen.
 
-        One that is told, and says how its trial stands, is heard meanwhile.
+        One that listens, and says how far its trial is, is waited for.
         """
-        for worker in self.crew.busy():
-            if self._stopped_at is None:
+        for worker, claim in list(self.training.items()):
+            if self._stopped_s is None:
                 worker.send(Stop())
-            elif worker.claim and now - max(self._stopped_at, worker.heard_at) > STOP_S:
-                self.recorder.leases.release(worker.claim.trial_id)
-                worker.claim = None
-                self.crew.replace(worker, at_once=True)
-        self.pausing, self._stopped_at = True, self._stopped_at or now
+            elif now - max(self._stopped_s, self._heard_s[worker]) > STOP_S:
+                self._kill(worker)
+                self.view.left(worker)
+                self.recorder.leases.release(claim.trial_id)
+        self.pausing, self._stopped_s = True, self._stopped_s or now
 
     def _beat(self) -> None:
-        """Keeps the leases of all trials in hand, and lets go of those that were lost."""
+        """Keeps the leases of all trials that this process has, and lets go of lost ones."""
         now = time.monotonic()
-        if now - self._beat_at < BEAT_S:
+        if now - self._beat_s < BEAT_S:
             return
-        self._beat_at = now
-        self._failures.beat()
-        self._patiently(self.claims.renew)
-        for worker in self.crew.busy():
-            claim = worker.claim
-            if claim and not self._keeps(claim):
+        self._beat_s = now
+        self._stored(self.claims.renew)
+        for worker, claim in list(self.training.items()):
+            if worker in self._dropped:
+                continue
+            if not self._keeps(claim):
                 self.view.show(f"Trial {claim.number} was taken over by another process.")
-                worker.claim = None
-                self.crew.replace(worker, at_once=True)
+                self._kill(worker)
+                self.view.left(worker)
+            elif self._stored(lambda claim=claim: self.recorder.has_ended(claim)):  # type: ignore[misc]
+                self._drop(worker, claim)
+                worker.send(Stop())
 
     def _hung(self, worker: Worker) -> None:
-        claim = worker.claim
-        self.crew.replace(worker, at_once=True)
-        if claim:
+        claim = self.training.get(worker)
+        end = self._kill(worker)
+        silence = f"no sign of life for {HUNG_S:.0f} s"
+        if claim is None:
+            self.failure = self.failure or self._failures.of_start(replace(end, cause=silence))
+        else:
             message = f"No sign of life for {HUNG_S:.0f} s; the worker was killed."
             self._finish(claim, Outcome(reason="hung", message=message))
+        self.view.left(worker)
+
+    def _kill(self, worker: Worker) -> WorkerEnd:
+        """Kills a worker, which loses its trial."""
+        self.training.pop(worker, None)
+        self._dropped.discard(worker)
+        return self.runner.replace(worker, at_once=True)

@@ -1,12 +1,14 @@
-"""What is made of failures: how a trial ended whose worker died, and when a search is to stop."""
+"""What is made of workers that die: how their trial ended, and when a search is to stop."""
 
 from __future__ import annotations
 
+import re
+import signal
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from hpo.search.claims import Claim
-from hpo.search.crew import Worker
-from hpo.search.memory import oom_kills, starvation
+from hpo.search.runner import WorkerEnd
 from studies.record import Outcome
 
 SAME_FAILURES = 3
@@ -15,6 +17,13 @@ MAX_DEATHS = 3
 """A trial whose worker ended this often without an epoch in between has failed; so has a search
 whose workers were killed this often in a row before they could be used."""
 
+_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
+_KILL = -9  # SIGKILL, a name that not every system has
+_ABORTS = (-signal.SIGABRT, 127)
+"""How a process ends that gives up when it gets no memory: C++ and TensorFlow, and glibc."""
+_CRASHES = (*_ABORTS, -signal.SIGSEGV, -7)  # SIGBUS
+_WORDS = re.compile(r"bad_alloc|out of memory|(?:cannot|failed to|unable to) allocate", re.I)
+
 
 @dataclass
 class Failures:
@@ -22,53 +31,91 @@ class Failures:
 
     _causes: list[str] = field(default_factory=list)
     _failed_starts: int = 0
-    _oom_kills: int = field(default_factory=oom_kills)
-
-    def beat(self) -> None:
-        """Takes note of what the kernel has killed by now; to be called every few seconds."""
-        self._oom_kills = oom_kills()
 
     def started(self) -> None:
         """A worker can be used."""
         self._failed_starts = 0
 
-    def of_start(self, worker: Worker, status: int) -> str | None:
+    def of_start(self, end: WorkerEnd) -> str | None:
         """Returns why the search is to stop, now that a worker ended before it could be used.
 
         One that ended by itself would do so again; one that was killed may not.
         """
         self._failed_starts += 1
-        if status >= 0 or self._failed_starts >= MAX_DEATHS:
-            return f"A worker could not start. {_last_line(worker)}"
-        return None
+        if end.killed and self._failed_starts < MAX_DEATHS:
+            return None
+        return f"A worker could not start ({end.cause}). {_last_line(end)}".strip()
 
-    def of_death(self, worker: Worker, claim: Claim, status: int) -> Outcome | None:
+    def of_death(self, claim: Claim, end: WorkerEnd) -> Outcome | None:
         """Returns how a trial ended whose worker did; None where another is to go on with it."""
         claim.deaths += 1
-        if starved := starvation(status, worker.printed, self._oom_kills):
-            return Outcome(reason="out of memory", message=starved)
+        if end.out_of_memory:
+            return Outcome(reason="out of memory", message=end.out_of_memory)
         if claim.deaths < MAX_DEATHS:
             return None
-        why = death_of(worker, status)
-        message = f"Its worker ended {claim.deaths} times, {why}. {_last_line(worker)}"
-        return Outcome(reason="failed", message=message)
+        message = f"Its worker ended {claim.deaths} times ({end.cause}). {_last_line(end)}"
+        return Outcome(reason="failed", message=message.strip())
 
     def of_trial(self, outcome: Outcome) -> str | None:
         """Returns the cause that has ended too many trials in a row for the search to go on."""
         if outcome.reason != "failed":
             self._causes.clear()
             return None
-        self._causes.append((outcome.message or "").strip().splitlines()[-1:][0])
+        self._causes.append((outcome.message or "unknown").strip().splitlines()[-1])
         latest = self._causes[-SAME_FAILURES:]
         return latest[0] if len(latest) == SAME_FAILURES and len(set(latest)) == 1 else None
 
 
-def death_of(worker: Worker, status: int) -> str:
-    """Returns what ended a worker: its exit status, or what it said that is no event."""
-    return f"it said {worker.gibberish}, which is no event" if worker.gibberish else str(status)
+def oom_kills() -> int:
+    """Returns how many processes the kernel's out-of-memory killer has ended so far.
+
+    Counted for this container and for the whole machine; 0 where the kernel does not say.
+    """
+    total = 0
+    for path in _COUNTERS:
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
+    return total
 
 
-def _last_line(worker: Worker) -> str:
+def out_of_memory(status: int, printed: str, oom_kills_before: int) -> str | None:
+    """Returns how a process of this machine ended for lack of memory; None if it did not.
+
+    Args:
+        status: Its exit status, negative for a signal.
+        printed: What it printed last.
+        oom_kills_before: `oom_kills()` of a while ago.
+    """
+    if status == _KILL and oom_kills() > oom_kills_before:
+        return "The kernel killed the worker because memory ran out."
+    said = [line.strip() for line in printed.splitlines() if _WORDS.search(line)]
+    if status in _ABORTS and said:
+        return f"The worker got no more memory: {said[-1][:200]}"
+    limit_bytes = _limit_bytes()
+    if status in _CRASHES and limit_bytes is not None:
+        # Below a limit TensorFlow also follows null pointers and breaks off without a word.
+        return (
+            f"The worker crashed ({status}) under the memory limit of "
+            f"{limit_bytes / 1e9:.1f} GB that is set (ulimit -v)."
+        )
+    return None
+
+
+def _limit_bytes() -> int | None:
+    """Returns the limit on memory that this process has, and its workers with it."""
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return None
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit_bytes == resource.RLIM_INFINITY else limit_bytes
+
+
+def _last_line(end: WorkerEnd) -> str:
     """Returns the last line a worker printed, with where to read the rest."""
-    lines = worker.printed.strip().splitlines()
-    return f"{lines[-1] if lines else ''} (see {worker.log})".strip()
+    lines = end.printed.strip().splitlines()
+    where = f" (see {end.log})" if end.log else ""
+    return f"{lines[-1] if lines else ''}{where}".strip()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.storages import RDBStorage
 
 from hpo.paths import Paths
-from hpo.search.artifacts import Artifacts
+from hpo.search.files import Files
 from studies.errors import StudyError
 from studies.record import STUDY_KEY, StudyRecord, read_study
 from studies.storage import masked, open_storage
@@ -30,20 +29,13 @@ class OpenStudy:
         study: The Optuna study.
         record: What it was created with.
         storage: Its storage.
-        artifacts: Its artifacts.
-        folder: Its checkpoints and logs.
+        files: Its files.
     """
 
     study: optuna.Study
     record: StudyRecord
     storage: RDBStorage
-    artifacts: Artifacts
-    folder: Path
-
-    @property
-    def stamps(self) -> Path:
-        """File with what tells whether the data set is as it was."""
-        return self.folder / "files.json"
+    files: Files
 
 
 def read_manifest(opened: OpenStudy) -> Manifest:
@@ -54,7 +46,7 @@ def read_manifest(opened: OpenStudy) -> Manifest:
     """
     from data_pipeline.manifest import Manifest
 
-    path = opened.artifacts.path(opened.record.manifest_artifact)
+    path = opened.files.manifest
     try:
         return Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
@@ -127,6 +119,5 @@ def open_study(
         study=study,
         record=record,
         storage=storage,
-        artifacts=Artifacts(study, storage, paths.artifacts),
-        folder=paths.study(study.study_name, record.manifest_artifact),
+        files=Files(study, storage, paths, record.manifest_artifact),
     )

@@ -16,7 +16,7 @@ from optuna.storages import RDBStorage
 from data_pipeline.datasets import DATASETS
 from data_pipeline.unchanged import write_stamps
 from hpo.paths import Paths
-from hpo.search.artifacts import Artifacts
+from hpo.search.files import Files, new_key
 from hpo.search.open_study import OpenStudy, names, open_study
 from hpo.search.plan import Plan
 from studies.errors import StudyError
@@ -52,7 +52,7 @@ def prepare(
             suit the data; says what differs. No study is created.
         DataError: The data set cannot be trained on. No study is created.
     """
-    _check_name(name)
+    require_name(name)
     plan = None if paths.exist else make_plan()  # a refusal then leaves nothing
     storage = open_storage(paths.storage)
     if opened := _existing(paths, storage, name, asked):
@@ -68,9 +68,9 @@ def prepare(
         )
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
             study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
-        record = _create(study, Artifacts(study, storage, paths.artifacts), plan)
+        record = _create(Files(study, storage, paths, new_key()), plan)
     opened = open_study(paths, study, storage, record)
-    write_stamps(plan.manifest, opened.stamps)
+    write_stamps(plan.manifest, opened.files.stamps)
     return opened
 
 
@@ -84,8 +84,12 @@ def describe(opened: OpenStudy) -> str:
     )
 
 
-def _check_name(name: str) -> None:
-    """Refuses names that would lead out of the folder of studies."""
+def require_name(name: str) -> None:
+    """Refuses names that would lead out of the folder of studies.
+
+    Raises:
+        StudyError: It is one.
+    """
     if not re.fullmatch(r"[\w][\w .+-]{0,99}", name):
         raise StudyError(
             "A study's name begins with a letter or digit and holds letters, digits, spaces and "
@@ -134,17 +138,18 @@ def _refuse_foreign(study: optuna.Study) -> None:
         )
 
 
-def _create(study: optuna.Study, artifacts: Artifacts, plan: Plan) -> StudyRecord:
+def _create(files: Files, plan: Plan) -> StudyRecord:
     """Stores everything the study is searched with; its record is written last."""
+    study, manifest = files.study, plan.manifest
+    files.write_manifest(manifest.model_dump_json())
     for label, params in plan.first.items():
         study.enqueue_trial(dict(params), user_attrs={LABEL_KEY: label})
-    manifest = plan.manifest
     record = StudyRecord(
         settings=plan.settings.model_dump(mode="json"),
         space=plan.space.model_dump(mode="json"),
         facts=plan.facts.model_dump(),
         manifest_digest=manifest.digest,
-        manifest_artifact=artifacts.add_text("manifest.json", manifest.model_dump_json()),
+        manifest_artifact=files.key,
         unavailable=dict(plan.unavailable),
         versions={package: version(package) for package in PACKAGES},
     )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +16,20 @@ from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Decoded, open_store
 from data_pipeline.unchanged import require_unchanged
-from hpo.search.board import new_board
+from hpo.search.board import duration, new_board
 from hpo.search.claims import Claims
-from hpo.search.coordinator import JobSettings, Search
-from hpo.search.crew import Crew
+from hpo.search.coordinator import Search, StudyGoneError
 from hpo.search.open_study import OpenStudy, read_manifest
+from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
-from hpo.search.views import LineView, TableView
-from hpo.training.protocol import Begin, Train
+from hpo.search.runner import Runner, Setup
+from hpo.search.views import LineView, TableView, is_live
+from studies.errors import StudyError
 from studies.grid import combinations
 from studies.leases import Leases
-from studies.pruners import make_pruner
-from studies.record import TOTAL_KEY
+from studies.metrics import METRICS
+from studies.record import STUDY_KEY, TOTAL_KEY
+from studies.scheduler import Done, Scheduler
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
 from studies.stateless_sampler import StatelessSampler
@@ -39,7 +40,7 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        interrupted: By Ctrl-C or SIGTERM.
+        interrupted: By Ctrl-C, SIGTERM or the end of the terminal.
         out_of_time: By `--timeout`.
         failure: What made it stop, or None.
     """
@@ -50,25 +51,20 @@ class Ending:
 
 
 @contextmanager
-def new_crew() -> Iterator[Crew]:
-    """Yields a crew, whose workers are ended at once where they have not been by then."""
-    crew = Crew()
+def new_pool() -> Iterator[WorkerPool]:
+    """Yields a pool of workers, which are ended at once where they have not been by then."""
+    pool = WorkerPool()
     try:
-        yield crew
+        yield pool
     finally:
-        crew.close(at_once=True)
-
-
-def start_early(crew: Crew, settings: StudySettings) -> None:
-    """Starts the workers of a study that is about to be created."""
-    crew.start(settings.workers, _gpus(settings))
+        pool.close(at_once=True)
 
 
 def run_study(
     opened: OpenStudy,
     asked: Mapping[str, Any],
     console: Console,
-    crew: Crew,
+    runner: Runner,
     *,
     began_s: float,
     decoded: Decoded | None = None,
@@ -79,49 +75,75 @@ def run_study(
         opened: The study.
         asked: What the user wrote now; of it only what may change on a continued study counts.
         console: Where to show it.
-        crew: Who trains them.
+        runner: What trains them.
         began_s: Monotonic time at which the user typed the command, from which `--timeout` counts.
         decoded: Images that were decoded while the data set was read.
+
+    Raises:
+        StudyError: The study was deleted or renamed meanwhile.
     """
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
     settings = StudySettings.model_validate(opened.record.settings | now)
-    recorder = _recorder(opened, settings)
+    opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
     space, total = Space.model_validate(opened.record.space), settings.trials
     if settings.sampler.name == "exhaustive":
         total = min(total, combinations(space))
-    claims = Claims(
-        study=opened.study,
-        space=space,
-        facts=DataFacts.model_validate(opened.record.facts),
-        leases=recorder.leases,
-        total=total,
+    scheduler = Scheduler(
+        settings.pruner, total, settings.keep_top, METRICS[settings.metric].maximize
     )
-    board = new_board(opened.study.study_name, settings.metric, total)
-    board.resume(opened.study)
-    if claims.finished():
+    leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
+    claims = Claims(opened.study, space, facts, leases, scheduler)
+    trials = claims.trials()
+    if isinstance(scheduler.next(trials), Done):
         console.print(
             f"The study has its {total} trials; none was trained. For more: --trials {2 * total}",
             highlight=False,
         )
         return Ending(False, False, None)
+    board = new_board(opened.study.study_name, settings.metric, total)
+    board.resume(trials)
     manifest = read_manifest(opened)
-    require_unchanged(manifest, opened.stamps)
-    view = (TableView if console.is_terminal else LineView)(board, console)
-    job = JobSettings(settings.seed, settings.metric, settings.precision)
-    deadline = began_s + settings.timeout_s if settings.timeout_s else None
-    search = Search(claims, recorder, crew, job, view, deadline)
-    crew.start(settings.workers, _gpus(settings))
-    crew.begin(_begin(opened, settings, search.first()), opened.folder / "logs")
-    with view:
-        _decode(manifest, settings, view, decoded)  # while the workers make themselves ready
-        with _signals(search, view) as signalled:
-            try:
-                search.run()
-            finally:
-                crew.close(at_once=bool(search.failure) or len(signalled) > 1)
-    return Ending(bool(signalled), search.pausing and not signalled, search.failure)
+    require_unchanged(manifest, opened.files.stamps)
+    view = (TableView if is_live(console) else LineView)(board, console)
+    recorder = Recorder(opened.study, opened.files, leases, settings.metric)
+    deadline_s = began_s + settings.timeout_s if settings.timeout_s else None
+    search = Search(claims, recorder, runner, view, deadline_s)
+    try:
+        runner.start(settings.workers, settings.device)
+        runner.begin(_setup(settings), opened.files, search.first())
+        with view:
+            _decode(manifest, settings, view, decoded)  # while the workers get ready
+            prepared_s = time.monotonic() - began_s
+            with _signals(search, view) as signalled:
+                try:
+                    search.run()
+                finally:
+                    runner.close(at_once=bool(search.failure) or len(signalled) > 1)
+    except StudyGoneError as error:
+        runner.close(at_once=True)
+        raise StudyError(_what_became_of(opened)) from error
+    out_of_time = search.pausing and not signalled
+    failure = search.failure
+    if out_of_time and not failure and not search.epochs:
+        failure = (
+            "--timeout must leave time to train an epoch. Received: "
+            f"{duration(settings.timeout_s)}, of which {duration(prepared_s)} went by until the "
+            "images were ready, which is faster the next time. Give more."
+        )
+    return Ending(bool(signalled), out_of_time, failure)
+
+
+def _setup(settings: StudySettings) -> Setup:
+    assert settings.image_size_px is not None
+    return Setup(
+        image_size_px=settings.image_size_px,
+        device=settings.device,
+        seed=settings.seed,
+        metric=settings.metric,
+        precision=settings.precision,
+    )
 
 
 def _decode(
@@ -139,66 +161,60 @@ def _decode(
         decoded.clear()
 
 
-def _recorder(opened: OpenStudy, settings: StudySettings) -> Recorder:
-    study = opened.study
-    study.sampler = StatelessSampler(settings.sampler, settings.seed)
-    study.pruner = make_pruner(settings.pruner)
-    trials_folder = opened.folder / "trials"
-    trials_folder.mkdir(parents=True, exist_ok=True)
-    return Recorder(
-        study=study,
-        artifacts=opened.artifacts,
-        leases=Leases(opened.storage.engine),
-        trials_folder=trials_folder,
-        metric=settings.metric,
-        keep_top=settings.keep_top,
+def _what_became_of(opened: OpenStudy) -> str:
+    """Deletes the files of a study that was deleted, and returns what to tell the user.
+
+    The dashboard renames a study by making a copy of it, which needs the files, and deleting it.
+    """
+    old = opened.study.study_name
+    for study in opened.storage.get_all_studies():
+        record = study.user_attrs.get(STUDY_KEY, {})
+        if record.get("manifest_artifact") == opened.files.key:
+            return (
+                f"A study keeps its name while it is searched. Received: {old!r}, which is now "
+                f"{study.study_name!r}. Type the command again with --study {study.study_name}; "
+                "nothing is lost."
+            )
+    opened.files.delete()
+    return (
+        f"A study must be there while it is searched. Received: {old!r}, which was deleted. "
+        "Its files are deleted, too; the command begins it anew."
     )
-
-
-def _begin(opened: OpenStudy, settings: StudySettings, first: Train | None) -> Begin:
-    assert settings.image_size_px is not None
-    return Begin(
-        manifest=str(opened.artifacts.path(opened.record.manifest_artifact).resolve()),
-        image_size_px=settings.image_size_px,
-        device=settings.device,
-        threads=max(1, len(os.sched_getaffinity(0)) // settings.workers),
-        first=first,
-    )
-
-
-def _gpus(settings: StudySettings) -> Sequence[str]:
-    return gpu_ids() if settings.device != "cpu" else ()
-
-
-def gpu_ids() -> tuple[str, ...]:
-    """Returns the ids of the GPUs that workers may use, without importing TensorFlow."""
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        return tuple(filter(None, os.environ["CUDA_VISIBLE_DEVICES"].split(",")))
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    lines = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
-    return tuple(str(index) for index in range(len(lines)))
 
 
 @contextmanager
 def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
-    """Lets the first Ctrl-C or SIGTERM finish the epochs under way, and the second end at once.
+    """Lets the first signal finish the epochs under way, and the second end at once.
+
+    SIGHUP comes when the terminal is closed, from the system and often again from the shell, so it
+    never ends anything at once. Nothing can be printed from then on.
 
     Yields:
-        The signals that came.
+        The signals that came, each repetition of SIGHUP left out.
     """
     came: list[int] = []
+    terminals = [number for number in (1, 2) if os.isatty(number)]
+    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
 
     def handle(number: int, _: object) -> None:
-        came.append(number)
         search.pause()
+        if number == hang_up:
+            with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is needed
+                for terminal in terminals:
+                    os.dup2(nowhere.fileno(), terminal)
+            if came:
+                return
+        came.append(number)
         if len(came) > 1:
             view.show("Stopping at once. Nothing is lost: type the same command again.")
             raise KeyboardInterrupt
         view.show("Finishing the epoch and saving; once more to stop at once.")
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM, hang_up):
+        # `nohup` has SIGHUP ignored, and means it.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, handle)
     try:
         yield came
     finally:

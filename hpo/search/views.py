@@ -7,9 +7,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.search.board import Board, Row, duration
+from hpo.search.board import Board, duration
 from hpo.search.claims import Claim
-from hpo.search.crew import Worker
+from hpo.search.runner import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
 from studies.record import Outcome
 
@@ -20,6 +20,15 @@ ENDS = {
     "duplicate": "dim",
     "running": "cyan",
 }
+
+
+TIMES_FROM_COLUMNS = 100
+"""Narrower terminals have no room for speed and time."""
+
+
+def is_live(console: Console) -> bool:
+    """Whether a table that is drawn anew can be shown: on a terminal, whatever FORCE_COLOR says."""
+    return console.file.isatty() and not console.is_dumb_terminal
 
 
 class LineView:
@@ -66,6 +75,10 @@ class LineView:
             f"training loss {event.metrics['loss']:.4f}"
         )
 
+    def left(self, worker: Worker) -> None:
+        """A worker trains no trial any more."""
+        self.board.left(worker)
+
     def finished(self, claim: Claim, outcome: Outcome) -> None:
         """A trial has ended."""
         row = self.board.ended(claim, outcome)
@@ -86,7 +99,7 @@ class TableView(LineView):
 
     def __init__(self, board: Board, console: Console) -> None:
         super().__init__(board, console)
-        self._live = Live(console=console, get_renderable=self._render, refresh_per_second=4)
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> TableView:
         self._live.start()
@@ -118,55 +131,50 @@ class TableView(LineView):
             last = outcome.message.strip().splitlines()[-1]
             self.show(f"trial {claim.number} {outcome.reason}: {last}")
 
-    def _render(self) -> RenderableType:
-        board = self.board
-        table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
-        for name, right in _COLUMNS:
-            table.add_column(name, justify="right" if right else "left", no_wrap=True)
-        for row in [*board.recent, *board.running.values()]:
-            table.add_row(*_cells(row, board), style="bold" if _is_best(row, board) else "")
-        devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow"
-        doing = f", {board.activity}" if board.activity else ""
-        head = Text.assemble(
-            ("hpo ", "bold"),
-            (board.study, "bold cyan"),
-            f"  {board.finished}/{board.total} trials  best {board.metric.label} ",
-            (_best(board), "bold green"),
-            f"  time left {duration(board.eta_s)}  {devices}{doing}",
+    def _table(self) -> RenderableType:
+        return render(self.board, self._live.console.width)
+
+
+def render(board: Board, columns: int) -> RenderableType:
+    """Returns the table of a search.
+
+    Args:
+        board: What it shows.
+        columns: Width of the terminal. The settings take what the figures leave of it.
+    """
+    table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
+    with_times = columns >= TIMES_FROM_COLUMNS
+    table.add_column("trial", justify="right", no_wrap=True)
+    table.add_column("settings", ratio=1, no_wrap=True, overflow="ellipsis")
+    for name in ("epoch", "last", "best", *(("images/s", "time") if with_times else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for row in [*board.recent, *board.running.values()]:
+        state = row.ended or "running"
+        label = f"[{row.label}] " if row.label else ""
+        done = f" {row.done:4.0%}" if not row.ended and row.done else ""
+        speed = f"{row.images_per_s:,.0f}" if row.images_per_s else "-"
+        times = (speed, duration(row.seconds) if row.ended else "")
+        table.add_row(
+            str(row.number),
+            Text(label + row.about),
+            f"{row.epoch}/{row.epochs}{done}",
+            _number(row.value),
+            _number(row.best),
+            *(times if with_times else ()),
+            Text(state, style=ENDS.get(state, "red")),
+            style="bold" if row.number == board.best_number and row.ended else "",
         )
-        return Group(head, table)
-
-
-_COLUMNS = (
-    ("trial", True),
-    ("settings", False),
-    ("epoch", True),
-    ("last", True),
-    ("best", True),
-    ("images/s", True),
-    ("time", True),
-    ("state", False),
-)
-
-
-def _cells(row: Row, board: Board) -> list[str | Text]:
-    state = row.ended or "running"
-    bar = f" {row.done:4.0%}" if not row.ended and row.done else ""
-    label = f"[{row.label}] " if row.label else ""
-    return [
-        str(row.number),
-        Text(label + row.about, overflow="ellipsis"),
-        f"{row.epoch}/{row.epochs}{bar}",
-        _number(row.value),
-        _number(row.best),
-        f"{row.images_per_s:,.0f}" if row.images_per_s else "-",
-        duration(row.seconds) if row.ended else "",
-        Text(state, style=ENDS.get(state, "red")),
-    ]
-
-
-def _is_best(row: Row, board: Board) -> bool:
-    return row.number == board.best_number and bool(row.ended)
+    devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow"
+    doing = f", {board.activity}" if board.activity else ""
+    head = Text.assemble(
+        ("hpo ", "bold"),
+        (board.study, "bold cyan"),
+        f"  {board.finished}/{board.total} trials  best {board.metric.label} ",
+        (_best(board), "bold green"),
+        f"  time left {duration(board.eta_s)}  {devices}{doing}",
+    )
+    return Group(head, table)
 
 
 def _number(value: float | None) -> str:

@@ -122,13 +122,13 @@ class Finished(_Message):
     Attributes:
         outcome: How; where it was laid aside how it stands, or None before its first epoch.
         resident_bytes: Memory the worker holds now.
-        hindrance: What keeps this and every other trial from going on, such as a full disk.
+        fatal: What keeps this and every other trial from going on, such as a full disk.
     """
 
     kind: Literal["finished"] = "finished"
     outcome: Outcome | None
     resident_bytes: int = 0
-    hindrance: str | None = None
+    fatal: str | None = None
 
 
 Command = Annotated[Begin | Train | Verdict | Stop, Field(discriminator="kind")]

@@ -46,18 +46,18 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
         How it ended, or how it stands where it was laid aside.
     """
     run = _Run(job, data, programs, link)
-    outcome = hindrance = None
+    outcome = fatal = None
     try:
         outcome = run.train()
     except LaidAside:
         outcome = run.standing()
     except Exception as error:
-        hindrance = mishaps.hindrance(error)
+        fatal = mishaps.hindrance(error)
         if starved := mishaps.starvation(error):
             outcome = run.outcome("out of memory", message=starved)
-        elif not hindrance:
+        elif not fatal:
             outcome = run.outcome("failed", message=traceback.format_exc())
-    return Finished(outcome=outcome, hindrance=hindrance)
+    return Finished(outcome=outcome, fatal=fatal)
 
 
 def make_ready(job: Train, data: TrialData, programs: Programs) -> None:

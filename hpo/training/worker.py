@@ -1,4 +1,4 @@
-"""The worker process: `python -m hpo.training.worker`, started by `hpo.search.crew`.
+"""The worker process: `python -m hpo.training.worker`, started by `hpo.search.processes`.
 
 Reads commands from standard input and writes events to standard output, one JSON object a line.
 What TensorFlow and Python print goes to standard error, which is the worker's log.

@@ -22,12 +22,13 @@ from data_pipeline.manifest import Manifest, create_manifest
 from data_pipeline.store import open_store
 from hpo.cli import main
 from hpo.paths import Paths
-from hpo.search.artifacts import Artifacts
+from hpo.search.files import Files, new_key
 from hpo.search.recorder import STATES
-from hpo.training.checkpoint import save_weights
+from hpo.training.checkpoint import best_path, save_weights
 from hpo.training.metrics import evaluate
 from models.config import ModelConfig, OptimizerConfig
 from studies.record import CONFIG_KEY, LABEL_KEY, Outcome, StudyRecord
+from studies.scheduler import Keep
 from studies.settings import StudySettings
 from studies.storage import default_url, open_storage
 from studies.trial_config import TrainingConfig, TrialConfig
@@ -124,24 +125,24 @@ def _make_study(folder: Path) -> None:
     manifest, _ = create_manifest(str(folder / "images"), seed=0)
     storage = open_storage(where.storage)
     study = optuna.create_study(study_name="colours", storage=storage, direction="maximize")
-    artifacts = Artifacts(study, storage, where.artifacts)
+    files = Files(study, storage, where, new_key())
+    files.write_manifest(manifest.model_dump_json())
     settings = StudySettings(data=manifest.source, image_size_px=IMAGE_SIZE_PX, trials=5)
     StudyRecord(
         settings=settings.model_dump(mode="json"),
         space={},
         facts={"classes": 3, "image_size_px": IMAGE_SIZE_PX, "train_images": 62},
         manifest_digest=manifest.digest,
-        manifest_artifact=artifacts.add_text("manifest.json", manifest.model_dump_json()),
+        manifest_artifact=files.key,
     ).save(study)
-    _add_trials(study, artifacts, manifest, folder / "scratch")
+    _add_trials(study, files, manifest)
 
 
-def _add_trials(
-    study: optuna.Study, artifacts: Artifacts, manifest: Manifest, scratch: Path
-) -> None:
+def _add_trials(study: optuna.Study, files: Files, manifest: Manifest) -> None:
     """Adds a trial of each ending; the weights of the baseline and of the best are kept."""
-    scratch.mkdir()
-    plain, trained = scratch / "plain.npz", scratch / "trained.npz"
+    plain, trained = (best_path(files.checkpoints(number), 2) for number in (BASELINE, BEST))
+    for path in (plain, trained):
+        path.parent.mkdir(parents=True)
     low, high = _train(manifest, plain, trained)
     assert high > low + 0.2
     complete = {BASELINE: low, SECOND: (low + high) / 2, BEST: high}
@@ -169,7 +170,7 @@ def _add_trials(
                 },
             )
         )
-    artifacts.keep([BASELINE, BEST], {BASELINE: plain, BEST: trained})
+    files.keep(Keep(weights={BASELINE: 2, BEST: 2}, checkpoints=frozenset()))
 
 
 def _history(value: float) -> dict[str, list[float]]:

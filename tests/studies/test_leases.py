@@ -20,20 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from studies import leases as module
 from studies.leases import LEASE_S, Leases, create_table, held, new_owner
 from studies.storage import open_storage
+from tests.clock import Clock
 from tests.studies.processes import at_once, new_database
 
 ELSEWHERE = "another-machine|1|0.0|abc"
-
-
-class Clock:
-    """A monotonic clock that stands still until it is told to go on."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        """Returns the time, in seconds."""
-        return self.now
 
 
 @pytest.fixture
@@ -188,6 +178,75 @@ def test_two_watchers_do_not_both_take_it(engine: sa.Engine, clock: Clock) -> No
     assert [watcher.take(5) for watcher in watchers] == [True, False]
 
 
+def test_a_zombie_is_dead(engine: sa.Engine) -> None:
+    """A process that has ended and that nobody has reaped is not waited for."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    assert Leases(engine, module.owner_of(child.pid)).take(5)
+    assert held(engine, [5]) == {5}
+    child.stdin.close()
+    deadline = time.monotonic() + 30
+    while module.psutil.Process(child.pid).status() != module.psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert held(engine, [5]) == set()
+    assert Leases(engine).holders() == {5: "gone"}
+    assert Leases(engine).take(5)
+    child.wait()
+
+
+class TestHolders:
+    """What a watcher knows of those that hold leases."""
+
+    def test_of_this_machine(self, engine: sa.Engine) -> None:
+        """It is known at once."""
+        mine, other = Leases(engine), Leases(engine)
+        assert mine.take(5)
+        assert other.take(6)
+        assert mine.holders() == {5: "us", 6: "alive"}
+
+    def test_of_another_machine(self, engine: sa.Engine, clock: Clock) -> None:
+        """A holder is in doubt until it beats, and gone when it has not for long."""
+        holder, watcher = Leases(engine, ELSEWHERE), Leases(engine)
+        assert holder.take(5)
+        assert watcher.holders() == {5: "doubtful"}
+        clock.now += LEASE_S - 1
+        assert watcher.holders() == {5: "doubtful"}
+        assert holder.renew(5)
+        assert watcher.holders() == {5: "alive"}
+        clock.now += LEASE_S
+        assert watcher.holders() == {5: "gone"}
+        assert watcher.take(5)
+
+    def test_a_lease_that_was_taken_meanwhile(self, engine: sa.Engine, clock: Clock) -> None:
+        """Its holder was alive a moment ago, unless the watcher has not looked for long."""
+        holder, watcher = Leases(engine, ELSEWHERE), Leases(engine)
+        assert watcher.holders() == {}
+        clock.now += LEASE_S - 1
+        assert holder.take(5)
+        assert watcher.holders() == {5: "alive"}
+        clock.now += LEASE_S + 1
+        assert holder.take(6)
+        assert watcher.holders() == {5: "doubtful", 6: "doubtful"}
+
+    def test_ours_of_which_nothing_is_known(self, engine: sa.Engine) -> None:
+        """A lease that was taken just before a connection was cut can be taken again."""
+        mine = Leases(engine)
+        assert mine.take(5)
+        mine.held.clear()
+        assert mine.holders() == {5: "gone"}
+        assert mine.take(5)
+
+
+def test_leases_of_a_deleted_study(engine: sa.Engine) -> None:
+    """They go, and no other study's do."""
+    leases = Leases(engine)
+    for key in (5, 6, 7, module.gate_of(3), module.collection_of(3), module.gate_of(4)):
+        assert leases.take(key)
+    module.forget(engine, 3, [5, 6, 999])
+    assert Leases(engine).holders().keys() == {7, module.gate_of(4)}
+
+
 class Holders(RuleBasedStateMachine):
     """Three processes of other machines that take, beat, pause and give back at will."""
 
@@ -243,8 +302,8 @@ class Holders(RuleBasedStateMachine):
         self.engine.dispose()
 
 
-TestHolders = Holders.TestCase
-TestHolders.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestManyHolders = Holders.TestCase
+TestManyHolders.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
 
 
 def test_one_of_eight_processes_wins_on_sqlite(tmp_path: Path) -> None:

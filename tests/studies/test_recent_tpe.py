@@ -9,7 +9,6 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from studies import recent_tpe as module
-from studies.pruners import PRUNERS, make_pruner
 from studies.recent_tpe import RecentTPESampler, recent
 
 X = {"x": FloatDistribution(-1.0, 1.0), "y": FloatDistribution(0.1, 10.0, log=True)}
@@ -81,23 +80,6 @@ def test_what_is_left_out_does_not_matter(short: None) -> None:
             study.add_trial(trial)
         proposals.append(study.ask(X).params)
     assert proposals[0] == proposals[1]
-
-
-@pytest.mark.parametrize("name", PRUNERS)
-def test_proposes_under_every_pruner(name: str) -> None:
-    """Hyperband hands samplers a study that denies most of its attributes."""
-    study = optuna.create_study(
-        direction="maximize",
-        sampler=RecentTPESampler(seed=3, n_startup_trials=2),
-        pruner=make_pruner(PRUNERS[name].settings()),
-    )
-    for _ in range(12):
-        trial = study.ask(X)
-        for epoch in range(1, 6):
-            trial.report(trial.params["x"] * epoch, epoch)
-        pruned = trial.should_prune()
-        study.tell(trial, None if pruned else 1.0, TrialState.PRUNED if pruned else None)
-    assert len({trial.params["x"] for trial in study.trials}) == 12
 
 
 def test_of_equal_values_the_lower_loss_is_good() -> None:

@@ -26,7 +26,7 @@ NAMED = {
     "coordinator": {
         "end of a trial": ("optuna.study.study", "Study.tell"),
         "report": ("hpo.search.recorder", "Recorder.report"),
-        "artifact": ("hpo.search.artifacts", "Artifacts._upload"),
+        "artifact": ("hpo.search.files", "_put"),
     },
     "worker": {
         "checkpoint": ("hpo.training.checkpoint", "save"),
@@ -39,9 +39,9 @@ FURTHER = {
     "coordinator": {
         "claim": ("hpo.search.claims", "Claims._claim"),
         "finish": ("hpo.search.recorder", "Recorder.finish"),
-        "collect": ("hpo.search.recorder", "Recorder.collect"),
-        "kept weights": ("hpo.search.artifacts", "Artifacts._put"),
-        "verdict": ("hpo.search.crew", "Worker.send"),
+        "collect": ("hpo.search.recorder", "Recorder.tidy"),
+        "kept weights": ("hpo.search.files", "Files.keep"),
+        "verdict": ("hpo.search.processes", "LocalWorker.send"),
     },
     "worker": {
         "event": ("hpo.training.worker", "PipeLink.send"),

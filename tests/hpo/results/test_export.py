@@ -80,8 +80,7 @@ def test_the_report_says_what_the_fresh_process_found(
 def test_a_model_that_is_another_is_not_kept(own_study: FinishedStudy) -> None:
     """Weights that do not give the recorded figure fail the export, and no file is left."""
     study = opened(own_study)
-    kept = study.artifacts.weights()
-    plain, trained = (study.artifacts.path(kept[n].artifact_id) for n in (BASELINE, BEST))
+    plain, trained = (study.files.weights()[number] for number in (BASELINE, BEST))
     trained.write_bytes(plain.read_bytes())
     target = own_study.folder / "model.keras"
     with pytest.raises(ModelError, match="must reproduce its trial's validation accuracy"):
@@ -108,7 +107,7 @@ def test_weights_that_were_not_kept_are_named(finished_study: FinishedStudy) -> 
 def test_damaged_weights_are_said_to_be(own_study: FinishedStudy, damage: str) -> None:
     """A deleted or cut-off weights file is a message, not a traceback."""
     study = opened(own_study)
-    file = study.artifacts.path(study.artifacts.weights()[BEST].artifact_id)
+    file = study.files.weights()[BEST]
     file.unlink() if damage == "missing" else os.truncate(file, 1000)
     with pytest.raises(StudyError, match="Received: their file is gone or damaged"):
         export(study, study.study.trials[BEST], own_study.folder / "model.keras")

@@ -11,12 +11,15 @@ import sys
 from pathlib import Path
 
 from hpo.cli import main
-from hpo.search import coordinator, crew
+from hpo.search import coordinator, processes
+from hpo.training.checkpoint import best_path
 from studies import leases
 
 SCRIPT = Path(__file__).with_name("fake_worker.py")
 
-crew.WORKER = (sys.executable, str(SCRIPT), os.environ.get("HPO_TEST_EPOCH_S", "0"))
+SUFFIX = best_path(Path(), 0).suffix
+
+processes.WORKER = (sys.executable, str(SCRIPT), os.environ.get("HPO_TEST_EPOCH_S", "0"), SUFFIX)
 if lease_s := float(os.environ.get("HPO_TEST_LEASE_S", "0")):
     leases.LEASE_S, coordinator.BEAT_S = lease_s, lease_s / 5
 

@@ -1,7 +1,7 @@
 """A worker that trains nothing: it speaks the protocol and answers at once with a made-up curve.
 
-A script by itself, so that sixteen of them start in no time: `python fake_worker.py [SECONDS]`,
-where an epoch takes SECONDS.
+A script by itself, so that sixteen of them start in no time: `python fake_worker.py [SECONDS
+[SUFFIX]]`, where an epoch takes SECONDS, and SUFFIX ends the name of a file with weights.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def objective(config: dict[str, Any]) -> float:
     return 0.9 - 0.05 * abs(rate + 3) - 0.1 * config["model"]["dropout"] + 0.05 * noise
 
 
-def train(job: dict[str, Any], epoch_s: float) -> None:
+def train(job: dict[str, Any], epoch_s: float, suffix: str) -> None:
     """Answers for one trial."""
     folder = Path(job["folder"])
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
         if answer["action"] == "prune":
             reason = "pruned"
             break
-    (folder / f"best-{done:04d}.npz").write_bytes(bytes(1000))
+    (folder / f"best-{done:04d}{suffix}").write_bytes(bytes(1000))
     names = ("accuracy", "loss", "val_accuracy", "val_loss", "val_macro_f1")
     say(
         "finished",
@@ -80,12 +80,13 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
 def main() -> None:
     """Trains trials until there are no more."""
     epoch_s = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0
+    suffix = sys.argv[2] if len(sys.argv) > 2 else ""
     say("ready", device="none")
     while (job := hear())["kind"] != "train":
         pass
     while True:
         if job["kind"] == "train":
-            train(job, epoch_s)
+            train(job, epoch_s, suffix)
         job = hear()
 
 

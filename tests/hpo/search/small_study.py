@@ -9,13 +9,16 @@ import numpy as np
 import optuna
 from optuna.storages import RDBStorage
 
-from hpo.search.artifacts import Artifacts
+from hpo.paths import Paths
 from hpo.search.claims import Claim, Claims
+from hpo.search.files import Files
 from hpo.search.recorder import Recorder
-from hpo.training.checkpoint import best_path, save_weights
+from hpo.training.checkpoint import best_path, load_weights, save_weights
 from studies.leases import Leases
+from studies.pruners import NoPruner
 from studies.record import Outcome
 from studies.samplers import Random
+from studies.scheduler import Rule, Scheduler
 from studies.space import Space
 from studies.stateless_sampler import StatelessSampler
 from studies.storage import default_url, open_storage
@@ -33,6 +36,7 @@ FEW = space_of(
         "batch_size": [16, 32],
         "epochs": 5,
         "augmentation": "none",
+        "mixup_alpha": 0.0,
     },
     facts=DIGITS,
 )
@@ -57,17 +61,39 @@ def storage_of(study: optuna.Study) -> RDBStorage:
     return storage
 
 
-def claims_of(study: optuna.Study, total: int = 3, space: Space = SPACE) -> Claims:
+def claims_of(
+    study: optuna.Study,
+    total: int = 3,
+    space: Space = SPACE,
+    rule: Rule | None = None,
+    keep_top: int = 2,
+) -> Claims:
     """What another process would claim with."""
-    return Claims(study, space, DIGITS, Leases(storage_of(study).engine), total)
+    scheduler = Scheduler(rule or NoPruner(), total, keep_top)
+    return Claims(study, space, DIGITS, Leases(storage_of(study).engine), scheduler)
 
 
-def recorder_of(study: optuna.Study, claims: Claims, folder: Path, keep_top: int = 2) -> Recorder:
+def next_of(claims: Claims) -> Claim:
+    """The next claim, where there is one."""
+    claim = claims.next()
+    assert isinstance(claim, Claim), claim
+    return claim
+
+
+def files_of(study: optuna.Study, folder: Path) -> Files:
+    """The files of a study."""
+    paths = Paths(default_url(folder), folder)
+    return Files(study, storage_of(study), paths, "0a1b2c3d-key")
+
+
+def recorder_of(study: optuna.Study, claims: Claims, folder: Path) -> Recorder:
     """What writes that study's trials."""
-    artifacts = Artifacts(study, storage_of(study), folder / "artifacts")
-    trials = folder / "trials"
-    trials.mkdir(exist_ok=True)
-    return Recorder(study, artifacts, claims.leases, trials, "accuracy", keep_top)
+    return Recorder(study, files_of(study, folder), claims.leases, "accuracy")
+
+
+def tidy(recorder: Recorder, claims: Claims, ended: int | None = None) -> None:
+    """Keeps and deletes files as the scheduler of the claims says."""
+    recorder.tidy(lambda: claims.scheduler.keep(claims.trials()), ended)
 
 
 def outcome_of(best: float = 0.5, **changes: Any) -> Outcome:
@@ -79,19 +105,27 @@ def outcome_of(best: float = 0.5, **changes: Any) -> Outcome:
 
 def leave_weights(recorder: Recorder, claim: Claim, value: float) -> None:
     """Leaves the weights of a trial's best epoch, all of them `value`, where its worker would."""
-    folder = recorder.folder(claim.number)
+    folder = recorder.files.checkpoints(claim.number)
     folder.mkdir(parents=True, exist_ok=True)
     save_weights(best_path(folder, 2), [np.full(4, value)], 0)
 
 
-def lay_aside(recorder: Recorder, claim: Claim, value: float) -> None:
-    """Leaves the files of a trial that was interrupted, and records how it stands."""
+def kept_weights(recorder: Recorder, number: int) -> list[float]:
+    """The weights of a trial that are kept."""
+    weights, _ = load_weights(recorder.files.weights()[number])
+    values: list[float] = weights[0].tolist()
+    return values
+
+
+def pause(recorder: Recorder, claims: Claims, claim: Claim, value: float) -> None:
+    """Leaves the files of a trial that was interrupted, and records how far it is."""
     leave_weights(recorder, claim, value)
-    recorder.lay_aside(claim, outcome_of(value, reason="interrupted"))
+    recorder.pause(claim, outcome_of(value, reason="interrupted"))
+    tidy(recorder, claims)
 
 
-def train(recorder: Recorder, claim: Claim, value: float) -> None:
+def train(recorder: Recorder, claims: Claims, claim: Claim, value: float) -> None:
     """Leaves the files of a trial that was trained, and records it."""
     leave_weights(recorder, claim, value)
     recorder.finish(claim, outcome_of(value))
-    recorder.collect()
+    tidy(recorder, claims, claim.number)

@@ -1,10 +1,9 @@
-"""The loop between claims, recorder and workers, without a real worker."""
+"""The loop between scheduler, claims, recorder and workers, turn by turn, without a process."""
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,130 +12,89 @@ import pytest
 from optuna.trial import TrialState
 
 from hpo.search import coordinator as module
-from hpo.search import memory
-from hpo.search.claims import Claim
-from hpo.search.coordinator import JobSettings, Search
-from hpo.training.protocol import Alive, EpochEnd, Event, Finished, Ready, Stop, Train, Verdict
-from studies.leases import Leases
+from hpo.search.board import new_board
+from hpo.search.coordinator import HUNG_S, STOP_S, Search, StudyGoneError
+from hpo.search.runner import Runner, WorkerEnd
+from hpo.search.views import LineView
+from hpo.training.protocol import Alive, EpochEnd, Event, Finished, Ready, Started, Stop
+from studies.leases import BEAT_S, Leases
+from studies.pruners import NoPruner
 from studies.record import Outcome, value_of
-from tests.hpo.search.small_study import claims_of, outcome_of, recorder_of
+from studies.scheduler import Judgement, Prune, Resume, Rule, Start, TrialRecord
+from tests.clock import Clock
+from tests.hpo.search.fake_runner import KILLED, FakeRunner, FakeWorker
+from tests.hpo.search.small_study import (
+    FEW,
+    claims_of,
+    next_of,
+    outcome_of,
+    recorder_of,
+    storage_of,
+)
+
+READY = Ready(device="CPU")
 
 
-class Quiet:
-    """A view that keeps what it is told to show."""
+class Quiet(LineView):
+    """A view that keeps what it would print."""
 
     def __init__(self) -> None:
+        self.board = new_board("s", "accuracy", 3)
         self.shown: list[str] = []
 
     def show(self, message: str) -> None:
         """Keeps a line."""
         self.shown.append(message)
 
-    def __getattr__(self, name: str) -> Any:
-        return lambda *_: None
 
+class Stage:
+    """A search of three trials with a worker or two, which a test speaks for.
 
-@dataclass
-class FakeWorker:
-    """A worker that trains each trial in one epoch, or does what its script says."""
+    Attributes:
+        search: The search.
+        runner: Its workers.
+        view: What it shows.
+        clock: Its time.
+    """
 
-    index: int
-    log: Path
-    claim: Claim | None = None
-    ready: bool = False
-    heard_at: float = 0.0
-    sent: list[Any] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    ended: bool = False
-    gibberish: str = ""
-    printed: str = "first line\nValueError: the last line\n"
-    grown: bool = False
-
-    @property
-    def idle(self) -> bool:
-        """As a real one."""
-        return self.ready and self.claim is None
-
-    def send(self, command: Any) -> None:
-        """Keeps it."""
-        self.sent.append(command)
-
-    def has_grown(self, resident_bytes: int) -> bool:
-        """Whether the test says so."""
-        return self.grown
-
-
-class FakeCrew:
-    """Workers whose next words a test writes."""
-
-    def __init__(self, folder: Path, status: int = -signal.SIGKILL) -> None:
-        self.folder, self.status, self.started = folder, status, 0
-        self.successor: FakeWorker | None = None
-        self.workers = [self._start(0)]
-
-    def _start(self, index: int) -> FakeWorker:
-        self.started += 1
-        log = self.folder / "worker.log"
-        return FakeWorker(index, log, heard_at=module.time.monotonic())
+    def __init__(
+        self, study: optuna.Study, folder: Path, clock: Clock, size: int = 1, **claims: Any
+    ) -> None:
+        self.study, self.clock = study, clock
+        self.runner, self.view = FakeRunner(size), Quiet()
+        self.claims = claims_of(study, **claims)
+        runner: Runner = self.runner
+        recorder = recorder_of(study, self.claims, folder)
+        self.search = Search(self.claims, recorder, runner, self.view)
 
     @property
     def worker(self) -> FakeWorker:
-        """The only one."""
-        return self.workers[0]
+        """The first worker."""
+        return self.runner.workers[0]
 
-    def busy(self) -> list[FakeWorker]:
-        """As a real one."""
-        return [worker for worker in self.workers if worker.claim]
+    def turn(self, *says: Event, worker: int = 0, ends: bool = False) -> bool:
+        """Lets a worker say something, and the search go on for a turn; whether it is over."""
+        speaker = self.runner.workers[worker]
+        speaker.says, speaker.ends = list(says), ends
+        return self.search.turn()
 
-    def events(self, timeout_s: float) -> Iterator[tuple[FakeWorker, list[Event], bool]]:
-        """What the workers said since."""
-        for worker in list(self.workers):
-            events, worker.events = worker.events, []
-            yield worker, events, worker.ended
-
-    def replace(self, worker: FakeWorker, *, at_once: bool = False) -> int:
-        """As a real one."""
-        self.workers[self.workers.index(worker)] = self.successor or self._start(worker.index)
-        self.successor = None
-        return self.status
-
-    def renew(self, worker: FakeWorker) -> None:
-        """As a real one."""
-        self.successor = self.successor or self._start(worker.index)
-
-    def relieve(self, worker: FakeWorker) -> FakeWorker:
-        """As a real one."""
-        if self.successor and self.successor.ready:
-            self.replace(worker)
-        return self.worker
+    def trial(self, number: int) -> optuna.trial.FrozenTrial:
+        """A trial as the study has it."""
+        return self.study.get_trials(deepcopy=False)[number]
 
 
 @pytest.fixture
-def search(study: optuna.Study, tmp_path: Path) -> Search:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of the coordinator, not of the leases."""
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def stage(study: optuna.Study, tmp_path: Path, clock: Clock) -> Stage:
     """A search of three trials with one worker."""
-    claims = claims_of(study)
-    recorder = recorder_of(study, claims, tmp_path)
-    job = JobSettings(0, "accuracy", "float32")
-    return Search(claims, recorder, FakeCrew(tmp_path), job, Quiet())  # type: ignore[arg-type]
-
-
-def step(search: Search, *events: Event, ended: bool = False) -> list[Any]:
-    """One turn of the loop after the worker said something; returns what it was sent."""
-    crew: Any = search.crew
-    worker = crew.worker
-    worker.events, worker.ended, worker.sent = list(events), ended, []
-    heard = list(crew.events(0))
-    for each, said, over in heard:
-        for event in said:
-            search._handle(each, event)
-        if over and each in crew.workers:
-            search._died(each)
-    search._keep_time()
-    search._assign()
-    return list(worker.sent)
-
-
-READY = Ready(device="CPU")
+    return Stage(study, tmp_path, clock)
 
 
 def finished(**changes: Any) -> Finished:
@@ -149,225 +107,379 @@ def epoch_end(epoch: int = 1) -> EpochEnd:
     return EpochEnd(values=[0.25] * epoch, metrics={"loss": 1.0})
 
 
+STARTED = Started(epoch=0)
+
+
 class TestSearch:
     """The loop."""
 
-    def test_trains_all(self, search: Search) -> None:
+    def test_trains_all(self, stage: Stage) -> None:
         """A ready worker gets one trial after another until there are none."""
-        (job,) = step(search, READY)
-        assert isinstance(job, Train)
+        assert not stage.turn(READY)
         for _ in range(3):
-            assert not search._over()
-            assert [type(c) for c in step(search, epoch_end())] == [Verdict]
-            step(search, finished())
-        assert search._over()
-        assert [trial.state.name for trial in search.claims.study.trials] == ["COMPLETE"] * 3
+            assert not stage.turn(STARTED, epoch_end())
+            over = stage.turn(finished())
+        assert over
+        assert stage.worker.given == [0, 1, 2]
+        assert stage.worker.verdicts == ["continue"] * 3
+        assert [trial.state.name for trial in stage.study.trials] == ["COMPLETE"] * 3
 
-    def test_a_worker_that_was_killed_in_its_start(self, search: Search) -> None:
+    def test_a_worker_that_was_killed_in_its_start(self, stage: Stage) -> None:
         """It is replaced; three in a row end the search with what the last one printed."""
-        crew: Any = search.crew
-        step(search, ended=True)
-        step(search, ended=True)
-        assert search.failure is None
-        step(search, READY)
-        assert search._failures._failed_starts == 0
-        crew.worker.ready, crew.worker.claim = False, None
-        for _ in range(3):
-            step(search, ended=True)
-        assert search.failure == (
-            f"A worker could not start. ValueError: the last line (see {crew.worker.log})"
+        stage.turn(ends=True)
+        stage.turn(ends=True)
+        stage.search.pause()  # so that the next one gets no trial
+        stage.turn(READY)
+        stage.turn(ends=True)
+        for _ in range(2):
+            stage.turn(ends=True)
+            assert stage.search.failure is None
+        assert stage.turn(ends=True)
+        assert stage.search.failure == (
+            "A worker could not start (signal SIGKILL). ValueError: the last line (see worker.log)"
         )
 
-    def test_a_worker_that_ends_by_itself_in_its_start(self, search: Search) -> None:
+    def test_a_worker_that_ends_by_itself_in_its_start(self, stage: Stage) -> None:
         """An exception in its start would come again: the search ends with it at once."""
-        crew: Any = search.crew
-        crew.status = 1
-        step(search, ended=True)
-        assert search.failure is not None
-        assert search._over()
+        stage.runner.end = WorkerEnd(cause="exit status 1", killed=False)
+        assert stage.turn(ends=True)
+        assert stage.search.failure == "A worker could not start (exit status 1)."
 
-    def test_an_idle_worker_dies(self, search: Search) -> None:
+    def test_a_worker_that_does_not_get_ready(self, stage: Stage) -> None:
+        """It is killed, and so is the next; after three the search ends and says why."""
+        for _ in range(3):
+            assert stage.search.failure is None
+            stage.turn()
+            stage.clock.now += HUNG_S + 1
+            stage.turn()
+        assert len(stage.runner.killed) == 3
+        assert stage.search.failure is not None
+        assert stage.search.failure.startswith(
+            "A worker could not start (no sign of life for 600 s)."
+        )
+
+    def test_an_idle_worker_dies(self, stage: Stage) -> None:
         """It is replaced without a word."""
-        crew: Any = search.crew
-        search.pausing = True  # so that it stays idle
-        step(search, READY)
-        step(search, ended=True)
-        assert (crew.started, search.failure) == (2, None)
+        stage.search.pausing = True  # so that it stays idle
+        stage.turn(READY)
+        stage.turn(ends=True)
+        assert (stage.runner.started, stage.search.failure) == (2, None)
 
-    def test_a_trial_that_kills_its_workers(self, search: Search) -> None:
+    def test_a_trial_that_kills_its_workers(self, stage: Stage) -> None:
         """It is continued twice and then recorded as failed; an epoch in between forgives.
 
-        What a continued trial says of the epochs before is no epoch.
+        What a resumed trial says of the epochs before is no epoch.
         """
         for epoch in (1, 2, 2, 2):
-            (job,) = step(search, READY)
-            assert job.number == 0
-            step(search, epoch_end(epoch))
-            step(search, ended=True)
-        trial = search.claims.study.trials[0]
-        assert trial.state is TrialState.FAIL
-        assert trial.user_attrs["message"].startswith("Its worker ended 3 times, -9. ")
-
-    def test_a_worker_that_has_grown(self, search: Search) -> None:
-        """It trains on until its successor is ready, which then trains the next trial."""
-        crew: Any = search.crew
-        worker = crew.worker
-        step(search, READY)
-        worker.grown = True
-        (job,) = step(search, finished())
-        assert (crew.worker, crew.started, job.number) == (worker, 2, 1)
-        crew.successor.ready = True
-        assert step(search, finished()) == []
-        assert crew.worker is not worker
-        assert [job.number for job in crew.worker.sent] == [2]
-
-    def test_out_of_memory(self, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Where the kernel says that it killed somebody just now, a killed worker was it."""
-        step(search, READY)
-        monkeypatch.setattr(memory, "oom_kills", lambda: search._failures._oom_kills + 1)
-        step(search, ended=True)
-        trial = search.claims.study.trials[0]
-        assert trial.user_attrs["reason"] == "out of memory"
-        assert trial.state is TrialState.PRUNED
-
-    def test_an_abort_for_want_of_memory(self, search: Search) -> None:
-        """A worker that C++ ended with bad_alloc is replaced, and the study goes on."""
-        crew: Any = search.crew
-        crew.status = -signal.SIGABRT
-        step(search, READY)
-        crew.worker.printed = "terminate called\n  what():  std::bad_alloc\n  @ 0x1 main\n"
-        step(search, ended=True)
-        trial = search.claims.study.trials[0]
-        assert trial.user_attrs["reason"] == "out of memory"
-        assert trial.user_attrs["message"] == (
-            "The worker got no more memory: what():  std::bad_alloc"
+            stage.turn(READY)
+            assert stage.worker.given == [0]
+            stage.turn(STARTED, epoch_end(epoch))
+            assert len(stage.view.board.running) == 1
+            stage.turn(ends=True)
+            assert stage.view.board.running == {}
+        assert stage.trial(0).state is TrialState.FAIL
+        assert stage.trial(0).user_attrs["message"] == (
+            "Its worker ended 3 times (signal SIGKILL). ValueError: the last line (see worker.log)"
         )
-        (job,) = step(search, READY)
-        assert (job.number, search.failure) == (1, None)
 
-    def test_a_worker_that_speaks_gibberish(self, search: Search) -> None:
-        """It is replaced and its trial continued; three times, and the trial has failed."""
-        crew: Any = search.crew
-        for _ in range(3):
-            (job,) = step(search, READY)
-            assert job.number == 0
-            crew.worker.gibberish = "b'Epoch 1/5'"
-            step(search, ended=True)
-        words = "its worker ended (it said b'Epoch 1/5', which is no event); it is continued."
-        assert search.view.shown == [f"Trial 0: {words}"] * 2  # type: ignore[attr-defined]
-        trial = search.claims.study.trials[0]
-        assert trial.state is TrialState.FAIL
-        assert "it said b'Epoch 1/5', which is no event. " in trial.user_attrs["message"]
+    def test_out_of_memory(self, stage: Stage) -> None:
+        """A worker that got no more memory is replaced, its trial ended, and the study goes on."""
+        stage.turn(READY)
+        stage.runner.end = dataclasses.replace(KILLED, out_of_memory="No more memory.")
+        stage.turn(ends=True)
+        trial = stage.trial(0)
+        assert trial.user_attrs["reason"] == "out of memory"
+        assert trial.user_attrs["message"] == "No more memory."
+        assert trial.state is TrialState.PRUNED
+        stage.turn(READY)
+        assert (stage.worker.given, stage.search.failure) == ([1], None)
 
-    def test_pause(self, search: Search) -> None:
-        """The trial is laid aside at its next epoch, and its lease given back."""
-        step(search, READY)
-        search.pause()
-        (verdict,) = step(search, epoch_end())
-        assert verdict.action == "pause"
-        step(search, finished(outcome=outcome_of(0.4, reason="interrupted")))
-        assert search._over()
-        assert search.claims.study.trials[0].state is TrialState.RUNNING
-        assert value_of(search.claims.study.trials[0]) == 0.4
-        again = claims_of(search.claims.study).next()
-        assert again
-        assert again.number == 0
+    def test_a_worker_that_says_so_itself(self, stage: Stage) -> None:
+        """It is replaced, since what it holds it may never give back."""
+        stage.turn(READY)
+        stage.turn(finished(outcome=Outcome(reason="out of memory")))
+        assert stage.runner.started == 2
 
-    def test_pause_while_a_worker_starts(self, search: Search) -> None:
+    def test_a_worker_that_ended_over_a_trial(self, stage: Stage) -> None:
+        """The user is told what ended it, and that the trial is continued."""
+        stage.runner.end = dataclasses.replace(KILLED, cause="it said b'x', which is no event")
+        stage.turn(READY)
+        stage.turn(ends=True)
+        assert stage.view.shown[-1] == (
+            "Trial 0: its worker ended (it said b'x', which is no event); it is continued."
+        )
+
+    def test_pause(self, stage: Stage) -> None:
+        """The trial is paused at its next epoch, and its lease given back."""
+        stage.turn(READY)
+        stage.search.pause()
+        assert not stage.turn(STARTED, epoch_end())
+        assert stage.worker.verdicts == ["pause"]
+        assert stage.turn(finished(outcome=outcome_of(0.4, reason="interrupted")))
+        assert stage.view.board.running == {}
+        assert stage.trial(0).state is TrialState.RUNNING
+        assert value_of(stage.trial(0)) == 0.4
+        assert next_of(claims_of(stage.study)).number == 0
+
+    def test_pause_while_a_worker_starts(self, stage: Stage) -> None:
         """Nobody is busy, so nothing is waited for."""
-        search.pause()
-        assert search._over()
+        stage.search.pause()
+        assert stage.turn()
 
-    def test_deadline(self, search: Search) -> None:
+    def test_deadline(self, stage: Stage) -> None:
         """The worker is told to stop within its epoch, once; one that does not is killed."""
-        crew: Any = search.crew
-        step(search, READY)
-        search.deadline = module.time.monotonic() - 1
-        assert [type(command) for command in step(search)] == [Stop]
-        assert step(search) == []
-        search._stopped_at -= module.STOP_S
-        assert step(search, Alive()) == [], "it says how its trial stands"
-        crew.worker.heard_at -= module.STOP_S
-        step(search)
-        assert crew.started == 2
-        assert search._over()
-        assert search.recorder.leases.held == set()
+        stage.turn(READY)
+        worker = stage.worker
+        stage.search.deadline_s = stage.clock.now
+        stage.turn()
+        stage.turn()
+        assert [type(command) for command in worker.sent] == [Stop]
+        stage.clock.now += STOP_S + 1
+        stage.turn(Alive())
+        assert stage.runner.killed == [], "it says how far its trial is"
+        stage.clock.now += STOP_S + 1
+        assert stage.turn()
+        assert stage.runner.killed == [worker]
+        assert stage.claims.leases.held == set()
 
-    def test_deadline_after_an_interruption(self, search: Search) -> None:
-        """Whoever finishes the epoch is told that the time is up, too."""
-        step(search, READY)
-        search.pause()
-        assert step(search) == []
-        search.deadline = module.time.monotonic() - 1
-        assert [type(command) for command in step(search)] == [Stop]
+    def test_deadline_after_an_interruption(self, stage: Stage) -> None:
+        """A worker that finishes its epoch is told that the time is up, too."""
+        stage.turn(READY)
+        stage.search.pause()
+        stage.turn()
+        assert stage.worker.sent == []
+        stage.search.deadline_s = stage.clock.now
+        stage.turn()
+        assert [type(command) for command in stage.worker.sent] == [Stop]
 
-    def test_deadline_while_none_is_busy(self, search: Search) -> None:
+    def test_deadline_while_none_is_busy(self, stage: Stage) -> None:
         """The search ends."""
-        search.deadline = module.time.monotonic() - 1
-        search._keep_time()
-        assert search._over()
+        stage.search.deadline_s = stage.clock.now
+        assert stage.turn()
 
-    def test_hung(self, search: Search, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_hung(self, stage: Stage) -> None:
         """A worker that says nothing for long is killed, and its trial recorded."""
-        crew: Any = search.crew
-        step(search, READY)
-        crew.worker.heard_at -= module.HUNG_S + 1
-        step(search)
-        assert search.claims.study.trials[0].user_attrs["reason"] == "hung"
-        assert crew.started == 2
+        stage.turn(READY)
+        stage.turn(STARTED)
+        stage.clock.now += HUNG_S + 1
+        stage.turn()
+        assert stage.trial(0).user_attrs["reason"] == "hung"
+        assert stage.runner.started == 2
+        assert [row.ended for row in stage.view.board.recent] == ["hung"]
 
-    def test_a_worker_that_was_idle_for_long(self, search: Search) -> None:
-        """Of it nothing was to be heard: it is given the trial of one that died."""
-        crew: Any = search.crew
-        search.pausing = True  # so that it stays idle
-        step(search, READY)
-        crew.worker.heard_at -= module.HUNG_S + 1
-        search.pausing = False
-        (job,) = step(search)
-        step(search)
-        assert crew.worker.claim.number == job.number == 0
-        assert crew.started == 1
+    def test_a_worker_that_was_idle_for_long(self, stage: Stage) -> None:
+        """Nothing was to be heard of it: it is given a trial and not killed."""
+        stage.search.pausing = True  # so that it stays idle
+        stage.turn(READY)
+        stage.clock.now += HUNG_S + 1
+        stage.search.pausing = False
+        stage.turn()
+        stage.turn()
+        assert stage.worker.given == [0]
+        assert stage.runner.started == 1
 
-    def test_a_lost_lease(self, search: Search) -> None:
+    def test_a_lost_lease(self, stage: Stage) -> None:
         """The worker is killed and what it says afterwards is not written."""
-        step(search, READY)
-        leases = search.recorder.leases
-        trial_id = next(iter(leases.held))
-        leases.release(trial_id)
-        other = Leases(leases.engine)
-        assert other.take(trial_id)
-        search._beat_at = 0.0
-        search._beat()
-        assert not search.crew.busy()
-        step(search, finished())
-        assert search.claims.study.trials[0].state is TrialState.RUNNING
+        stage.turn(READY)
+        stage.turn(STARTED)
+        lose(stage)
+        stage.clock.now += BEAT_S
+        stage.turn(finished())
+        assert stage.runner.started == 2
+        assert stage.view.board.running == {}
+        assert stage.trial(0).state is TrialState.RUNNING
 
-    def test_a_lease_lost_since_the_last_beat(self, search: Search) -> None:
-        """Who comes back late does not end another's trial."""
-        step(search, READY)
-        leases = search.recorder.leases
-        trial_id = next(iter(leases.held))
-        leases.release(trial_id)
-        assert Leases(leases.engine).take(trial_id)
-        step(search, finished())
-        assert search.claims.study.trials[0].state is TrialState.RUNNING
-        assert "Trial 0 was taken over by another process." in search.view.shown  # type: ignore[attr-defined]
+    def test_a_lease_lost_since_the_last_beat(self, stage: Stage) -> None:
+        """A process that comes back late does not end another's trial."""
+        stage.turn(READY)
+        stage.turn(STARTED)
+        lose(stage)
+        stage.turn(finished())
+        assert stage.trial(0).state is TrialState.RUNNING
+        assert stage.view.board.running == {}
+        assert "Trial 0 was taken over by another process." in stage.view.shown
 
-    def test_the_same_failure_three_times(self, search: Search) -> None:
-        """The search ends with the cause, and the trial of another worker is laid aside."""
-        search.claims.total = 9
+    def test_the_same_failure_three_times(
+        self, study: optuna.Study, tmp_path: Path, clock: Clock
+    ) -> None:
+        """The search ends with the cause."""
+        stage = Stage(study, tmp_path, clock, total=9)
         failed = Outcome(reason="failed", message="Traceback\nValueError: no\n")
-        step(search, READY)
+        stage.turn(READY)
         for _ in range(3):
-            assert search.failure is None
-            step(search, finished(outcome=failed))
-        assert search.failure == "ValueError: no"
-        assert search._over()
+            assert stage.search.failure is None
+            over = stage.turn(finished(outcome=failed))
+        assert stage.search.failure == "ValueError: no"
+        assert over
 
-    def test_a_hindrance_ends_it(self, search: Search) -> None:
+    def test_what_is_fatal_ends_it(self, stage: Stage) -> None:
         """A full disk ends the search; the trial is as it was."""
-        step(search, READY)
-        step(search, Finished(outcome=None, hindrance="The disk is full."))
-        assert search.failure == "The disk is full."
-        assert search._over()
-        assert search.claims.study.trials[0].state is TrialState.RUNNING
+        stage.turn(READY)
+        assert stage.turn(Finished(outcome=None, fatal="The disk is full."))
+        assert stage.search.failure == "The disk is full."
+        assert stage.trial(0).state is TrialState.RUNNING
+
+    def test_counts_its_own_epochs(self, stage: Stage) -> None:
+        """What a resumed trial says of earlier ones does not count."""
+        stage.turn(READY)
+        stage.turn(STARTED, epoch_end(1), epoch_end(2), epoch_end(2))
+        assert stage.search.epochs == 2
+
+
+def lose(stage: Stage) -> None:
+    """Lets another process take the trial that is in training."""
+    leases = stage.claims.leases
+    (trial_id,) = leases.held
+    leases.release(trial_id)
+    assert Leases(leases.engine).take(trial_id)
+
+
+class TestDashboard:
+    """What people do to a study while it is searched."""
+
+    def test_a_trial_that_is_failed(self, stage: Stage) -> None:
+        """At the end of its epoch it is dropped with a line, and the worker takes the next."""
+        stage.turn(READY)
+        stage.turn(STARTED)
+        fail(stage, 0)
+        stage.turn(epoch_end())
+        assert stage.view.shown[-1] == "Trial 0 was ended by somebody else; it is dropped."
+        assert stage.view.board.running == {}
+        assert stage.worker.verdicts == ["prune"]
+        stage.turn(finished())
+        assert stage.worker.given == [0, 1]
+        assert stage.trial(0).state is TrialState.FAIL
+        assert stage.trial(0).intermediate_values == {}
+        assert stage.search.failure is None
+        assert len(stage.claims.leases.held) == 1
+
+    def test_a_trial_that_is_failed_within_a_long_epoch(self, stage: Stage) -> None:
+        """The worker is told to stop, rather than trained for an hour in vain."""
+        stage.turn(READY)
+        stage.turn(STARTED)
+        fail(stage, 0)
+        stage.clock.now += BEAT_S
+        stage.turn()
+        stage.clock.now += BEAT_S
+        stage.turn()
+        assert [type(command) for command in stage.worker.sent] == [Stop]
+        stage.turn(Finished(outcome=None))
+        assert stage.worker.given == [0, 1]
+
+    def test_its_worker_dies_then(self, stage: Stage) -> None:
+        """Nothing is written and nothing continued."""
+        stage.turn(READY)
+        stage.turn(STARTED)
+        fail(stage, 0)
+        stage.turn(epoch_end())
+        stage.turn(ends=True)
+        stage.turn(READY)
+        assert stage.worker.given == [1]
+
+    def test_a_trial_that_is_failed_at_its_end(self, stage: Stage) -> None:
+        """It stays as it is."""
+        stage.turn(READY)
+        fail(stage, 0)
+        stage.turn(finished())
+        assert stage.trial(0).state is TrialState.FAIL
+        assert stage.worker.given == [0, 1]
+
+    @pytest.mark.parametrize("says", [[epoch_end()], [finished()], []], ids=["epoch", "end", ""])
+    def test_a_study_that_is_deleted(self, stage: Stage, says: Sequence[Event]) -> None:
+        """Whatever comes next, the search ends with that and nothing else, and holds no lease."""
+        stage.turn(READY)
+        stage.turn(STARTED)
+        optuna.delete_study(study_name="s", storage=storage_of(stage.study))
+        stage.worker.says = list(says)
+        stage.clock.now += BEAT_S
+        with pytest.raises(StudyGoneError):
+            stage.search.run()
+        assert stage.claims.leases.holders() == {}
+
+
+def fail(stage: Stage, number: int) -> None:
+    """Does what "Fail trial" in the dashboard does."""
+    storage = storage_of(stage.study)
+    storage.set_trial_state_values(stage.trial(number)._trial_id, TrialState.FAIL)
+
+
+class Rungs(NoPruner):
+    """Pauses every trial after its first epoch; then resumes the best and prunes the rest."""
+
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Pauses at the rung."""
+        return "pause" if len(trial.curve) == 1 else "continue"
+
+    def choose(
+        self,
+        paused: Sequence[TrialRecord],
+        trials: Sequence[TrialRecord],
+        *,
+        may_start: bool,
+        maximize: bool,
+    ) -> Start | Resume | Prune:
+        """Starts all, resumes the best, and prunes what is left."""
+        if may_start:
+            return Start()
+        best = max(paused, key=lambda trial: trial.curve[-1])
+        ended = any(trial.status == "ended" for trial in trials)
+        return Prune(best.number) if ended else Resume(best.number)
+
+
+def test_a_rule_that_pauses(study: optuna.Study, tmp_path: Path, clock: Clock) -> None:
+    """Trials are paused one by one, the promising one is resumed, and the others end untrained."""
+    rule: Rule = Rungs()
+    stage = Stage(study, tmp_path, clock, rule=rule)
+    stage.turn(READY)
+    for value in (0.2, 0.6, 0.4):
+        stage.turn(STARTED, EpochEnd(values=[value], metrics={"loss": 1.0}))
+        assert stage.worker.verdicts[-1] == "pause"
+        assert not stage.turn(
+            finished(outcome=outcome_of(value, reason="interrupted", facts={"parameters": 9}))
+        )
+    assert stage.worker.given == [0, 1, 2, 1]
+    stage.turn(Started(epoch=1), EpochEnd(values=[0.6, 0.7], metrics={"loss": 1.0}))
+    assert stage.worker.verdicts[-1] == "continue"
+    assert stage.turn(finished(outcome=outcome_of(0.7)))
+    assert stage.worker.given == [0, 1, 2, 1], "nobody trains what is pruned"
+    assert [trial.state.name for trial in study.trials] == ["PRUNED", "COMPLETE", "PRUNED"]
+    kept = study.trials[0].user_attrs
+    assert (kept["reason"], kept["parameters"], kept["epochs_done"]) == ("pruned", 9, 2)
+    assert value_of(study.trials[0]) is None
+
+
+class TestDuplicates:
+    """A space of two different trials."""
+
+    @pytest.fixture
+    def stage(self, study: optuna.Study, tmp_path: Path, clock: Clock) -> Stage:
+        """A search of nine trials."""
+        return Stage(study, tmp_path, clock, total=9, space=FEW)
+
+    def test_trained_once(self, stage: Stage) -> None:
+        """The second time settings come up, the first outcome is taken."""
+        stage.turn(READY)
+        while not stage.turn(finished()):
+            pass
+        reasons = [trial.user_attrs["reason"] for trial in stage.study.trials]
+        assert (reasons.count("complete"), reasons.count("duplicate")) == (2, 7)
+        copy = reasons.index("duplicate")
+        assert "had exactly these settings" in stage.trial(copy).user_attrs["message"]
+        assert stage.trial(copy).value == 0.5
+
+    def test_of_another_process(
+        self, stage: Stage, study: optuna.Study, tmp_path: Path, clock: Clock
+    ) -> None:
+        """What another process has trained in the meantime is not trained again."""
+        other = Stage(study, tmp_path, clock, total=9, space=FEW)
+        stage.turn(READY)
+        other.turn(READY)
+        while not stage.turn(finished()):
+            pass
+        before = other.worker.given
+        assert other.turn(finished())
+        assert other.worker.given == before
+        reasons = [trial.user_attrs["reason"] for trial in study.trials]
+        assert reasons.count("complete") <= 3, "each, and one that both trained at once"

@@ -10,7 +10,7 @@ import optuna
 import pytest
 
 from hpo.paths import Paths
-from hpo.search.artifacts import Artifacts
+from hpo.search.files import Files
 from hpo.search.plan import make_plan
 from hpo.search.prepare import prepare
 from studies.errors import StudyError
@@ -45,7 +45,7 @@ def make(where: Paths, **asked: Any) -> optuna.Study:
 
 @pytest.mark.parametrize(
     ("owner", "step"),
-    [(optuna.Study, "enqueue_trial"), (Artifacts, "add_text"), (StudyRecord, "save")],
+    [(optuna.Study, "enqueue_trial"), (Files, "write_manifest"), (StudyRecord, "save")],
 )
 def test_killed_while_it_is_created(
     where: Paths, monkeypatch: pytest.MonkeyPatch, owner: type, step: str

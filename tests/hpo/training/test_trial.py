@@ -258,7 +258,7 @@ def test_how_it_stands_cannot_be_said(
     pausing = FakeLink(answer=lambda _: "pause")
     finished = train(make_job(PLAIN, folder), data, programs, pausing).finished
     assert finished.outcome is None
-    assert finished.hindrance is None
+    assert finished.fatal is None
 
 
 @pytest.mark.parametrize("change", [{"seed": 6}, {"metric": "loss"}, {"number": 7}])
@@ -394,7 +394,7 @@ def test_full_disk(
         patch.setattr(checkpoint, "save", fill_up)
         finished = train(job, data, programs, FakeLink()).finished
     assert finished.outcome is None
-    assert finished.hindrance == (
+    assert finished.fatal == (
         "The disk is full or cannot be written. Received: [Errno 28] No space left on device. "
         "Mend that and type the same command again; nothing is lost."
     )

@@ -8,7 +8,6 @@ import subprocess
 import sys
 
 import pytest
-
 from hpo.search.memory import oom_kills, starvation
 
 BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'\n  @ 0x1 main\n"

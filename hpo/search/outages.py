@@ -1,4 +1,4 @@
-"""What can go wrong around a search through nobody's fault here, in words for the user."""
+"""Full disks and databases that are away, in words for the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from studies.errors import StudyError
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def outages_explained() -> Iterator[None]:
     """Turns a full disk and a database that has gone away into messages.
 
     Raises:

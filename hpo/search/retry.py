@@ -1,4 +1,8 @@
-"""Waits for a database server that is away for a while, as when it is restarted."""
+"""Waits for a database server that is away for a while, as when it is restarted.
+
+No retry library does this in fewer lines: the user is told once that it is away and once that it is
+back, and most of this module decides what "away" is.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 
-PATIENCE_S = 300.0
+GIVE_UP_S = 300.0
 RETRY_S = 1.0
 _CUT = "8s2b"
 """SQLAlchemy's code for a connection lost in a transaction in which Optuna then goes on."""
@@ -17,11 +21,11 @@ _CUT = "8s2b"
 T = TypeVar("T")
 
 
-def patiently(call: Callable[[], T], say: Callable[[str], None]) -> T:
-    """Calls until the server answers, for `PATIENCE_S` at most.
+def retry(call: Callable[[], T], say: Callable[[str], None]) -> T:
+    """Calls until the server answers, for `GIVE_UP_S` at most.
 
     Args:
-        call: What to do; must come to the same when the first try did part of it, or all.
+        call: What to do; doing it again must be right after the first try did part of it, or all.
         say: Tells the user that the server is away, and that it is back.
 
     Raises:
@@ -33,7 +37,7 @@ def patiently(call: Callable[[], T], say: Callable[[str], None]) -> T:
         try:
             result = call()
         except (sa.exc.DBAPIError, StorageInternalError) as error:
-            if not is_away(error) or time.monotonic() - began > PATIENCE_S:
+            if not is_away(error) or time.monotonic() - began > GIVE_UP_S:
                 raise
             if not told:
                 say("The database server does not answer; waiting for it.")

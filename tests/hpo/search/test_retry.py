@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 
-from hpo.search import patience
-from hpo.search.patience import is_away, patiently
+from hpo.search import retry as module
+from hpo.search.retry import is_away, retry
 
 
 class _ServerError(Exception):
@@ -24,7 +24,7 @@ def _away() -> StorageInternalError:
 
 def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is called until it answers, and the user is told once that it waits and once that not."""
-    monkeypatch.setattr(patience, "RETRY_S", 0.0)
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
     errors, said = [_away(), _away(), _away()], []
 
     def call() -> str:
@@ -32,7 +32,7 @@ def test_a_server_that_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
             raise errors.pop()
         return "answer"
 
-    assert patiently(call, said.append) == "answer"
+    assert retry(call, said.append) == "answer"
     assert said == [
         "The database server does not answer; waiting for it.",
         "The database server is back.",
@@ -49,15 +49,15 @@ def test_a_connection_that_is_cut_in_a_transaction() -> None:
 
 
 def test_a_server_that_stays_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After `PATIENCE_S` the error is the caller's."""
-    monkeypatch.setattr(patience, "RETRY_S", 0.0)
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.01)
+    """After `GIVE_UP_S` the error is the caller's."""
+    monkeypatch.setattr(module, "RETRY_S", 0.0)
+    monkeypatch.setattr(module, "GIVE_UP_S", 0.01)
 
     def call() -> None:
         raise _away()
 
     with pytest.raises(StorageInternalError):
-        patiently(call, print)
+        retry(call, print)
 
 
 @pytest.mark.parametrize(
@@ -78,5 +78,5 @@ def test_what_is_no_absence(error: Exception) -> None:
         raise error
 
     with pytest.raises(type(error)):
-        patiently(call, print)
+        retry(call, print)
     assert calls == [1]

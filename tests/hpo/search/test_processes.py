@@ -10,9 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hpo.search.crew import RESIDENT_GROWTH, RESIDENT_SLACK_BYTES, Crew, Worker
 
 from hpo.search import crew as module
-from hpo.search.crew import RESIDENT_GROWTH, RESIDENT_SLACK_BYTES, Crew, Worker
 from hpo.training.protocol import Begin, Event, Ready, Train
 from models.config import ModelConfig
 from studies.trial_config import TrialConfig

@@ -1,0 +1,216 @@
+"""What a study keeps in files: its list of images, weights, checkpoints, logs. All on this disk.
+
+Weights and the list of images lie beside those of other studies in one folder, as Optuna's
+`FileSystemArtifactStore` has them, so the dashboard offers them for download. Checkpoints and logs
+lie in a folder of the study. All of it is found by the study's key, which stands in its record: a
+study that was renamed, here or in the dashboard, has its files still.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import optuna
+import sqlalchemy as sa
+from optuna.artifacts import ArtifactMeta
+from optuna.storages import RDBStorage
+
+from hpo.paths import Paths
+from hpo.training.checkpoint import best_path
+from studies.errors import StudyError
+from studies.scheduler import Keep
+
+_PREFIX = "artifacts:"
+_KEY = re.compile(r"[\w-]+")
+_EARLIER_WEIGHTS = re.compile(r"trial-(\d+)\.weights\..+")
+_STUDY_ATTRIBUTES = sa.table("study_system_attributes", *map(sa.column, ("study_id", "key")))
+
+
+def new_key() -> str:
+    """Returns a key that no other study has."""
+    return str(uuid4())
+
+
+@dataclass
+class Files:
+    """The files of one study.
+
+    Attributes:
+        study: The study.
+        storage: Its storage.
+        paths: Where studies live.
+        key: What no other study has: `StudyRecord.manifest_artifact`.
+
+    Raises:
+        StudyError: The key would lead elsewhere.
+    """
+
+    study: optuna.Study
+    storage: RDBStorage
+    paths: Paths
+    key: str
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise StudyError(
+                "The key of a study's files is made of letters, digits and hyphens. "
+                f"Received: {self.key!r}. Something else wrote into the storage; use another."
+            )
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the study's checkpoints and logs."""
+        return self.paths.study(self.study.study_name, self.key)
+
+    @property
+    def manifest(self) -> Path:
+        """File with the list of the study's images."""
+        return self.paths.artifacts / self.key
+
+    @property
+    def stamps(self) -> Path:
+        """File with what tells whether the data set is as it was."""
+        return self.folder / "files.json"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of what workers print."""
+        return self.folder / "logs"
+
+    def checkpoints(self, number: int) -> Path:
+        """Returns the folder of a trial's checkpoints and of its best epoch's weights."""
+        return self.folder / "trials" / f"{number:05d}"
+
+    def weights(self) -> Mapping[int, Path]:
+        """Returns the files of the weights that are kept, by their trial's number."""
+        attributes = self.storage.get_study_system_attrs(self.study._study_id)
+        return {n: self.paths.artifacts / name for n, name in self._kept(attributes).items()}
+
+    def has_weights(self, number: int) -> bool:
+        """Whether the weights of a trial are kept, those of earlier versions not counted."""
+        return (self.paths.artifacts / self._name(number)).exists()
+
+    def write_manifest(self, text: str) -> None:
+        """Writes the list of the study's images."""
+        self.paths.artifacts.mkdir(parents=True, exist_ok=True)
+        temporary = self.manifest.with_name(f".{self.key}")
+        temporary.write_text(text, encoding="utf-8")
+        _put(temporary, self.manifest)
+        self._offer(self.key, "manifest.json")
+
+    def keep(self, keep: Keep) -> None:
+        """Keeps what a scheduler says, and deletes the rest.
+
+        New weights are on the disk before anything is deleted. A kill in between leaves files that
+        the next call deletes.
+        """
+        self.paths.artifacts.mkdir(parents=True, exist_ok=True)
+        attributes = self.storage.get_study_system_attrs(self.study._study_id)
+        kept = self._kept(attributes)
+        outdated = [name for number, name in kept.items() if number not in keep.weights]
+        for number, epoch in keep.weights.items():
+            source = best_path(self.checkpoints(number), epoch)
+            name = self._name(number)
+            try:
+                copied = _copy(source, self.paths.artifacts / name)
+            except FileNotFoundError:  # they were kept before, or another worker goes on with it
+                copied = False
+            if copied and kept.get(number, name) != name:
+                outdated.append(kept[number])
+            # The dashboard forgets what it offers for download when it renames a study.
+            if copied or (number in kept and _entry(kept[number]) not in attributes):
+                self._offer(name, f"trial-{number:05d}.weights{source.suffix}")
+        for name in outdated:
+            self._remove(name)
+        for folder in (self.folder / "trials").glob("[0-9]*"):
+            if int(folder.name) not in keep.checkpoints:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def drop_checkpoints(self, number: int) -> None:
+        """Deletes a trial's checkpoints."""
+        shutil.rmtree(self.checkpoints(number), ignore_errors=True)
+
+    def delete(self) -> None:
+        """Deletes all files of the study, which may have been deleted itself."""
+        attributes = dict.fromkeys([_entry(self.key)])
+        with suppress(KeyError):
+            attributes |= self.storage.get_study_system_attrs(self.study._study_id)
+            for trial in self.study.get_trials(deepcopy=False):
+                attributes |= trial.system_attrs
+        names = [key.removeprefix(_PREFIX) for key in attributes if key.startswith(_PREFIX)]
+        for name in filter(_KEY.fullmatch, [*names, *self._named()]):
+            (self.paths.artifacts / name).unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _name(self, number: int) -> str:
+        return f"{self.key}-{number:05d}"
+
+    def _kept(self, attributes: Mapping[str, Any]) -> dict[int, str]:
+        """Returns the names of the weights that are kept, by their trial's number.
+
+        The names tell the trial, since what Optuna knows of a study's artifacts is lost when the
+        dashboard renames it. Earlier versions left the names to Optuna: these are in `attributes`,
+        the study's system attributes.
+        """
+        kept: dict[int, str] = {}
+        for key, value in attributes.items():
+            entry = json.loads(value) if key.startswith(_PREFIX) else None
+            match = _EARLIER_WEIGHTS.fullmatch(entry["filename"]) if entry else None
+            if entry and match and _KEY.fullmatch(entry["artifact_id"]):
+                kept[int(match[1])] = entry["artifact_id"]
+        return kept | {int(name.removeprefix(f"{self.key}-")): name for name in self._named()}
+
+    def _named(self) -> list[str]:
+        """Returns the names of the weights that are there, but of earlier versions."""
+        pattern = f"{self.key}-{5 * '[0-9]'}*"
+        return [path.name for path in self.paths.artifacts.glob(pattern)]
+
+    def _remove(self, name: str) -> None:
+        (self.paths.artifacts / name).unlink(missing_ok=True)
+        # Optuna has no call for this, and cannot list a study's artifacts once one of them is None.
+        attributes = _STUDY_ATTRIBUTES.c
+        row = (attributes.study_id == self.study._study_id) & (attributes.key == _entry(name))
+        with self.storage.engine.begin() as connection:
+            connection.execute(sa.delete(_STUDY_ATTRIBUTES).where(row))
+
+    def _offer(self, name: str, shown: str) -> None:
+        """Lets the dashboard offer a file for download."""
+        meta = ArtifactMeta(name, shown, "application/octet-stream", None)
+        value = json.dumps(asdict(meta))
+        self.storage.set_study_system_attr(self.study._study_id, _entry(name), value)
+
+
+def _entry(name: str) -> str:
+    """Returns the system attribute by which Optuna and its dashboard know an artifact."""
+    return f"{_PREFIX}{name}"
+
+
+def _copy(source: Path, target: Path) -> bool:
+    """Copies a file unless its copy is there already; returns whether it did.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    if target.exists() and filecmp.cmp(source, target, shallow=False):
+        return False
+    temporary = target.with_name(f".{target.name}")
+    shutil.copyfile(source, temporary)
+    _put(temporary, target)
+    return True
+
+
+def _put(temporary: Path, target: Path) -> None:
+    """Puts a file in place as a whole, once it is on the disk: its source is deleted next."""
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(target)

@@ -1,0 +1,56 @@
+"""Renames and deletes studies, with all that belongs to them."""
+
+from __future__ import annotations
+
+import optuna
+import sqlalchemy as sa
+
+from hpo.search.open_study import OpenStudy, names
+from hpo.search.prepare import require_name
+from studies.errors import StudyError
+from studies.leases import forget, held
+
+_STUDIES = sa.table("studies", *map(sa.column, ("study_id", "study_name")))
+
+
+def rename(opened: OpenStudy, name: str) -> None:
+    """Gives a study another name; its trials, files and whoever trains it are not touched.
+
+    Raises:
+        StudyError: The name is not allowed, or another study has it.
+    """
+    require_name(name)
+    taken = StudyError(
+        f"Each study has a name of its own. Received: {name!r}, which there is. Choose another."
+    )
+    if name in names(opened.storage):
+        raise taken
+    # Optuna has no call for this: its dashboard copies all trials into a new study.
+    mine = _STUDIES.c.study_id == opened.study._study_id
+    try:
+        with opened.storage.engine.begin() as connection:
+            connection.execute(sa.update(_STUDIES).where(mine).values(study_name=name))
+    except sa.exc.IntegrityError as error:  # somebody was faster
+        raise taken from error
+
+
+def delete(opened: OpenStudy) -> None:
+    """Deletes a study with its trials, leases, weights, checkpoints and logs.
+
+    Raises:
+        StudyError: It is being searched.
+    """
+    trials = opened.study.get_trials(deepcopy=False)
+    ids = [trial._trial_id for trial in trials]
+    running = [trial._trial_id for trial in trials if not trial.state.is_finished()]
+    if busy := held(opened.storage.engine, running):
+        numbers = sorted(trial.number for trial in trials if trial._trial_id in busy)
+        raise StudyError(
+            "A study can be deleted while nobody searches it. "
+            f"Received: {opened.study.study_name!r}, whose trial {numbers[0]} is in training. "
+            "End that with Ctrl-C first."
+        )
+    # The study comes last: after a kill in between, the command can be typed again.
+    opened.files.delete()
+    optuna.delete_study(study_name=opened.study.study_name, storage=opened.storage)
+    forget(opened.storage.engine, opened.study._study_id, ids)

@@ -1,0 +1,83 @@
+"""Reads a study's trials as the scheduler sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, field
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from studies.leases import Leases
+from studies.objectives import validation_loss
+from studies.record import CONFIG_KEY, LABEL_KEY, Reason, value_of
+from studies.scheduler import Status, TrialRecord
+from studies.trial_config import TrialConfig
+
+_REASON_OF_STATE: dict[TrialState, Reason] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+}
+"""Of trials that somebody ended in the dashboard, which writes no reason."""
+
+
+@dataclass
+class TrialReader:
+    """Reads the trials of one study. Those that have ended are read once: nothing changes them.
+
+    Attributes:
+        study: The study.
+        leases: The leases of its storage, which tell who trains a running trial.
+    """
+
+    study: optuna.Study
+    leases: Leases
+    _ended: dict[int, TrialRecord] = field(default_factory=dict)
+
+    def read(self, idle: Container[int] = ()) -> list[TrialRecord]:
+        """Returns all trials, in the order of their numbers.
+
+        Args:
+            idle: Ids of trials that this process holds and does not train.
+        """
+        trials = self.study.get_trials(deepcopy=False)
+        ended = self._ended
+        for trial in trials:
+            if trial.number not in ended and trial.state in _REASON_OF_STATE:
+                ended[trial.number] = _record(trial, "ended")
+        holders = self.leases.holders() if len(ended) < len(trials) else {}
+
+        def status(trial: FrozenTrial) -> Status:
+            if trial.state is TrialState.WAITING:
+                return "waiting"
+            holder = holders.get(trial._trial_id, "gone")
+            if holder == "gone" or trial._trial_id in idle:
+                return "paused"
+            return "doubtful" if holder == "doubtful" else "running"
+
+        return [
+            ended[trial.number] if trial.number in ended else _record(trial, status(trial))
+            for trial in trials
+        ]
+
+
+def _record(trial: FrozenTrial, status: Status) -> TrialRecord:
+    attributes, reported = trial.user_attrs, trial.intermediate_values
+    settings, epochs = "", 0
+    if CONFIG_KEY in attributes:  # else its process was killed before it had drawn them
+        config = TrialConfig.model_validate(attributes[CONFIG_KEY])
+        settings, epochs = config.identity, config.training.epochs
+    reason = attributes.get("reason", _REASON_OF_STATE.get(trial.state))
+    return TrialRecord(
+        number=trial.number,
+        status=status,
+        curve=tuple(reported[epoch] for epoch in sorted(reported)),
+        value=value_of(trial),
+        loss=validation_loss(attributes),
+        best_epoch=attributes.get("best_epoch"),
+        epochs=epochs,
+        settings=settings,
+        baseline=LABEL_KEY in attributes,
+        reason=reason if status == "ended" else None,
+    )

@@ -1,0 +1,234 @@
+"""What becomes of each trial: the one place that decides it, over plain values.
+
+There is no storage, no clock and no Optuna here, so the same object drives a real study and a
+simulation of recorded curves. It never proposes settings: `Start` means that the sampler is asked.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from studies.record import Reason
+
+Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
+"""Of a trial: enqueued; trained by a process that lives; held by one that may have died; to be
+resumed by anybody; over."""
+Judgement = Literal["continue", "pause", "prune"]
+
+COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
+"""Reasons of trials that have a value."""
+REPEATABLE = frozenset({"complete", "stopped early", "pruned", "diverged", "out of memory"})
+"""Reasons that the same settings would end with again; a failure may have been the machine's."""
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as the scheduler sees it.
+
+    Attributes:
+        number: Its number in its study; the first is 0, and there are no gaps.
+        status: Whether it waits, is trained, can be resumed or is over.
+        curve: Objective of every epoch so far, the first one first.
+        value: Objective of its best epoch, once it is complete or while it is paused; else None.
+        loss: Validation loss of that epoch, which decides between equal values; None if unknown.
+        best_epoch: That epoch, from 1; None where it has no weights.
+        epochs: Epochs that it may train.
+        epoch_cost: What an epoch costs in multiply-adds; 1.0 while that is unknown.
+        settings: Identity of its settings.
+        baseline: Whether a person chose its settings. It is never paused, pruned or shared.
+        reason: Why it ended; None before.
+    """
+
+    number: int
+    status: Status
+    curve: Sequence[float] = ()
+    value: float | None = None
+    loss: float | None = None
+    best_epoch: int | None = None
+    epochs: int = 0
+    epoch_cost: float = 1.0
+    settings: str = ""
+    baseline: bool = False
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """Start a trial: the first that waits, or one whose settings the sampler proposes."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Resume this paused trial from its checkpoint."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Prune:
+    """End this paused trial without training it further."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing can be done now.
+
+    Attributes:
+        doubtful: The trial whose holder may have died; None where all are trained by others.
+    """
+
+    doubtful: int | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """Every trial has ended."""
+
+
+Decision = Start | Resume | Prune | Wait | Done
+
+
+@dataclass(frozen=True)
+class Keep:
+    """What a study keeps of its trials; all else is deleted.
+
+    Attributes:
+        weights: Number of a trial to its best epoch, whose weights are kept.
+        checkpoints: Numbers of the trials whose checkpoints are kept.
+    """
+
+    weights: Mapping[int, int]
+    checkpoints: frozenset[int]
+
+
+class Rule(Protocol):
+    """What ends or pauses a trial early, and which paused one goes on: see `studies.pruners`."""
+
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Returns what happens to a trial after an epoch.
+
+        It must depend on these values alone: after a kill it is asked again.
+
+        Args:
+            trial: The trial, with the curve up to that epoch.
+            trials: All trials, this one among them.
+            maximize: Whether more of the objective is better.
+        """
+
+    def choose(
+        self,
+        paused: Sequence[TrialRecord],
+        trials: Sequence[TrialRecord],
+        *,
+        may_start: bool,
+        maximize: bool,
+    ) -> Start | Resume | Prune:
+        """Returns what to do while trials are paused.
+
+        Args:
+            paused: The paused trials, at least one.
+            trials: All trials.
+            may_start: Whether another trial may be started instead.
+            maximize: Whether more of the objective is better.
+        """
+
+
+def rank(
+    value: float | None, loss: float | None, number: int, *, maximize: bool
+) -> tuple[float, float, int]:
+    """Returns a key that sorts trials, the best first.
+
+    Equal values go to the lower validation loss, and then to the earlier trial.
+    """
+    if value is None:
+        return math.inf, math.inf, number
+    return -value if maximize else value, math.inf if loss is None else loss, number
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """Decides about the trials of one study.
+
+    Attributes:
+        rule: What ends or pauses trials early.
+        total: How many trials the study has in the end, imported ones not counted.
+        keep_top: How many trials' weights are kept.
+        maximize: Whether more of the objective is better.
+    """
+
+    rule: Rule
+    total: int
+    keep_top: int = 1
+    maximize: bool = True
+
+    def next(self, trials: Sequence[TrialRecord]) -> Decision:
+        """Returns what a worker that is free does next.
+
+        Args:
+            trials: All trials, in the order of their numbers.
+        """
+        begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
+        paused = [t for t in begun if t.status == "paused"]
+        may_start = len(begun) < self.total
+        if paused:
+            decision = self.rule.choose(paused, trials, may_start=may_start, maximize=self.maximize)
+            if not isinstance(decision, Start):
+                return decision
+        # What the next trial is depends on this one. Waiting until it is known whether somebody
+        # trains it makes a study that was killed the same as one that was not.
+        for trial in begun:
+            if trial.status == "doubtful":
+                return Wait(trial.number)
+        if may_start:
+            return Start()
+        return Done() if {t.status for t in begun} <= {"ended"} else Wait()
+
+    def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
+        """Returns what happens to a trial after an epoch.
+
+        Args:
+            trial: The trial, with the curve up to that epoch.
+            trials: All trials, this one among them.
+        """
+        if trial.baseline or len(trial.curve) >= trial.epochs:
+            return "continue"  # after its last epoch there is nothing to save
+        return self.rule.judge(trial, trials, maximize=self.maximize)
+
+    def duplicate_of(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
+        """Returns the trial whose outcome this one shares; None where it has to be trained."""
+        if trial.baseline or not trial.settings:
+            return None
+        same = [t for t in trials if t.settings == trial.settings and t.reason in REPEATABLE]
+        return next((t for t in same if t.number != trial.number), None)
+
+    def keep(self, trials: Sequence[TrialRecord]) -> Keep:
+        """Returns whose weights and whose checkpoints stay.
+
+        A paused trial takes no complete one's place: it may yet end without a value.
+        """
+        has_weights = [
+            t
+            for t in trials
+            if t.best_epoch and t.value is not None and t.reason not in ("duplicate", "imported")
+        ]
+        complete = [t for t in has_weights if t.status == "ended"]
+        kept = [
+            *heapq.nsmallest(self.keep_top, complete, key=self._rank),
+            *heapq.nsmallest(self.keep_top, has_weights, key=self._rank),
+            *[t for t in has_weights if t.baseline],
+        ]
+        return Keep(
+            weights={t.number: t.best_epoch for t in kept if t.best_epoch},
+            checkpoints=frozenset([t.number for t in trials if t.status != "ended"]),
+        )
+
+    def _rank(self, trial: TrialRecord) -> tuple[float, float, int]:
+        return rank(trial.value, trial.loss, trial.number, maximize=self.maximize)

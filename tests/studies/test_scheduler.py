@@ -1,0 +1,299 @@
+"""What becomes of each trial, decided over plain values; and whole studies, simulated."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from studies.pruners import Halving, NoPruner, Percentile
+from studies.record import Reason
+from studies.scheduler import (
+    Done,
+    Judgement,
+    Keep,
+    Prune,
+    Resume,
+    Rule,
+    Scheduler,
+    Start,
+    TrialRecord,
+    Wait,
+)
+
+
+def trial(number: int, status: Any = "ended", **fields: Any) -> TrialRecord:
+    """A trial; one that has ended is complete."""
+    reason: Reason | None = "complete" if status == "ended" else None
+    return TrialRecord(number, status, **{"reason": reason, **fields})
+
+
+class Always(NoPruner):
+    """Ends everything."""
+
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Prunes."""
+        return "prune"
+
+
+SCHEDULER = Scheduler(NoPruner(), total=3)
+
+
+class TestNext:
+    """What a free worker does."""
+
+    @pytest.mark.parametrize(
+        ("statuses", "decision"),
+        [
+            ([], Start()),
+            (["ended"], Start()),
+            (["waiting", "waiting"], Start()),
+            (["running", "running"], Start()),
+            (["ended", "running", "ended"], Wait()),
+            (["ended", "ended", "ended"], Done()),
+            (["ended", "ended", "ended", "waiting"], Done()),
+            (["ended", "paused"], Resume(1)),
+            (["running", "paused", "paused"], Resume(1)),
+            (["doubtful"], Wait(0)),
+            (["doubtful", "paused"], Resume(1)),
+            (["ended", "ended", "doubtful"], Wait(2)),
+        ],
+        ids=str,
+    )
+    def test_by_what_there_is(self, statuses: list[str], decision: Any) -> None:
+        """Paused trials are resumed, then doubt is waited out, then trials are started."""
+        trials = [trial(number, status) for number, status in enumerate(statuses)]
+        assert SCHEDULER.next(trials) == decision
+
+    def test_imported_runs_do_not_count(self) -> None:
+        """`--trials 3` trains three whatever was imported."""
+        trials = [trial(number, reason="imported") for number in range(5)]
+        assert SCHEDULER.next(trials) == Start()
+        assert SCHEDULER.next([*trials, *(trial(n) for n in (5, 6, 7))]) == Done()
+
+
+class TestJudge:
+    """What happens after an epoch."""
+
+    @pytest.mark.parametrize(
+        ("fields", "judgement"),
+        [({}, "prune"), ({"baseline": True}, "continue"), ({"epochs": 2}, "continue")],
+        ids=["a trial", "a baseline", "after the last epoch"],
+    )
+    def test_never(self, fields: dict[str, Any], judgement: str) -> None:
+        """Baselines and trials that are at their end are not pruned, whatever the rule says."""
+        judged = trial(0, "running", **{"curve": [0.1, 0.2], "epochs": 5, **fields})
+        assert replace(SCHEDULER, rule=Always()).judge(judged, [judged]) == judgement
+
+
+class TestDuplicates:
+    """Whose outcome a trial shares."""
+
+    @pytest.mark.parametrize(
+        "reason", ["complete", "stopped early", "pruned", "diverged", "out of memory"]
+    )
+    def test_of_what_would_end_so_again(self, reason: Reason) -> None:
+        """Settings that were judged already are not trained again."""
+        first, new = trial(0, reason=reason, settings="a"), trial(2, "running", settings="a")
+        other = trial(1, settings="b")
+        assert SCHEDULER.duplicate_of(new, [first, other, new]) is first
+
+    @pytest.mark.parametrize("reason", ["failed", "hung", "imported"])
+    def test_of_what_may_end_otherwise(self, reason: Reason) -> None:
+        """A failure may have been the machine's, and an imported run was another's."""
+        first, new = trial(0, reason=reason, settings="a"), trial(1, "running", settings="a")
+        assert SCHEDULER.duplicate_of(new, [first, new]) is None
+
+    def test_of_a_duplicate(self) -> None:
+        """The trial that was trained is named, not another of its duplicates."""
+        first, copy = trial(0, settings="a"), trial(1, reason="duplicate", settings="a")
+        new = trial(2, "running", settings="a")
+        assert SCHEDULER.duplicate_of(new, [first, copy, new]) is first
+
+    def test_of_what_is_in_training(self) -> None:
+        """Nothing is known of it yet."""
+        first, new = (trial(number, "running", settings="a") for number in (0, 1))
+        assert SCHEDULER.duplicate_of(new, [first, new]) is None
+
+    def test_a_baseline_is_trained(self) -> None:
+        """Its own figures are wanted."""
+        new = trial(1, "running", settings="a", baseline=True)
+        assert SCHEDULER.duplicate_of(new, [trial(0, settings="a"), new]) is None
+
+
+def scored(number: int, value: float | None, status: str = "ended", **fields: Any) -> TrialRecord:
+    """A trial with a value and weights of its second epoch."""
+    return trial(number, status, **{"value": value, "best_epoch": 2, **fields})
+
+
+class TestKeep:
+    """Whose files stay."""
+
+    def keep(self, *trials: TrialRecord, maximize: bool = True) -> Keep:
+        """What is kept of two at most."""
+        return Scheduler(NoPruner(), 9, keep_top=2, maximize=maximize).keep(trials)
+
+    def test_the_best_and_the_baselines(self) -> None:
+        """With their best epochs; what has ended needs no checkpoint."""
+        values = (0.1, 0.5, 0.4, 0.8, 0.2)
+        trials = [scored(n, value, baseline=n == 0) for n, value in enumerate(values)]
+        assert self.keep(*trials) == Keep({3: 2, 1: 2, 0: 2}, frozenset())
+
+    def test_less_may_be_better(self) -> None:
+        """The lowest losses are kept."""
+        trials = [scored(n, value) for n, value in enumerate((0.3, 0.1, 0.2))]
+        assert self.keep(*trials, maximize=False).weights.keys() == {1, 2}
+
+    def test_equal_values(self) -> None:
+        """They go to the lower validation loss, then to the earlier trial."""
+        losses = (None, 0.3, 0.2, 0.2)
+        trials = [scored(n, 1.0, loss=loss) for n, loss in enumerate(losses)]
+        assert list(self.keep(*trials).weights) == [2, 3]
+        assert list(self.keep(*trials[:2]).weights) == [1, 0]
+
+    def test_paused_trials(self) -> None:
+        """A paused trial's weights are kept beside those of the best, and its checkpoint always."""
+        trials = [scored(0, 0.5), scored(1, 0.4), scored(2, 0.9, "paused"), trial(3, "paused")]
+        keep = self.keep(*trials)
+        assert keep.weights.keys() == {0, 1, 2}
+        assert keep.checkpoints == {2, 3}
+        assert self.keep(
+            scored(0, 0.5), scored(1, 0.4), scored(2, 0.1, "paused")
+        ).weights.keys() == {
+            0,
+            1,
+        }
+
+    @pytest.mark.parametrize("status", ["waiting", "running", "doubtful", "paused"])
+    def test_checkpoints_of_what_has_not_ended(self, status: str) -> None:
+        """Whoever trains them, it may end at any time."""
+        assert self.keep(trial(0, status)).checkpoints == {0}
+
+    @pytest.mark.parametrize(
+        "fields", [{"reason": "duplicate"}, {"reason": "imported"}, {"best_epoch": None}]
+    )
+    def test_trials_without_weights(self, fields: dict[str, Any]) -> None:
+        """They take nobody's place."""
+        best = scored(0, 0.9, **fields)
+        assert self.keep(best, scored(1, 0.5), scored(2, 0.4)).weights.keys() == {1, 2}
+
+
+def recorded_curves(trials: int, epochs: int, seed: int = 0) -> list[list[float]]:
+    """Curves as trials have them: they rise to a limit at a rate of their own, with noise."""
+    rng = random.Random(seed)
+    curves = []
+    for _ in range(trials):
+        limit, rate = rng.betavariate(4, 2), rng.uniform(0.05, 0.6)
+        curves.append(
+            [limit * (1 - 2 ** (-rate * n)) + rng.gauss(0, 0.01) for n in range(1, epochs + 1)]
+        )
+    return curves
+
+
+def simulate(
+    scheduler: Scheduler, curves: Sequence[Sequence[float]], workers: int = 1
+) -> list[TrialRecord]:
+    """Runs a whole study of recorded curves, an epoch of every worker in turn."""
+    trials: list[TrialRecord] = []
+    training: list[int | None] = [None] * workers
+    done = False
+    while not done or any(number is not None for number in training):
+        for worker, number in enumerate(training):
+            if number is None:
+                decision = scheduler.next(trials)
+                done = isinstance(decision, Done)
+                if isinstance(decision, Start):
+                    number = len(trials)
+                    trials.append(trial(number, "running", epochs=len(curves[number])))
+                elif isinstance(decision, Resume):
+                    number = decision.number
+                    trials[number] = replace(trials[number], status="running")
+                elif isinstance(decision, Prune):
+                    trials[decision.number] = replace(
+                        trials[decision.number], status="ended", reason="pruned"
+                    )
+                training[worker] = number
+            if number is not None and not train_an_epoch(scheduler, trials, number, curves[number]):
+                training[worker] = None
+    return trials
+
+
+def train_an_epoch(
+    scheduler: Scheduler, trials: list[TrialRecord], number: int, curve: Sequence[float]
+) -> bool:
+    """Trains a trial's next epoch; False if its worker is free then."""
+    seen = curve[: len(trials[number].curve) + 1]
+    now = trials[number] = replace(trials[number], curve=seen)
+    judgement = scheduler.judge(now, trials)
+    if judgement == "prune":
+        trials[number] = replace(now, status="ended", reason="pruned")
+    elif judgement == "pause":
+        trials[number] = replace(now, status="paused")
+    elif len(seen) == len(curve):
+        best = max(seen)
+        trials[number] = replace(
+            now, status="ended", reason="complete", value=best, best_epoch=seen.index(best) + 1
+        )
+    return trials[number].status == "running"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("rule", [NoPruner(), Percentile(), Halving()], ids=lambda r: r.name)
+def test_a_simulated_study(rule: Rule, workers: int) -> None:
+    """Of 300 trials each ends once; pruning saves epochs and finds a trial near the best."""
+    curves = recorded_curves(300, 30)
+    trials = simulate(Scheduler(rule, total=300), curves, workers)
+    assert [each.number for each in trials] == list(range(300))
+    assert {each.status for each in trials} == {"ended"}
+    epochs = sum(len(each.curve) for each in trials)
+    best = max(each.value for each in trials if each.value is not None)
+    if isinstance(rule, NoPruner):
+        assert (epochs, best) == (9_000, max(map(max, curves)))
+    else:
+        assert epochs < 6_000
+        assert best > max(map(max, curves)) - 0.03
+
+
+class FreezeThaw(NoPruner):
+    """Pauses at every fifth epoch, and resumes the trial that is furthest for what it has cost.
+
+    It ends the trials that are left once one is complete. Not a good rule, but it takes every
+    decision there is.
+    """
+
+    def judge(
+        self, trial: TrialRecord, trials: Sequence[TrialRecord], *, maximize: bool
+    ) -> Judgement:
+        """Pauses at the rungs."""
+        return "pause" if len(trial.curve) % 5 == 0 else "continue"
+
+    def choose(
+        self,
+        paused: Sequence[TrialRecord],
+        trials: Sequence[TrialRecord],
+        *,
+        may_start: bool,
+        maximize: bool,
+    ) -> Start | Resume | Prune:
+        """Starts all trials, then resumes the most promising."""
+        if may_start:
+            return Start()
+        if any(trial.reason == "complete" for trial in trials):
+            return Prune(paused[0].number)
+        return Resume(max(paused, key=lambda t: t.curve[-1] / t.epoch_cost).number)
+
+
+def test_a_rule_that_pauses() -> None:
+    """One more rule needs nothing but itself: it is simulated like the others."""
+    curves = recorded_curves(100, 30)
+    trials = simulate(Scheduler(FreezeThaw(), total=100), curves)
+    assert {each.status for each in trials} == {"ended"}
+    complete = [each for each in trials if each.reason == "complete"]
+    assert len(complete) == 1
+    assert sum(len(each.curve) for each in trials) < 1_000
+    assert max(complete[0].curve) > max(map(max, curves)) - 0.1
