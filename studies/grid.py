@@ -35,6 +35,15 @@ def combinations(space: Space) -> int:
     return count(0, frozenset())
 
 
+def at_most(space: Space, trials: int) -> int | None:
+    """Returns how many different trials a space holds; None where that is more than `trials`."""
+    try:
+        held = combinations(space)
+    except StudyError:
+        return None
+    return held if held <= trials else None
+
+
 def _values(name: str, domain: Domain) -> tuple[Value, ...]:
     if isinstance(domain, Fixed):
         return (domain.value,)

@@ -70,15 +70,27 @@ def maximizes(study: Study | FrozenStudy) -> bool:
     return study.directions[0].name == "MAXIMIZE"
 
 
+def value_in(metric: Metric, attributes: Mapping[str, Any]) -> float | None:
+    """Returns a metric for the weights of a trial that were kept; None where it is not known.
+
+    Args:
+        metric: Any metric, not only the objective.
+        attributes: The trial's user attributes, `FIGURES_KEY` and `best_val_*` among them. The
+            latter are the figures at the best epoch in the arithmetic of the training, which is
+            what there is of a trial that was not trained to its end.
+    """
+    figures: Mapping[str, float] = attributes.get(FIGURES_KEY, {})
+    return figures.get(metric.name, attributes.get(f"best_val_{metric.name}"))
+
+
 def validation_loss(attributes: Mapping[str, Any]) -> float:
     """Returns the cross-entropy at the best epoch; infinity where it is not known.
 
     Args:
         attributes: A trial's user attributes, `FIGURES_KEY` and `best_val_loss` among them.
     """
-    figures: Mapping[str, float] = attributes.get(FIGURES_KEY, {})
-    loss = figures.get("loss", attributes.get("best_val_loss"))
-    return math.inf if loss is None else float(loss)
+    loss = value_in(METRICS["loss"], attributes)
+    return math.inf if loss is None else loss
 
 
 def rank(metric: Metric, value: float | None, attributes: Mapping[str, Any], number: int) -> Rank:

@@ -30,6 +30,11 @@ CHANGEABLE = frozenset(
 )
 """Settings that may differ when a study is continued: they decide how long, not what."""
 
+OF_THE_DATA = frozenset(
+    {"data", "class_pattern", "validation_fraction", "test_fraction", "image_size_px", "seed"}
+)
+"""Settings that decide which images a study trains and validates on."""
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -30,6 +30,12 @@ from studies.metrics import METRICS
     type=click.Choice(list(METRICS)),
     help="Figure of the validation images to search for. [default: accuracy]",
 )
+@click.option(
+    "--from",
+    "source",
+    metavar="NAME",
+    help="Begin with the trials of this study, of the same images, that lie in the new space.",
+)
 @click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
 @click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")
 @storage_option
@@ -39,6 +45,7 @@ def run(
     preset: str | None,
     backbones: str | None,
     storage: str | None,
+    source: str | None,
     **given: Any,
 ) -> None:
     """Search for the best settings; typed again, it continues.
@@ -46,24 +53,31 @@ def run(
     --trials is the study's total: the same command finishes what was interrupted and never trains
     more.
 
+    The space, the sampler and the metric of a study stay as they were. To change them, begin
+    another study --from the first one: it uses the same images, and its finished trials that lie
+    in the new space are taken over with their values, curves and weights.
+
     \b
     Examples:
       hpo run --trials 50                          handwritten digits, no download
       hpo run --data photos/ --trials 30
       hpo run --data photos/ --timeout 2h --workers 2
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
+      hpo run --study wider --config wider.toml --from photos --trials 80
     """
     from rich.console import Console
 
     from hpo.results.ending import print_ending
     from hpo.search.image_size import images_to_keep
+    from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.plan import Plan, make_plan
     from hpo.search.prepare import describe, prepare, study_name
     from hpo.search.session import new_pool, run_study
+    from hpo.search.transfer import with_trials_of
     from hpo.search.views import is_live
     from studies.errors import StudyError
-    from studies.settings import merge
+    from studies.settings import OF_THE_DATA, merge
     from studies.toml_files import load_settings, make_settings, preset_path
 
     files = [path for path in (preset_path(preset) if preset else None, config) if path]
@@ -79,13 +93,23 @@ def run(
         )
     began_s, console = time.monotonic(), Console()
     where = paths(storage or asked.pop("storage", None))
+    before = find_study(where, source) if source else None
+    if before and not study:
+        raise StudyError(
+            "A study that takes over trials needs a name of its own. "
+            f"Received: --from {source} without --study. Add --study NAME."
+        )
+    if before:  # what is not typed about the data is as it was there
+        created = before.record.settings
+        asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
     decoded = images_to_keep(settings.image_size_px)
 
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
-        return make_plan(settings, console.print, decoded.add)
+        made = make_plan(settings, console.print, decoded.add)
+        return with_trials_of(before, made, console.print) if before else made
 
     with outages_explained(), new_pool() as pool:
         with console.status("Reading the data set …") if is_live(console) else nullcontext():

@@ -19,7 +19,7 @@ from optuna.storages import RDBStorage
 
 from studies.leases import held
 from studies.metrics import Metric
-from studies.objectives import rank
+from studies.objectives import rank, value_in
 from studies.optuna_private import ATTRIBUTES, EPOCHS, TRIALS, VALUES, study_id
 from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, STANDING_KEY, objective
 
@@ -108,11 +108,9 @@ class TrialRow:
         """Returns a metric of the validation images for its best epoch's weights.
 
         Args:
-            metric: What; `best_val_` and its name is to be among the attributes read, which is
-                what there is of a trial that was not trained to its end.
+            metric: What; `best_val_` and its name is to be among the attributes read.
         """
-        figures: Mapping[str, float] = self.attributes.get(FIGURES_KEY, {})
-        return figures.get(metric.name, self.attributes.get(f"best_val_{metric.name}"))
+        return value_in(metric, self.attributes)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -136,6 +136,13 @@ class Files:
             if int(folder.name) not in keep.checkpoints:
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def take_weights(self, number: int, source: Path) -> None:
+        """Keeps a copy of weights that another study has kept; nothing where they are gone."""
+        name = self._name(number)
+        with suppress(FileNotFoundError):
+            _copy(source, self.paths.artifacts / name)
+            self._offer(name, f"trial-{number:05d}.weights{best_path(self.folder, 1).suffix}")
+
     def drop_checkpoints(self, number: int) -> None:
         """Deletes a trial's checkpoints."""
         shutil.rmtree(self.checkpoints(number), ignore_errors=True)

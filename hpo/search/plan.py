@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from optuna.trial import FrozenTrial
 
 from data_pipeline.datasets import DATASETS
 from data_pipeline.inspect_image import Keep
@@ -32,6 +35,8 @@ class Plan:
         space: What is searched.
         unavailable: Backbone to the reason why it is not in the space.
         first: Label to the Optuna parameters of the trials that come first.
+        taken: Trials of another study that this one begins with, and the files of their weights
+            where these were kept.
     """
 
     settings: StudySettings
@@ -40,6 +45,7 @@ class Plan:
     space: Space
     unavailable: Mapping[str, str]
     first: Mapping[str, Mapping[str, Value]]
+    taken: Sequence[tuple[FrozenTrial, Path | None]] = ()
 
 
 def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Plan:

@@ -22,7 +22,7 @@ from hpo.search.plan import Plan
 from studies.errors import StudyError
 from studies.leases import CREATION, Leases
 from studies.metrics import METRICS
-from studies.record import LABEL_KEY, STUDY_KEY, StudyRecord, read_study
+from studies.record import LABEL_KEY, STUDY_KEY, TAKEN_KEY, StudyRecord, read_study
 from studies.settings import StudySettings, differences
 from studies.space import DataFacts
 from studies.storage import open_storage
@@ -131,7 +131,7 @@ def _source(data: str) -> str:
 
 def _refuse_foreign(study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
-    if any(LABEL_KEY not in trial.user_attrs for trial in trials):
+    if any(not trial.user_attrs.keys() & {LABEL_KEY, TAKEN_KEY} for trial in trials):
         raise StudyError(
             f"The study {study.study_name!r} was not created by `hpo run`. "
             "Received: a study with trials. Choose another --study name."
@@ -142,6 +142,10 @@ def _create(files: Files, plan: Plan) -> StudyRecord:
     """Stores everything the study is searched with; its record is written last."""
     study, manifest = files.study, plan.manifest
     files.write_manifest(manifest.model_dump_json())
+    for number, (trial, weights) in enumerate(plan.taken):
+        study.add_trial(trial)
+        if weights is not None:
+            files.take_weights(number, weights)
     for label, params in plan.first.items():
         study.enqueue_trial(dict(params), user_attrs={LABEL_KEY: label})
     record = StudyRecord(

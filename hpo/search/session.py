@@ -25,10 +25,11 @@ from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, TableView, is_live
 from studies.errors import StudyError
-from studies.grid import combinations
+from studies.grid import at_most
 from studies.leases import Leases
 from studies.metrics import METRICS
 from studies.record import STUDY_KEY, TOTAL_KEY
+from studies.samplers import Exhaustive
 from studies.scheduler import Done, Scheduler
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
@@ -88,8 +89,17 @@ def run_study(
     settings = StudySettings.model_validate(opened.record.settings | now)
     opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
     space, total = Space.model_validate(opened.record.space), settings.trials
-    if settings.sampler.name == "exhaustive":
-        total = min(total, combinations(space))
+    held = at_most(space, total)
+    if held is not None:
+        # A sampler that learns would train some of so few again and again, and others never.
+        opened.study.sampler = StatelessSampler(Exhaustive(), settings.seed)
+        if held < total:
+            console.print(
+                f"The space holds {held:,} different trials. Each is trained once, which makes "
+                f"{held:,} instead of {total:,}.",
+                highlight=False,
+            )
+        total = held
     scheduler = Scheduler(
         settings.pruner, total, settings.keep_top, METRICS[settings.metric].maximize
     )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studies.errors import StudyError
-from studies.grid import combinations
+from studies.grid import at_most, combinations
 from studies.parameters import PARAMETERS
 from tests.studies.spaces import space_of
 
@@ -65,3 +65,12 @@ def test_large_spaces_are_counted_quickly() -> None:
         if row.type is float and name in ("dropout", "width_shift", "height_shift", "zoom")
     }
     assert combinations(space_of(wide)) == 9**4
+
+
+def test_a_space_that_is_smaller_than_the_study_is_told() -> None:
+    """An endless one, or a larger one, is not."""
+    two = space_of(FIXED | {"batch_size": [16, 32]})
+    assert at_most(two, 30) == 2
+    assert at_most(two, 2) == 2
+    assert at_most(two, 1) is None
+    assert at_most(space_of(), 30) is None
