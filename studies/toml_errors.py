@@ -1,4 +1,7 @@
-"""Where in a TOML file something is that its reader did not like."""
+"""Where in a TOML file something is that its reader did not like.
+
+tomllib and tomlkit tell the line of a syntax error, and of nothing that they could read.
+"""
 
 from __future__ import annotations
 
