@@ -136,7 +136,7 @@ def test_interrupted_before_training(fresh: Path) -> None:
 
 
 def test_a_deadline_before_the_first_epoch(fresh: Path) -> None:
-    """`--timeout` that leaves no time to train is an error that says so; the study goes on later."""
+    """A `--timeout` that leaves no time to train is an error; the study goes on later."""
     with no_orphans(fresh):
         run = type_run(fresh, *WORDS, "--timeout", "1s")
     assert run.process.returncode == 1, run.output
