@@ -178,6 +178,9 @@ class Scheduler:
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
         may_start = len(begun) < self.total
+        for trial in paused:
+            if trial.baseline:  # paused by a kill or by the user, never by the rule
+                return Resume(trial.number)
         if paused:
             decision = self.rule.choose(paused, trials, may_start=may_start, maximize=self.maximize)
             if not isinstance(decision, Start):

@@ -277,7 +277,7 @@ class Search:
 
     def _let_go(self, worker: Worker, claim: Claim) -> None:
         self._dropped.discard(worker)
-        self.recorder.leases.release(claim.trial_id)
+        self._release(claim)
         self._tidy(claim.number)
 
     def _tidy(self, ended: int | None = None) -> None:
@@ -289,6 +289,9 @@ class Search:
     def _keeps(self, claim: Claim) -> bool:
         """Renews a trial's lease; False if it was lost."""
         return self._stored(lambda: self.recorder.leases.renew(claim.trial_id))
+
+    def _release(self, claim: Claim) -> None:
+        self._stored(lambda: self.recorder.leases.release(claim.trial_id))
 
     def _stored(self, call: Callable[[], T]) -> T:
         """Calls what reads or writes the study, and waits while its server is away.
@@ -342,7 +345,7 @@ class Search:
             elif now - max(self._stopped_s, self._heard_s[worker]) > STOP_S:
                 self._kill(worker)
                 self.view.left(worker)
-                self.recorder.leases.release(claim.trial_id)
+                self._release(claim)
         self.pausing, self._stopped_s = True, self._stopped_s or now
 
     def _beat(self) -> None:
@@ -364,11 +367,13 @@ class Search:
                 worker.send(Stop())
 
     def _hung(self, worker: Worker) -> None:
-        claim = self.training.get(worker)
+        claim, dropped = self.training.get(worker), worker in self._dropped
         end = self._kill(worker)
         silence = f"no sign of life for {HUNG_S:.0f} s"
         if claim is None:
             self.failure = self.failure or self._failures.of_start(replace(end, cause=silence))
+        elif dropped:
+            self._let_go(worker, claim)
         else:
             message = f"No sign of life for {HUNG_S:.0f} s; the worker was killed."
             self._finish(claim, Outcome(reason="hung", message=message))

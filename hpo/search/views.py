@@ -132,7 +132,7 @@ class TableView(LineView):
             self.show(f"trial {claim.number} {outcome.reason}: {last}")
 
     def _table(self) -> RenderableType:
-        return render(self.board, self._live.console.width)
+        return render(self.board, self._console.width)
 
 
 def render(board: Board, columns: int) -> RenderableType:

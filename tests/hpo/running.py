@@ -53,6 +53,7 @@ class Run:
         command: str = "run",
         environment: Mapping[str, str] = NO_MORE,
         before: Callable[[], None] | None = None,
+        terminal: int | None = None,
     ) -> None:
         """Types it.
 
@@ -62,6 +63,7 @@ class Run:
             command: `run` or `worker`.
             environment: Variables besides those set here.
             before: Called in the new process before the command.
+            terminal: A terminal's descriptor to print on; nothing is read of it here.
         """
         settings = {
             "HPO_CACHE_DIR": str(folder / "cache"),
@@ -75,7 +77,7 @@ class Run:
             cwd=folder,
             env=inherited | settings | environment,
             preexec_fn=before,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if terminal is None else terminal,
             stderr=subprocess.STDOUT,
             text=True,
         )
@@ -84,7 +86,8 @@ class Run:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
+        if self.process.stdout is None:
+            return
         with self.process.stdout as lines:
             for line in lines:
                 self.lines.append(line.rstrip("\n"))

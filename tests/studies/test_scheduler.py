@@ -77,6 +77,19 @@ class TestNext:
         assert SCHEDULER.next([*trials, *(trial(n) for n in (5, 6, 7))]) == Done()
 
 
+    def test_a_paused_baseline_is_resumed(self) -> None:
+        """Whatever a rule would make of it: a kill has paused it, or the user."""
+
+        class EndsAll(NoPruner):
+            def choose(self, paused: Sequence[TrialRecord], *_: Any, **__: Any) -> Prune:
+                return Prune(paused[0].number)
+
+        trials = [trial(0, "paused"), trial(1, "paused", baseline=True)]
+        scheduler = replace(SCHEDULER, rule=EndsAll())
+        assert scheduler.next(trials) == Resume(1)
+        assert scheduler.next(trials[:1]) == Prune(0)
+
+
 class TestJudge:
     """What happens after an epoch."""
 

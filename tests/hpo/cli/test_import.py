@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import optuna
 import pytest
 from click.testing import CliRunner, Result
 
 from hpo.cli import main
 from hpo.search.board import new_board
-from hpo.search.claims import Claims
-from hpo.search.recorder import Recorder
+from hpo.search.claims import Claim, Claims
 from studies.leases import Leases
+from studies.pruners import NoPruner
+from studies.scheduler import Scheduler, TrialRecord, Wait
 from studies.space import DataFacts, Space
 from tests.hpo.hand_tuned import new_study
 
@@ -68,42 +68,18 @@ def test_a_search_counts_and_copies_none_of_them(folder: Path) -> None:
     """`--trials 1` still trains one, and the same settings are trained, not taken over."""
     typed("import", "runs.csv")
     opened = new_study(folder)
-    leases = Leases(opened.storage.engine)
     space = Space.model_validate(opened.record.space)
     facts = DataFacts.model_validate(opened.record.facts)
-    claims = Claims(opened.study, space, facts, leases, total=1)
-    assert not claims.finished()
+    scheduler = Scheduler(NoPruner(), total=1)
+    claims = Claims(opened.study, space, facts, Leases(opened.storage.engine), scheduler)
     claim = claims.next()
-    assert claim is not None
+    assert isinstance(claim, Claim)
     assert claim.label == "by hand"
-    assert claims.next() is None
-    recorder = Recorder(opened.study, opened.artifacts, leases, folder / "trials", "accuracy", 5)
-    (imported, _) = opened.study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
-    claim.config = type(claim.config).model_validate(imported.user_attrs["config"])
-    assert recorder.twin(claim) is None
+    assert claims.next() == Wait()
+    trials = claims.trials()
+    imported = next(trial for trial in trials if trial.reason == "imported")
+    copy = TrialRecord(9, "running", settings=imported.settings)
+    assert scheduler.duplicate_of(copy, trials) is None
     board = new_board("hand", "accuracy", 1)
-    board.resume(opened.study)
+    board.resume(trials)
     assert (board.finished, board.best) == (0, None)
-
-
-def test_a_baseline_is_never_pruned(folder: Path) -> None:
-    """Not even by a pruner that prunes everything."""
-
-    class Always(optuna.pruners.BasePruner):
-        def prune(self, study: optuna.Study, trial: optuna.trial.FrozenTrial) -> bool:
-            return True
-
-    opened = new_study(folder)
-    opened.study.pruner = Always()
-    leases = Leases(opened.storage.engine)
-    space = Space.model_validate(opened.record.space)
-    facts = DataFacts.model_validate(opened.record.facts)
-    claims = Claims(opened.study, space, facts, leases, total=2)
-    recorder = Recorder(opened.study, opened.artifacts, leases, folder / "trials", "accuracy", 5)
-    baseline, searched = claims.next(), claims.next()
-    assert baseline is not None
-    assert searched is not None
-    for claim in (baseline, searched):
-        recorder.report(claim, [0.1])
-    assert not recorder.prunes(baseline, 1)
-    assert recorder.prunes(searched, 1)

@@ -135,11 +135,12 @@ def test_interrupted_before_training(fresh: Path) -> None:
     assert "Traceback" not in run.output
 
 
-def test_deadline(fresh: Path) -> None:
-    """`--timeout` lays the trial aside within its epoch, says so, and the study goes on later."""
+def test_a_deadline_before_the_first_epoch(fresh: Path) -> None:
+    """A `--timeout` that leaves no time to train is an error; the study goes on later."""
     with no_orphans(fresh):
         run = type_run(fresh, *WORDS, "--timeout", "1s")
-    assert run.process.returncode == 0, run.output
+    assert run.process.returncode == 1, run.output
+    assert run.count("Stopped: --timeout must leave time to train an epoch. Received: 1.0 s") == 1
     assert run.count("Nothing is lost: type the same command again to continue.") == 1
     assert sum(trial.state.is_finished() for trial in study_of(fresh).trials) < 8
 

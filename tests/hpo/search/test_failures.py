@@ -1,4 +1,4 @@
-"""Want of memory told apart from other ends of a worker."""
+"""Lack of memory told apart from other ends of a worker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from hpo.search.memory import oom_kills, starvation
+
+from hpo.search.failures import oom_kills, out_of_memory
 
 BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'\n  @ 0x1 main\n"
 SEGFAULT, ABORT, KILL = -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL
@@ -26,30 +27,30 @@ SEGFAULT, ABORT, KILL = -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL
         (1, "MemoryError", False),
     ],
 )
-def test_starvation(status: int, printed: str, starved: bool) -> None:
-    """An abort is want of memory where it was said; other ends are not."""
-    found = starvation(status, printed, oom_kills())
+def test_out_of_memory(status: int, printed: str, starved: bool) -> None:
+    """An abort is lack of memory where it was said; other ends are not."""
+    found = out_of_memory(status, printed, oom_kills())
     assert (found is not None) == starved
     assert found is None or printed.splitlines()[0].strip() in found
 
 
 def test_the_kernels_killer() -> None:
-    """A kill is want of memory where the kernel has killed somebody since."""
-    assert starvation(KILL, "", oom_kills() - 1) == (
-        "The kernel killed the worker for want of memory."
+    """A kill is lack of memory where the kernel has killed somebody since."""
+    assert out_of_memory(KILL, "", oom_kills() - 1) == (
+        "The kernel killed the worker because memory ran out."
     )
 
 
 _LIMITED = """
 import resource, signal
 resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))
-from hpo.search.memory import starvation
-print(starvation(-signal.SIGSEGV, "", 0), starvation(-signal.SIGKILL, "", 10**9), sep="\\n")
+from hpo.search.failures import out_of_memory
+print(out_of_memory(-signal.SIGSEGV, "", 0), out_of_memory(-signal.SIGKILL, "", 10**9), sep="\\n")
 """
 
 
 def test_a_crash_under_a_limit() -> None:
-    """Below a `ulimit -v` a crash without a word is want of memory, and a kill is not."""
+    """Below a `ulimit -v` a crash without a word is lack of memory, and a kill is not."""
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY
     done = subprocess.run([sys.executable, "-c", _LIMITED], capture_output=True, text=True)
     assert done.stdout.splitlines() == [

@@ -19,10 +19,18 @@ import optuna
 import pytest
 
 from hpo.results.dashboard import make_app
+from studies.pruners import Percentile
 from studies.samplers import TPE
 from studies.stateless_sampler import StatelessSampler
 from studies.storage import open_storage
-from tests.hpo.search.small_study import claims_of, make_study, outcome_of, recorder_of
+from tests.hpo.search.small_study import (
+    claims_of,
+    make_study,
+    next_of,
+    outcome_of,
+    recorder_of,
+    tidy,
+)
 from tests.hpo.search.test_parallel import FakeRun, begin, finish
 from tests.studies.processes import databases, storage_of
 
@@ -55,16 +63,17 @@ def test_a_trial_costs_the_same_later(tmp_path: Path) -> None:
     reading everybody's notes from the database took hundreds.
     """
     study = make_study(tmp_path)
-    claims = claims_of(study, total=40)
+    claims = claims_of(study, total=40, rule=Percentile())
     recorder, counts = recorder_of(study, claims, tmp_path), list[int]()
     for _ in range(40):
         with counted_calls(counts):
-            claim = claims.next()
-            assert claim
+            claim = next_of(claims)
             for epoch in (1, 2):
                 recorder.report(claim, [0.1] * epoch)
+                trials = claims.trials()
+                claims.scheduler.judge(trials[claim.number], trials)
             recorder.finish(claim, outcome_of(0.5 - claim.number / 1_000))
-            recorder.collect()
+            tidy(recorder, claims, claim.number)
     early, late = min(counts[5:10]), min(counts[35:40])
     assert (late - early) / 30 < 30, (early, late)
 
