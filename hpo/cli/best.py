@@ -55,8 +55,8 @@ def best(
 
     An exported file is one Keras model that takes RGB images of any size. It is loaded again in a
     fresh process and must reproduce the validation figure, or it is not kept. Each use of --test
-    is recorded in the study: the more often somebody looked at the test images to choose, the less
-    their figures mean.
+    is recorded in the study: the more often the test images are used to choose, the less their
+    figures mean. Of equal trials the one with the lower validation loss is the better.
 
     \b
     Examples:

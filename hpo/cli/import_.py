@@ -18,12 +18,12 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     """Add hand-tuned runs to a study, for the sampler to learn from.
 
     The first line names the columns: settings as in [space], `value` (the result, in the study's
-    metric) and, where wanted, `label`. An empty cell leaves a setting at what the study fixes, or
+    metric) and, if you like, `label`. An empty cell leaves a setting at what the study fixes, or
     at its default. All rows are checked first; if one is wrong, none is imported. Cells may also be
     divided by semicolons, with decimal commas, or by tabs.
 
-    Imported runs count for nothing in --trials, and `hpo best` never offers them, since they have
-    no weights. Typed again, the command adds nothing twice.
+    Imported runs do not count towards --trials, and `hpo best` never offers them, since they have
+    no weights. Importing a file twice adds nothing.
 
     \b
     Examples:
