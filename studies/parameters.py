@@ -28,6 +28,7 @@ LEVELS = ("light", "shift", "none", "medium", "strong")
 
 HAS_WEIGHTS = When("backbone", lambda name: BUILT_IN.find(name).has_weights, "backbone has weights")
 PRETRAINED = When("pretrained", bool, "pretrained")
+NOT_PRETRAINED = When("pretrained", lambda pretrained: not pretrained, "not pretrained")
 FINE_TUNED = When("trainable_stages", lambda stages: stages > 0, "trainable_stages above 0")
 DECOUPLED = When(
     "optimizer", lambda name: OPTIMIZERS[name].decoupled_decay, "optimizer has decoupled decay"
@@ -185,6 +186,12 @@ _ROWS = (
         "early_stopping_patience",
         "training.early_stopping_patience",
         "epochs without improvement after which training ends; 0 is never",
+    ),
+    Parameter(
+        "batch_norm",
+        "training.batch_norm",
+        "evaluate batch normalisation by precise statistics or Keras's moving averages",
+        when=NOT_PRETRAINED,
     ),
 )
 

@@ -27,13 +27,15 @@ from optuna.artifacts import (
 )
 from optuna.storages import RDBStorage
 
+from hpo.training.checkpoint import WEIGHTS_SUFFIX
 from studies.errors import StudyError
 
 _ID = re.compile(r"[\w-]+")
-_WEIGHTS = "trial-{number:05d}.weights.npz"
-_REPLACED = "replaced.weights.npz"
+_WEIGHTS = "trial-{number:05d}" + WEIGHTS_SUFFIX
+_REPLACED = "replaced" + WEIGHTS_SUFFIX
 """The name of weights that are no trial's any more, whose place others will take."""
-_WEIGHTS_PATTERN = re.compile(r"trial-(\d+)\.weights\.npz")
+_WEIGHTS_PATTERN = re.compile(rf"trial-(\d+)(?:{re.escape(WEIGHTS_SUFFIX)}|\.weights\.npz)")
+"""Earlier versions kept `.npz` files."""
 
 
 @dataclass

@@ -191,7 +191,7 @@ class Search:
 
     def _finished(self, worker: Worker, claim: Claim, event: Finished) -> None:
         worker.claim = None
-        self.failure = self.failure or event.hindrance
+        self.failure = self.failure or event.fatal
         if event.outcome is None or event.outcome.reason == "interrupted":
             if self._keeps(claim):
                 self._patiently(lambda: self.recorder.lay_aside(claim, event.outcome))

@@ -62,7 +62,7 @@ def train(job: dict[str, Any], epoch_s: float) -> None:
         if answer["action"] == "prune":
             reason = "pruned"
             break
-    (folder / f"best-{done:04d}.npz").write_bytes(bytes(1000))
+    (folder / f"best-{done:04d}.weights.safetensors").write_bytes(bytes(1000))
     names = ("accuracy", "loss", "val_accuracy", "val_loss", "val_macro_f1")
     say(
         "finished",

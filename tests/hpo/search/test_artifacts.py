@@ -32,10 +32,10 @@ def test_ids_that_lead_elsewhere(artifacts: Artifacts, artifact_id: str) -> None
 
 def test_weights_are_not_written_elsewhere(artifacts: Artifacts, tmp_path: Path) -> None:
     """A storage that names a file outside as an artifact to replace does not get it replaced."""
-    precious, weights = tmp_path / "precious", tmp_path / "best-0001.npz"
+    precious, weights = tmp_path / "precious", tmp_path / "best-0001"
     precious.write_text("mine")
     weights.write_text("weights")
-    meta = ArtifactMeta("../precious", "trial-00000.weights.npz", "x/y", None)
+    meta = ArtifactMeta("../precious", "trial-00000.weights.safetensors", "x/y", None)
     artifacts.storage.set_study_system_attr(
         artifacts.study._study_id, "artifacts:x", json.dumps(asdict(meta))
     )
@@ -46,9 +46,9 @@ def test_weights_are_not_written_elsewhere(artifacts: Artifacts, tmp_path: Path)
 
 def test_weights_that_are_gone_meanwhile(artifacts: Artifacts, tmp_path: Path) -> None:
     """A trial that was laid aside goes on in another worker, which deletes what is outdated."""
-    weights = tmp_path / "best-0002.npz"
+    weights = tmp_path / "best-0002"
     weights.write_text("weights")
-    artifacts.keep([0, 1], {0: tmp_path / "best-0001.npz", 1: weights})
+    artifacts.keep([0, 1], {0: tmp_path / "best-0001", 1: weights})
     assert list(artifacts.weights()) == [1]
 
 

@@ -364,10 +364,10 @@ class TestSearch:
         assert search.failure == "ValueError: no"
         assert search._over()
 
-    def test_a_hindrance_ends_it(self, search: Search) -> None:
+    def test_a_fatal_error_ends_it(self, search: Search) -> None:
         """A full disk ends the search; the trial is as it was."""
         step(search, READY)
-        step(search, Finished(outcome=None, hindrance="The disk is full."))
+        step(search, Finished(outcome=None, fatal="The disk is full."))
         assert search.failure == "The disk is full."
         assert search._over()
         assert search.claims.study.trials[0].state is TrialState.RUNNING

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
 from hpo.search.recorder import Recorder
+from hpo.training.checkpoint import load_weights
 from studies.hits import Hits
 from studies.leases import COLLECTION, Leases
 from studies.pruners import Halving, make_pruner
@@ -44,8 +45,8 @@ from tests.studies.spaces import DIGITS
 def kept_weights(recorder: Recorder, number: int) -> list[float]:
     """The weights of a trial that are kept."""
     kept = recorder.artifacts.weights()[number]
-    with np.load(recorder.artifacts.path(kept.artifact_id)) as file:
-        values: list[float] = file["a00000"].tolist()
+    weights, _ = load_weights(recorder.artifacts.path(kept.artifact_id))
+    values: list[float] = weights["logits/bias"].tolist()
     return values
 
 
@@ -120,8 +121,7 @@ class TestRecorder:
         kept = recorder.artifacts.weights()
         assert sorted(kept) == [0, 3, 5]
         for number, value in ((0, 0.1), (3, 0.8), (5, 0.6)):
-            with np.load(recorder.artifacts.path(kept[number].artifact_id)) as file:
-                np.testing.assert_array_equal(file["a00000"], np.full(4, value))
+            assert kept_weights(recorder, number) == [value] * 4
         metas = get_all_artifact_meta(study)
         assert len(metas) == 3
         pictures = [
