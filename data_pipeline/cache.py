@@ -10,7 +10,7 @@ import shutil
 import warnings
 import weakref
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from data_pipeline.errors import DataError
 META = "meta.json"
 """Lists an entry's files; written last, locked while in use, touched at each use."""
 
+WAIT_S = 5.0
 _BUILDING = ".building"
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 _BLOCK_BYTES = 1 << 22
@@ -80,7 +81,13 @@ class Cache:
         self.limit_bytes = _default_limit_bytes() if limit_bytes is None else limit_bytes
         self._in_use: dict[Path, _Use] = {}
 
-    def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def entry(
+        self,
+        kind: str,
+        key: str,
+        build: Callable[[Path], None],
+        waiting: Callable[[], None] = lambda: None,
+    ) -> Path:
         """Returns a complete entry, building it if it is missing or damaged.
 
         It stays as it is until this process ends or releases it.
@@ -89,6 +96,8 @@ class Cache:
             kind: What sort of thing it is, a folder name.
             key: Hash of all that it depends on, a folder name.
             build: Writes the entry's files into the empty folder that it is given.
+            waiting: Called every `WAIT_S` while another process builds the entry. What it raises
+                ends the wait.
 
         Raises:
             DataError: The cache folder is full, read-only or was deleted meanwhile.
@@ -100,7 +109,7 @@ class Cache:
             self.release(path)  # It was deleted, or built again, meanwhile.
         with _explained(self.root):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(_lock_path(path)):
+            with _locked(_lock_path(path), waiting):
                 missing = not _is_sound(path)
                 if missing:
                     _build(path, build)
@@ -202,13 +211,35 @@ def _explained(root: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Holds a lock that may have to be waited for while another process builds for minutes."""
+    lock = filelock.FileLock(path)
+    while True:
+        try:
+            lock.acquire(timeout=WAIT_S)
+            break
+        except filelock.Timeout:
+            waiting()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _fingerprint(file: Path) -> dict[str, int]:
-    """Size and CRC-32 of a file; a guard against damage and accidents, not against malice."""
+    """Stamp and CRC-32 of a file; a guard against damage and accidents, not against malice."""
     crc = 0
     with file.open("rb", buffering=0) as stream:
         while block := stream.read(_BLOCK_BYTES):
             crc = zlib.crc32(block, crc)
-    return {"size_bytes": file.stat().st_size, "crc32": crc}
+    return {**_stamp(file), "crc32": crc}
+
+
+def _stamp(file: Path) -> dict[str, int]:
+    """Size of a file and when it was last written, in nanoseconds."""
+    status = file.stat()
+    return {"size_bytes": status.st_size, "written_ns": status.st_mtime_ns}
 
 
 def _is_complete(folder: Path) -> bool:
@@ -222,13 +253,25 @@ def _is_sound(path: Path) -> bool:
     try:
         files = json.loads((path / META).read_text())
         sound = {file.name for file in path.iterdir()} == {*files, META} and all(
-            _fingerprint(path / name) == expected for name, expected in files.items()
+            _is_unchanged(path / name, expected) for name, expected in files.items()
         )
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
         sound = False
     if not sound:
         warnings.warn(f"Cache entry {str(path)!r} was damaged and is built again.", stacklevel=3)
     return sound
+
+
+def _is_unchanged(file: Path, expected: Mapping[str, int]) -> bool:
+    """Whether a file is what it was when `expected` was taken by `_fingerprint`.
+
+    One that was not written since is not read: there may be gigabytes. One that was, as by copying
+    the folder to another disk, is told by its checksum.
+    """
+    if _stamp(file).items() <= expected.items():
+        return True
+    found = _fingerprint(file)
+    return all(found[name] == expected.get(name) for name in ("size_bytes", "crc32"))
 
 
 def _lock_path(path: Path) -> Path:

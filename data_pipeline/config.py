@@ -23,7 +23,8 @@ class AugmentConfig(BaseModel):
         flip_vertical: Mirrored top to bottom half of the time.
         fill: What stands where the image was moved away.
         mixup_alpha: Images and labels of a batch are mixed in pairs with a weight from
-            Beta(alpha, alpha) (Zhang et al. 2018); 0 is none.
+            Beta(alpha, alpha) (Zhang et al. 2018); 0 is none. Of a network whose lower part is
+            frozen, what that part returns is mixed in place of the images (Verma et al. 2019).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

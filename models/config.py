@@ -25,7 +25,7 @@ class ModelConfig(BaseModel):
             where the head has no dense layer, in [0, 1).
         trainable_stages: Stages of a pretrained backbone that are trained, counted from the top:
             0 trains the head alone, 5 everything. Networks that start from random weights are
-            always trained whole.
+            always trained whole. Below 5, mixup mixes what the frozen part returns.
         l2: Weight of the squared-norm penalty, `l2 * sum(square(kernel))` as in Keras; 0 is none.
         l2_scope: Which kernels are penalised: all trainable ones, or the output layer's.
     """

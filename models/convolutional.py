@@ -12,8 +12,9 @@ from typing import Literal
 import keras
 from keras import layers
 
-# Keras's 0.99 lags hundreds of steps behind: a trial of a few short epochs would be validated, and
-# pruned, on statistics of the initial weights. The hand-tuned networks keep Keras's default.
+# Only where a trial is evaluated by moving averages (`training.batch_norm`) does this matter: those
+# of Keras's 0.99 lag hundreds of steps behind. The hand-tuned networks and those of
+# `keras.applications` keep the momentum that they were published with.
 _BN_MOMENTUM = 0.9
 _STEM_FROM_PX = 64
 

@@ -17,7 +17,7 @@ from models.catalogue import BUILT_IN, Catalogue
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.heads import classify, pool
-from models.network import check, dtype_policy
+from models.network import check, dtype_policy, name_afresh
 
 _CLASSES = "classes"
 
@@ -31,7 +31,7 @@ def whole_model(
     float32 probabilities: (b, classes) for softmax; for sigmoid (b, 1), that of the second class.
 
     Args:
-        config: The network; `models.network.get_weights` of one built from it fits `set_weights`.
+        config: The network; `models.network.copy_weights` gives the model the weights of one.
         class_names: Names of the classes in the order of the labels. The last layer is named after
             them, and so they travel within the file: see `class_names`.
         catalogue: Where the backbone is looked up.
@@ -46,6 +46,7 @@ def whole_model(
             f"Received: {len(class_names)} names."
         )
     size_px = config.image_size_px
+    name_afresh()
     with dtype_policy("float32"):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
         resize = layers.Resizing(
@@ -90,7 +91,7 @@ def _decode(text: str) -> str:
 
 
 def load_model(path: Path) -> keras.Model:
-    """Loads an exported model, refusing whatever could run code of its own.
+    """Loads an exported model, refusing one that could run code of its own.
 
     Raises:
         ModelError: If the file is not a Keras model, or holds more than Keras's own layers.
@@ -100,7 +101,7 @@ def load_model(path: Path) -> keras.Model:
         raise ModelError(
             "A model may consist of Keras's own layers only, because others run code that came "
             f"with the file. Received: {path} with {', '.join(foreign)}. Load it with Keras itself "
-            "if you trust whoever made it."
+            "if you trust its maker."
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -64,7 +64,12 @@ class Head(keras.Model):
 
 
 def pool(features_bhwc: keras.KerasTensor, pooling: str) -> keras.KerasTensor:
-    """A vector an image from a feature map: its mean, its maximum, or all of it."""
+    """A vector an image from a feature map: its mean, its maximum, or all of it.
+
+    What is a vector already stays as it is.
+    """
+    if len(features_bhwc.shape) == 2:
+        return features_bhwc
     rows = {
         "avg": layers.GlobalAveragePooling2D,
         "max": layers.GlobalMaxPooling2D,

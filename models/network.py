@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import keras
 import numpy as np
+from keras.src.utils.naming import reset_uids
 
+from models import variables
 from models.backbone import Backbone
 from models.bodies import build_body, require_weights
 from models.catalogue import BUILT_IN, Catalogue
@@ -55,7 +57,9 @@ def build_network(
     base: keras.Model | None = None,
     catalogue: Catalogue = BUILT_IN,
 ) -> Network:
-    """Builds a network; the same arguments give the same weights, whatever was built before.
+    """Builds a network; the same arguments give the same weights, at any time in a process.
+
+    Its variables have the same names each time, too, so that weights can be kept by name.
 
     Args:
         config: What to build.
@@ -73,6 +77,7 @@ def build_network(
     row = check(config, catalogue)
     path = require_weights(row) if config.pretrained and weights else None
     size_px = config.image_size_px
+    name_afresh()
     with dtype_policy(precision):
         rate = keras.Variable(
             config.dropout, dtype="float32", trainable=False, autocast=False, name="dropout_rate"
@@ -141,8 +146,17 @@ def _top(
     """The layers after the backbone, as a model of their own."""
     with _seeded(f"{seed} top"):
         inputs = keras.Input(features.shape[1:], dtype=features.dtype)
-        vector = inputs if len(inputs.shape) == 2 else pool(inputs, config.pooling)
+        vector = pool(inputs, config.pooling)
         return keras.Model(inputs, classify(vector, config, partial(VariableDropout, rate)))
+
+
+def name_afresh() -> None:
+    """Makes layers without a name of their own be called alike in every network of a process.
+
+    Keras counts them on and on (`conv2d_188`). It has no public way to begin anew but
+    `clear_session`, which throws away traced functions as well.
+    """
+    reset_uids()
 
 
 @contextmanager
@@ -204,15 +218,14 @@ def reset(network: Network, *, seed: int) -> None:
         variable.assign(value)
 
 
-def top_weights(network: Network) -> list[np.ndarray]:
-    """Values of what comes after the backbone, to go on with when more of it is trained."""
-    values: list[np.ndarray] = _top_of(network).get_weights()
-    return values
+def top_weights(network: Network) -> dict[str, np.ndarray]:
+    """Weights of what comes after the backbone, to go on with when more of it is trained."""
+    return variables.read(_top_of(network).weights)
 
 
-def set_top_weights(network: Network, values: Sequence[np.ndarray]) -> None:
+def set_top_weights(network: Network, weights: Mapping[str, np.ndarray]) -> None:
     """Sets what `top_weights` returned for a network that differs in `trainable_stages` alone."""
-    _top_of(network).set_weights(list(values))
+    variables.assign(_top_of(network).weights, weights)
 
 
 def _top_of(network: Network) -> keras.Model:
@@ -225,10 +238,25 @@ def l2_kernels(network: Network) -> list[keras.Variable]:
     return kernels if network.config.l2_scope == "all" else kernels[-1:]
 
 
-def get_weights(network: Network) -> list[np.ndarray]:
-    """Values of base and head, in the order of `models.export.whole_model`'s weights."""
+def head_weights(network: Network) -> dict[str, np.ndarray]:
+    """Weights of the trained part by their names; with the settings, all that a trial leaves."""
+    return variables.read(network.head.weights)
+
+
+def set_head_weights(network: Network, weights: Mapping[str, np.ndarray]) -> None:
+    """Sets what `head_weights` returned.
+
+    Raises:
+        ModelError: They are another network's.
+    """
+    variables.assign(network.head.weights, weights)
+
+
+def copy_weights(network: Network, model: keras.Model) -> None:
+    """Gives a model of `models.export.whole_model` the weights of base and head."""
     parts = [network.head] if network.base is None else [network.base, network.head]
-    return [value for part in parts for value in part.get_weights()]
+    values = {name: value for part in parts for name, value in variables.read(part.weights).items()}
+    variables.assign(model.weights, values)
 
 
 def count_parameters(network: Network) -> int:

@@ -1,6 +1,10 @@
-"""Batch normalisation in one operation instead of a dozen, or in none."""
+"""Batch normalisation: in one operation or in none, and with the statistics of the weights."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import keras
 import numpy as np
@@ -52,6 +56,99 @@ def fuse(model: keras.Model) -> None:
         fits = type(layer) is layers.BatchNormalization and layer.input_spec.ndim == 4
         if fits and layer.axis in (-1, 3) and not (layer.renorm or layer.synchronized):
             layer.__class__ = FusedBatchNormalization
+
+
+class PopulationStatistics:
+    """Batch normalisation's statistics for the weights as they are.
+
+    Keras evaluates by moving averages over the steps gone by, and so by statistics of weights that
+    are no more: after a few large steps a network can be at chance by them that is not. The
+    "precise" batch normalisation of Wu & Johnson (2021, section 3) takes them anew instead: it
+    normalises batches as in training and aggregates their means and variances to those of all
+    images together.
+
+    Attributes:
+        layers: The batch normalisations that training changes.
+    """
+
+    def __init__(self, trunk: keras.Model) -> None:
+        """Takes a model that is trained with batch statistics."""
+        found = list(_flat(trunk))
+        self.layers: Sequence[layers.BatchNormalization] = [
+            layer
+            for layer in found
+            if isinstance(layer, layers.BatchNormalization) and layer.trainable
+        ]
+        self._trunk = trunk
+        self._dropouts = [layer for layer in found if isinstance(layer, _DROPOUTS)]
+
+    def of_batch(self, inputs: Any) -> Any:
+        """Returns means and variances of one batch, (2, channels of all layers), in a graph.
+
+        The layers' moving statistics are changed by it.
+        """
+        with (
+            # By a momentum of 0 a layer takes the batch's own statistics for the moving ones.
+            _replaced(self.layers, "momentum", 0.0),
+            # The statistics are used without dropout, under which variances are larger.
+            _replaced(self._dropouts, "rate", 0.0),
+        ):
+            self._trunk(inputs, training=True)
+        return tf.stack(
+            [
+                tf.concat([tf.convert_to_tensor(layer.moving_mean) for layer in self.layers], 0),
+                tf.concat(
+                    [tf.convert_to_tensor(layer.moving_variance) for layer in self.layers], 0
+                ),
+            ]
+        )
+
+    def update(self, batches: Iterable[tuple[int, np.ndarray]]) -> None:
+        """Sets the layers' statistics to those of all batches together.
+
+        Args:
+            batches: Size of each batch and what `of_batch` returned for it.
+        """
+        images, mean, square = 0, np.zeros(1), np.zeros(1)
+        for size, (batch_mean, batch_variance) in batches:
+            # In float64, as the variance is a small difference of large sums.
+            batch_mean = batch_mean.astype(np.float64)
+            mean = mean + size * batch_mean
+            square = square + size * (batch_variance + batch_mean**2)
+            images += size
+        mean, square = mean / images, square / images
+        variance = np.maximum(square - mean**2, 0.0)
+        begin = 0
+        for layer in self.layers:
+            channels = slice(begin, begin + layer.moving_mean.shape[0])
+            layer.moving_mean.assign(mean[channels])
+            layer.moving_variance.assign(variance[channels])
+            begin = channels.stop
+
+
+_DROPOUTS = (layers.Dropout, layers.GaussianDropout, layers.AlphaDropout)
+
+
+def _flat(model: keras.Model) -> Iterator[layers.Layer]:
+    """Yields a model's layers, those of models within it instead of these."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+@contextmanager
+def _replaced(of: Sequence[layers.Layer], attribute: str, value: float) -> Iterator[None]:
+    """Sets an attribute of layers for what is traced inside."""
+    before = [getattr(layer, attribute) for layer in of]
+    for layer in of:
+        setattr(layer, attribute, value)
+    try:
+        yield
+    finally:
+        for layer, own in zip(of, before, strict=True):
+            setattr(layer, attribute, own)
 
 
 class Offset(layers.BatchNormalization):

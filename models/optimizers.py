@@ -43,6 +43,10 @@ _ROWS = (
     Optimizer("sgd", "SGD", False, "Sutskever et al. 2013", {"momentum": 0.9, "nesterov": True}),
 )
 
+_NO_KERNEL = r"^(?!.*kernel(:\d+)?$)"
+"""Matches gamma, beta, bias and all else that is no kernel. Keras compares it with TensorFlow's
+name of a variable, such as `stage1_1_conv/kernel:0`."""
+
 OPTIMIZERS: Mapping[str, Optimizer] = MappingProxyType({row.name: row for row in _ROWS})
 
 
@@ -73,8 +77,11 @@ def build_optimizer(config: OptimizerConfig) -> keras.optimizers.Optimizer:
     constructor = getattr(fused_optimizers, row.constructor, None) or getattr(
         keras.optimizers, row.constructor
     )
-    optimizer = constructor(config.learning_rate, **row.kwargs)
+    # Its variables' names, by which checkpoints keep them, begin with this one.
+    optimizer = constructor(config.learning_rate, name=row.name, **row.kwargs)
     if row.decoupled_decay:
+        # Kernels alone, as for the L2 penalty: a scale that decays to 0 is no regularisation.
+        optimizer.exclude_from_weight_decay(var_names=[_NO_KERNEL])
         optimizer.weight_decay = keras.Variable(
             config.weight_decay, dtype="float32", trainable=False, name="weight_decay"
         )

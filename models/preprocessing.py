@@ -55,7 +55,7 @@ PREPROCESSING: Mapping[str, Preprocessing] = MappingProxyType({row.name: row for
 def preprocess(images_bhwc: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Adds the layers of one row to a functional model.
 
-    They compute in float32 whatever the precision of the network is, since bfloat16 cannot tell
+    They compute in float32 even in a network of lower precision, since bfloat16 cannot tell
     neighbouring values of an augmented pixel apart.
 
     Args:

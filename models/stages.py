@@ -1,7 +1,7 @@
 """Where a backbone is cut into a frozen and a trained part.
 
 A stage is everything at one cumulative stride, that is at one resolution of the feature map,
-whatever the size of the images. Stages without anything to train do not count.
+for images of any size. Stages without anything to train do not count.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ LEVELS = ("light", "shift", "none", "medium", "strong")
 """Levels of augmentation that are searched, best choice first."""
 
 PRETRAINED = When("pretrained", bool, "pretrained")
+NOT_PRETRAINED = When("pretrained", lambda pretrained: not pretrained, "not pretrained")
 FINE_TUNED = When("trainable_stages", lambda stages: stages > 0, "trainable_stages above 0")
 DECOUPLED = When(
     "optimizer", lambda name: OPTIMIZERS[name].decoupled_decay, "optimizer has decoupled decay"
@@ -177,6 +178,12 @@ _ROWS = (
         "early_stopping_patience",
         "training.early_stopping_patience",
         "epochs without improvement after which training ends; 0 is never",
+    ),
+    Parameter(
+        "batch_norm",
+        "training.batch_norm",
+        "evaluate batch normalisation by precise statistics or Keras's moving averages",
+        when=NOT_PRETRAINED,
     ),
 )
 """All but the two that depend on what backbones there are."""

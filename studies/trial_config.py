@@ -21,12 +21,18 @@ class TrainingConfig(BaseModel):
             frozen; only where `model.trainable_stages` is above 0.
         fine_tune_factor: The learning rate is multiplied by this after the head epochs.
         schedule: `constant`; `plateau` to lower the learning rate when validation stalls; `cosine`
-            to lower it along half a cosine to nothing over all epochs (Loshchilov & Hutter 2017).
+            to lower it along half a cosine to nothing (Loshchilov & Hutter 2017). It starts anew
+            after the head epochs.
         plateau_factor: What the learning rate is multiplied by then.
         plateau_patience: Epochs without improvement before that.
         plateau_cooldown: Epochs to wait after it.
         min_learning_rate: It never falls below.
         early_stopping_patience: Epochs without improvement after which training ends; 0 is never.
+            They are counted in the last phase only: head epochs never end a trial.
+        batch_norm: By which statistics batch normalisation is evaluated where it is trained:
+            `precise` takes them anew from training images for the weights as they are (Wu &
+            Johnson 2021); `moving` is Keras's moving average over the training steps, which may
+            lag behind the weights. Pretrained networks keep the statistics they came with.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +47,7 @@ class TrainingConfig(BaseModel):
     plateau_cooldown: int = Field(default=1, ge=0)
     min_learning_rate: float = Field(default=1e-7, ge=0.0)
     early_stopping_patience: int = Field(default=10, ge=0)
+    batch_norm: Literal["precise", "moving"] = "precise"
 
 
 class TrialConfig(BaseModel):

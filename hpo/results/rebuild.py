@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
 from hpo.results.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
+from models.catalogue import BUILT_IN, Catalogue
 from studies.errors import StudyError
 from studies.record import read_config
 
@@ -17,18 +18,25 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-def read_weights(opened: OpenStudy, number: int) -> tuple[list[np.ndarray], int]:
-    """Returns the best epoch's weights of a trial, and `trainable_stages` of their network.
+def read_weights(opened: OpenStudy, number: int) -> tuple[Mapping[str, np.ndarray], int]:
+    """Returns the best epoch's weights of a trial by name, and their `trainable_stages`.
 
     Raises:
-        StudyError: They were not kept, or their file is gone or damaged.
+        StudyError: They were not kept, their file is gone or damaged, or an earlier version of
+            this program wrote it.
     """
-    from hpo.training.checkpoint import load_weights
+    from hpo.training.checkpoint import OldFormatError, load_weights
 
     kept = opened.files.weights()
     try:
         return load_weights(kept[number])
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except OldFormatError as error:
+        raise StudyError(
+            "Weights must be kept by name. "
+            f"Received: those of trial {number}, which an earlier version of hpo kept by position. "
+            "Use that version, or run the study again."
+        ) from error
+    except (KeyError, OSError, ValueError) as error:
         how = "they were not kept" if number not in kept else "their file is gone or damaged"
         others = [str(other) for other in sorted(kept) if other != number]
         raise StudyError(
@@ -43,22 +51,25 @@ def read_weights(opened: OpenStudy, number: int) -> tuple[list[np.ndarray], int]
         ) from error
 
 
-def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.Model:
+def rebuild(
+    opened: OpenStudy, trial: FrozenTrial, manifest: Manifest, catalogue: Catalogue = BUILT_IN
+) -> keras.Model:
     """Returns the whole model of a trial, from raw pixels to probabilities.
 
     Raises:
         StudyError: The trial's weights are not there.
-        ModelError: The pretrained weights below them are not on this machine.
+        ModelError: The pretrained weights below them are not on this machine, or the network of
+            these settings is another than that of the weights.
     """
     weights, stages = read_weights(opened, trial.number)
     load_tensorflow()
 
     from models.export import whole_model
-    from models.network import build_network, get_weights
+    from models.network import build_network, copy_weights, set_head_weights
 
     config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
-    network = build_network(config, seed=0)
-    network.head.set_weights(weights)
-    model = whole_model(config, class_names=manifest.classes)
-    model.set_weights(get_weights(network))
+    network = build_network(config, seed=0, catalogue=catalogue)
+    set_head_weights(network, weights)
+    model = whole_model(config, class_names=manifest.classes, catalogue=catalogue)
+    copy_weights(network, model)
     return model

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from data_pipeline.cache import Cache
 from hpo.training.device import SMALL_IMAGE_PX, Device
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import ModelConfig
 from models.network import build_network
 
@@ -25,7 +26,9 @@ BATCH = 16
 MOST_ROUNDS, ENOUGH_S = 6, 2.0
 
 
-def fast_precision(model: ModelConfig, device: Device, cache: Cache) -> str:
+def fast_precision(
+    model: ModelConfig, device: Device, cache: Cache, catalogue: Catalogue = BUILT_IN
+) -> str:
     """Returns the Keras dtype policy in which a backbone at an image size runs fastest.
 
     On a GPU it follows from the hardware; on a CPU without bfloat16, and for images so small that
@@ -47,16 +50,18 @@ def fast_precision(model: ModelConfig, device: Device, cache: Cache) -> str:
     folder = cache.entry(
         "calibration",
         key.hexdigest()[:32],
-        lambda folder: _measure(body, policies, folder / "seconds.json"),
+        lambda folder: _measure(body, policies, folder / "seconds.json", catalogue),
     )
     seconds: dict[str, float] = json.loads((folder / "seconds.json").read_text())
     cache.release(folder)
     return min(policies, key=lambda policy: seconds[policy])
 
 
-def _measure(body: ModelConfig, policies: tuple[str, ...], file: Path) -> None:
+def _measure(
+    body: ModelConfig, policies: tuple[str, ...], file: Path, catalogue: Catalogue
+) -> None:
     """Writes the shortest seconds of a pass in each policy, taken in turns."""
-    passes = {policy: _one_pass(body, policy) for policy in policies}
+    passes = {policy: _one_pass(body, policy, catalogue) for policy in policies}
     for run in passes.values():
         run()  # is traced
     seconds: dict[str, list[float]] = {policy: [] for policy in policies}
@@ -71,9 +76,9 @@ def _measure(body: ModelConfig, policies: tuple[str, ...], file: Path) -> None:
     file.write_text(json.dumps({policy: min(taken) for policy, taken in seconds.items()}))
 
 
-def _one_pass(body: ModelConfig, policy: str) -> Callable[[], object]:
+def _one_pass(body: ModelConfig, policy: str, catalogue: Catalogue) -> Callable[[], object]:
     """What costs the time: the forward pass of a frozen base, or that and the gradients."""
-    network = build_network(body, seed=0, precision=policy, weights=False)
+    network = build_network(body, seed=0, precision=policy, weights=False, catalogue=catalogue)
     images = tf.random.Generator.from_seed(0).uniform(
         (BATCH, body.image_size_px, body.image_size_px, 3), maxval=255.0
     )

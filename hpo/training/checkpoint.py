@@ -1,38 +1,42 @@
 """A trial's state after its last finished epoch, so that a kill costs an epoch or two at most.
 
-A checkpoint is one uncompressed `.npz` that ends with a CRC-32 of all before it, as zip's own cover
-the arrays but not where they are. It is written beside its predecessor and renamed over it, and the
-predecessor is kept until the next.
-The best epoch's weights are a file of their own, named by the epoch and written before the
-checkpoint that speaks of it.
+Checkpoints and weights are safetensors files, whose arrays are kept by name. safetensors notices a
+file that was cut off but not a bit that was turned, so a CRC-32 of the contents is kept with them.
+A checkpoint is written beside its predecessor and renamed over it, and the predecessor is kept
+until the next. The best epoch's weights are a file of their own, named by the epoch and written
+before the checkpoint that speaks of it.
 """
 
 from __future__ import annotations
 
-import errno
+import io
 import json
 import os
-import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+import safetensors.numpy
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 
 from hpo.training.policies import PolicyState
 
-_CURRENT, _PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
-_TAG, _TAIL_BYTES = b"crc32:", 14
-"""The archive's comment is this tag and eight hexadecimal digits."""
-_BLOCK_BYTES = 1 << 22
-_OF_THE_DISK = (errno.EIO, errno.ESTALE)
-"""Errors that say nothing of a file: a disk or a network that is to be mended."""
+WEIGHTS_SUFFIX = ".weights.safetensors"
+"""How the name of every file ends that `save_weights` writes."""
+_CURRENT, _PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+_NPZ = b"PK\x03\x04"
+"""How the files begin in which earlier versions kept weights by their position."""
 
 
 class TornError(ValueError):
     """A file that was cut off or damaged."""
+
+
+class OldFormatError(ValueError):
+    """A file of an earlier version of this program."""
 
 
 class TrialState(BaseModel):
@@ -41,9 +45,9 @@ class TrialState(BaseModel):
     Attributes:
         identity: Of the trial it belongs to; another's is not continued.
         epoch: Finished epochs.
-        policy: Where the schedule and stopping early stand.
+        policy: State of the schedule and of stopping early.
         history: Metric name to one value an epoch.
-        seconds: Phase to seconds spent so far, over all processes that worked on the trial.
+        seconds: What seconds were spent on so far, over all processes that worked on the trial.
         precision: Keras dtype policy that it began with, and goes on with on another machine too.
     """
 
@@ -57,32 +61,45 @@ class TrialState(BaseModel):
     precision: str = ""
 
 
-def save(folder: Path, state: TrialState, arrays: Sequence[np.ndarray]) -> None:
+def save(folder: Path, state: TrialState, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes a checkpoint, atomically.
 
     Raises:
         OSError: The disk is full or read-only; the checkpoint before still stands.
     """
     temporary = folder / f".{_CURRENT}"
-    _write(temporary, arrays, state.model_dump(mode="json"))
+    # pydantic's own JSON has no infinite numbers.
+    _write(temporary, arrays, {"state": json.dumps(state.model_dump(mode="json"))})
     current = folder / _CURRENT
     if current.exists():
         current.replace(folder / _PREVIOUS)
     temporary.replace(current)
-    for stale in sorted(folder.glob("best-*.npz"))[:-2]:  # two checkpoints speak of two at most
-        stale.unlink()
+    spoken_of = {best_path(folder, state.policy.best_epoch)}
+    # The predecessor is asked for its best epoch. Numbers do not tell which files it needs: after
+    # a kill on a GPU a trial may find another best epoch, and the file of the former still lies
+    # there with a higher number.
+    try:
+        with (folder / _PREVIOUS).open("rb") as file:
+            meta = _read_meta(file)
+        before = TrialState.model_validate(json.loads(meta["state"]))
+        spoken_of.add(best_path(folder, before.policy.best_epoch))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # it cannot be continued from, and neither can the weights be used
+    for weights in folder.glob(f"best-*{WEIGHTS_SUFFIX}"):
+        if weights not in spoken_of:
+            weights.unlink()
 
 
-def load(folder: Path, identity: str) -> tuple[TrialState, list[np.ndarray]] | None:
+def load(folder: Path, identity: str) -> tuple[TrialState, dict[str, np.ndarray]] | None:
     """Returns the newest whole checkpoint of the trial `identity`, or None.
 
-    One that cannot be used is deleted, lest it become the next one's predecessor; without any,
-    so is everything else: it would be taken for this trial's.
+    One that cannot be used is deleted, or it would become the next one's predecessor. Where none
+    can be used everything else is deleted too, or it would be taken for this trial's.
     """
     for name in (_CURRENT, _PREVIOUS):
         try:
             arrays, meta = _read(folder / name)
-            state = TrialState.model_validate(meta)
+            state = TrialState.model_validate(json.loads(meta["state"]))
         except FileNotFoundError:
             continue
         except (TornError, ValidationError):
@@ -91,53 +108,40 @@ def load(folder: Path, identity: str) -> tuple[TrialState, list[np.ndarray]] | N
         if state.identity == identity and _best_is_whole(folder, state.policy.best_epoch):
             return state, arrays
         (folder / name).unlink()
-    for stale in folder.glob("*.npz"):
-        stale.unlink()
+    for pattern in ("*.safetensors", "*.npz"):
+        for stale in folder.glob(pattern):
+            stale.unlink()
     return None
 
 
 def best_path(folder: Path, epoch: int) -> Path:
     """Returns where the weights of the best epoch (from 1) are kept."""
-    return folder / f"best-{epoch:04d}.npz"
+    return folder / f"best-{epoch:04d}{WEIGHTS_SUFFIX}"
 
 
-def save_weights(path: Path, weights: Sequence[np.ndarray], stages: int) -> None:
+def save_weights(path: Path, weights: Mapping[str, np.ndarray], stages: int) -> None:
     """Writes the weights of a network's head, atomically.
 
     Args:
         path: Where to.
-        weights: The head's weights in Keras's order.
+        weights: What `models.network.head_weights` returned.
         stages: `trainable_stages` of the network that the head belongs to.
     """
     temporary = path.with_name(f".{path.name}")
-    _write(temporary, weights, {"trainable_stages": stages})
+    _write(temporary, weights, {"trainable_stages": str(stages)})
     temporary.replace(path)
 
 
-def load_weights(path: Path) -> tuple[list[np.ndarray], int]:
+def load_weights(path: Path) -> tuple[dict[str, np.ndarray], int]:
     """Reads what `save_weights` wrote.
 
     Raises:
         OSError: The file is missing.
         TornError: It is torn.
+        OldFormatError: An earlier version wrote it.
     """
     weights, meta = _read(path)
     return weights, int(meta["trainable_stages"])
-
-
-def _write(path: Path, arrays: Sequence[np.ndarray], meta: dict[str, Any]) -> None:
-    named = {f"a{index:05d}": array for index, array in enumerate(arrays)}
-    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
-    with path.open("w+b") as file:
-        np.savez(file, meta=text, allow_pickle=False, **named)
-        file.seek(-2, os.SEEK_END)
-        file.write(struct.pack("<H", _TAIL_BYTES))  # length of the comment that follows
-        size = file.tell()
-        tail = _tail(file, size)
-        file.seek(size)
-        file.write(tail)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _best_is_whole(folder: Path, epoch: int) -> bool:
@@ -148,27 +152,46 @@ def _best_is_whole(folder: Path, epoch: int) -> bool:
         return False
 
 
-def _read(path: Path) -> tuple[list[np.ndarray], dict[str, Any]]:
-    with path.open("rb") as stream:
-        try:
-            size = stream.seek(-_TAIL_BYTES, os.SEEK_END)
-            expected, found = _tail(stream, size), stream.read()
-            if found != expected and found.startswith(_TAG):  # earlier versions wrote none
-                raise TornError(f"{path}: the checksum is another.")
-            stream.seek(0)
-            with np.load(stream, allow_pickle=False) as file:
-                meta = json.loads(file["meta"].tobytes())
-                return [file[name] for name in sorted(file.files) if name != "meta"], meta
-        except Exception as error:  # zipfile and NumPy raise nearly anything on damaged files
-            if isinstance(error, MemoryError) or getattr(error, "errno", 0) in _OF_THE_DISK:
-                raise  # nothing is wrong with the file
-            raise TornError(f"{path}: {error}") from error
+def _write(path: Path, arrays: Mapping[str, np.ndarray], meta: dict[str, str]) -> None:
+    # The library copies the memory of an array as it is, so its axes must be in order.
+    arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    content = safetensors.numpy.save(arrays, meta | {"crc32": _crc32(arrays, meta)})
+    # The library would write the file too, but hides what is wrong with the disk.
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
-def _tail(file: BinaryIO, size: int) -> bytes:
-    """Returns the tag and CRC-32 of the first `size` bytes of a file, and stops behind them."""
-    file.seek(0)
-    crc, left = 0, size
-    while left and (block := file.read(min(left, _BLOCK_BYTES))):
-        crc, left = zlib.crc32(block, crc), left - len(block)
-    return _TAG + b"%08x" % crc
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    content = path.read_bytes()  # an error of the disk says nothing of the file: it is passed on
+    if content.startswith(_NPZ):
+        raise OldFormatError(f"{path}: an earlier version wrote it.")
+    try:
+        arrays = safetensors.numpy.load(content)
+        meta = _read_meta(io.BytesIO(content))
+        expected = meta.pop("crc32")
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise TornError(f"{path}: {error}") from error
+    if _crc32(arrays, meta) != expected:
+        raise TornError(f"{path}: the checksum is another.")
+    return arrays, meta
+
+
+def _read_meta(file: BinaryIO) -> dict[str, str]:
+    """Reads the metadata alone, which the library does of named files only.
+
+    A file begins with the length of a JSON text, in 8 bytes, and that text.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    meta: dict[str, str] = json.loads(file.read(length))["__metadata__"]
+    return meta
+
+
+def _crc32(arrays: Mapping[str, np.ndarray], meta: Mapping[str, str]) -> str:
+    """Checksum of all that a file holds; a guard against damage, not against malice."""
+    crc = zlib.crc32(json.dumps(sorted(meta.items())).encode())
+    for name, array in sorted(arrays.items()):
+        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
+        crc = zlib.crc32(array.tobytes(), crc)
+    return f"{crc:08x}"

@@ -13,6 +13,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,23 @@ from data_pipeline.batches import (
     prefetched,
 )
 from data_pipeline.config import AugmentConfig
-from hpo.training.inputs import EVAL_BATCH, Batch, TrialData
+from hpo.training.inputs import Batch, TrialData
 from hpo.training.protocol import Train
+from models.bodies import require_weights
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import ModelConfig
+from models.memory import MOST_EVALUATED, forward_elements
 from models.network import build_network
 from models.normalization import fold
 from studies.trial_config import TrialConfig
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the same settings would be stored as other numbers."""
 LIMIT_BYTES = 2 << 30
 """Larger sets of views are not kept: the base computes them anew, with fresh augmentation."""
+FORWARD_BYTES = 1 << 28
+"""About how much memory a forward pass of a frozen base may take; it is the same for every trial,
+as the activations of all trials are."""
 MOST_VIEWS = 8
 EPOCHS_A_VIEW = 2
 """Epochs in a row that see one view. A view costs as much as twenty epochs of a head on it, so the
@@ -68,12 +75,14 @@ class _Base:
 
     Attributes:
         model: The base, its batch normalisations folded.
+        image_bytes: About what one image takes in the forward pass.
         forward: Images (b, h, w, 3) to activations, float32.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, precision: str) -> None:
         fold(model)
         self.model = model
+        self.image_bytes = forward_elements(model) * (4 if precision == "float32" else 2)
         self.forward = tf.function(
             lambda images: tf.cast(model(images, training=False), tf.float32),
             [tf.TensorSpec(model.input_shape)],
@@ -88,11 +97,27 @@ class Features:
     """
 
     def __init__(
-        self, model: ModelConfig, data: TrialData, precision: str, alive: Callable[[], None]
+        self,
+        model: ModelConfig,
+        data: TrialData,
+        precision: str,
+        alive: Callable[[], None],
+        catalogue: Catalogue = BUILT_IN,
     ) -> None:
-        """Takes what is called after every batch of a computation that may take minutes."""
+        """Takes the network that the base is part of, and how its base is computed.
+
+        Args:
+            model: The network.
+            data: The images.
+            precision: Keras dtype policy for training images.
+            alive: Called now and then while activations are computed, here or by another worker
+                that this one waits for; both may take minutes.
+            catalogue: Where the backbone is looked up.
+        """
         self._model, self._data, self._precision = model, data, precision
-        self._alive = alive
+        self._alive, self._catalogue = alive, catalogue
+        weights = require_weights(catalogue.find(model.backbone))
+        self._weights_digest = _digest(weights, weights.stat().st_size, weights.stat().st_mtime_ns)
         self._bases: dict[str, _Base] = {}
         self._opened: dict[tuple[str, ...], Floats] = {}
         self._folders: list[Path] = []
@@ -108,15 +133,23 @@ class Features:
         """The base in float32."""
         return self._base("float32").model
 
+    @property
+    def preparing_bytes(self) -> int:
+        """About how much memory a forward pass of the base takes."""
+        base = self._base("float32")
+        return 4 * int(base.model.count_params()) + self._batch("float32") * base.image_bytes
+
     def train_view(self, augment: AugmentConfig, view: int) -> Floats:
         """Returns the activations (n, *shape), float16, of one view of the training images."""
         split = self._data.split("train")
+        if view == 0:
+            augment = AugmentConfig()  # the images as they are, shared by all augmentations
         return self._open(
             ("train", augment.model_dump_json(), str(view)),
             len(split),
             np.dtype(np.float16),
             self._precision,
-            lambda: augmented_view(split, augment, view, EVAL_BATCH),
+            lambda: augmented_view(split, augment, view, self._batch(self._precision)),
         )
 
     def validation(self) -> tuple[Floats, npt.NDArray[np.int32]]:
@@ -127,7 +160,7 @@ class Features:
             len(split),
             np.dtype(np.float32),
             "float32",
-            lambda: eval_batches(split, EVAL_BATCH),
+            lambda: eval_batches(split, self._batch("float32")),
         )
         return array, split.labels
 
@@ -144,10 +177,17 @@ class Features:
 
     def _base(self, precision: str) -> _Base:
         if precision not in self._bases:
-            network = build_network(self._model, seed=0, precision=precision)
+            network = build_network(
+                self._model, seed=0, precision=precision, catalogue=self._catalogue
+            )
             assert network.base is not None
-            self._bases[precision] = _Base(network.base)
+            self._bases[precision] = _Base(network.base, precision)
         return self._bases[precision]
+
+    def _batch(self, precision: str) -> int:
+        """Returns how many images the base is given at once."""
+        fitting = FORWARD_BYTES // self._base(precision).image_bytes
+        return max(1, min(fitting, MOST_EVALUATED))
 
     def _open(
         self,
@@ -163,6 +203,7 @@ class Features:
                 "features",
                 self._key(what, precision),
                 lambda folder: self._compute(folder, images(), shape, dtype, precision),
+                waiting=self._alive,
             )
             self._folders.append(folder)
             self._opened[what] = np.memmap(folder / "features", dtype, mode="r", shape=shape)
@@ -175,6 +216,7 @@ class Features:
             keras.__version__,
             self._data.manifest.digest,
             [model.backbone, model.image_size_px, model.trainable_stages, model.pooling],
+            self._weights_digest,
             precision,
             bool(tf.config.get_visible_devices("GPU")),
             os.environ.get("TF_ENABLE_ONEDNN_OPTS"),
@@ -201,6 +243,13 @@ class Features:
         assert (folder / "features").stat().st_size == expected
 
 
+@lru_cache
+def _digest(weights: Path, size_bytes: int, changed_ns: int) -> str:
+    """Returns the SHA-256 of a file, which is read again only once it has changed."""
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def features_fit(features: Features, config: TrialConfig, images: int) -> bool:
     """Whether all of a trial's views together are small enough to be kept."""
     per_image = math.prod(features.shape) * np.dtype(np.float16).itemsize
@@ -221,6 +270,11 @@ class FeatureInputs:
         """The frozen backbone, where all of it is."""
         return self._features.base if self._config.model.trainable_stages == 0 else None
 
+    @property
+    def preparing_bytes(self) -> int:
+        """About how much memory it takes to compute them."""
+        return self._features.preparing_bytes
+
     def __len__(self) -> int:
         return self._data.train_images
 
@@ -240,15 +294,24 @@ class FeatureInputs:
         )
         return iter(prefetched(batches)), math.ceil(count / size)
 
-    def validation(self) -> Iterator[EvalBatch]:
+    def validation(self, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of activations and labels, always the same."""
         array, labels = self._features.validation()
-        for begin in range(0, len(labels), EVAL_BATCH):
-            batch = slice(begin, begin + EVAL_BATCH)
+        for begin in range(0, len(labels), batch_size):
+            batch = slice(begin, begin + batch_size)
             yield array[batch], labels[batch]
 
+    def train_sample(self, most: int, batch_size: int) -> Iterator[EvalBatch]:
+        """Yields batches of the activations of at most `most` unaugmented training images."""
+        array = self._features.train_view(AugmentConfig(), 0)
+        labels = self._data.split("train").labels
+        chosen = self._data.sample(most)
+        for begin in range(0, len(chosen), batch_size):
+            rows = chosen[begin : begin + batch_size]
+            yield array[rows], labels[rows]
+
     def trace(self) -> None:
-        """Traces the frozen base, which else computing its activations does."""
+        """Traces the frozen base, before it has to compute anything."""
         self._features.trace()
 
     def _columns(self, job: Train, epoch: int) -> tuple[npt.NDArray[Any], ...]:

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from data_pipeline.augment import warp
-from data_pipeline.batches import EvalBatch, drawn_batches, eval_batches, train_batches
+from data_pipeline.batches import (
+    EvalBatch,
+    drawn_batches,
+    eval_batches,
+    generator,
+    train_batches,
+)
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Examples, ImageStore, open_store
 from hpo.training.protocol import Train
 from studies.trial_config import TrialConfig
-
-EVAL_BATCH = 256
 
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 """Inputs (b, ...), float32; labels (b,), int32; weight of each input beside its mixup partner."""
@@ -62,10 +67,22 @@ class TrialData:
         """The decoded images, waited for where another process decodes them."""
         return self.open_images()
 
+    def wait_for_images(self) -> None:
+        """Opens the decoded images, once another process has decoded them."""
+        _ = self.store
+
     def split(self, name: str) -> Examples:
         """Returns `train` or `validation`."""
         assert name != "test", "the test images are sealed"
         return self.store.splits[name]
+
+    def sample(self, most: int) -> np.ndarray:
+        """Returns which training examples to look at for all of them: at most `most`, mixed.
+
+        They are the same for every trial. Of a folder the examples come class after class, so
+        those of one batch would be of one class if they were not mixed.
+        """
+        return generator(0, 0, 0, "sample").permutation(self.train_images)[:most]
 
 
 class Inputs(Protocol):
@@ -73,7 +90,6 @@ class Inputs(Protocol):
 
     Attributes:
         on_features: Whether it is activations of a frozen base instead of images.
-        base: The whole frozen backbone in float32, where it is its activations; else None.
         failure: What went wrong while inputs were made, beside TensorFlow's own error.
     """
 
@@ -81,8 +97,12 @@ class Inputs(Protocol):
     failure: BaseException | None
 
     @property
+    def preparing_bytes(self) -> int:
+        """About how much memory it takes to make them."""
+
+    @property
     def base(self) -> keras.Model | None:
-        """As above."""
+        """The whole frozen backbone in float32, where these are its activations; else None."""
 
     def __len__(self) -> int:
         """Returns the number of training examples."""
@@ -90,11 +110,17 @@ class Inputs(Protocol):
     def train(self, job: Train, epochs: Sequence[int]) -> tuple[Iterator[Batch], int]:
         """Returns the batches of consecutive epochs (from 1) and their number in one."""
 
-    def validation(self) -> Iterator[EvalBatch]:
+    def validation(self, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of inputs and labels, always the same."""
 
+    def train_sample(self, most: int, batch_size: int) -> Iterator[EvalBatch]:
+        """Yields batches of at most `most` training examples, always the same.
+
+        None of them is augmented.
+        """
+
     def trace(self) -> None:
-        """Traces what makes them, which else happens when they are made."""
+        """Traces what makes them, before they are needed."""
 
 
 class ImageInputs:
@@ -107,6 +133,7 @@ class ImageInputs:
 
     on_features = False
     base = None
+    preparing_bytes = 0
     failure: BaseException | None = None
 
     def __init__(self, data: TrialData, config: TrialConfig, *, warp_on_device: bool) -> None:
@@ -129,9 +156,16 @@ class ImageInputs:
         }
         return make(drawn), math.ceil(len(self) / size)
 
-    def validation(self) -> Iterator[EvalBatch]:
+    def validation(self, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of images and labels, always the same."""
-        return eval_batches(self._data.split("validation"), EVAL_BATCH)
+        return eval_batches(self._data.split("validation"), batch_size)
+
+    def train_sample(self, most: int, batch_size: int) -> Iterator[EvalBatch]:
+        """Yields batches of at most `most` training images as they are, always the same."""
+        split, chosen = self._data.split("train"), self._data.sample(most)
+        paths = tuple(split.paths[index] for index in chosen)
+        examples = replace(split, rows=split.rows[chosen], labels=split.labels[chosen], paths=paths)
+        return eval_batches(examples, batch_size)
 
     def trace(self) -> None:
         """Nothing is traced beforehand: a warp is compiled for the size of its batch."""

@@ -1,4 +1,4 @@
-"""How a trial speaks to whoever coordinates the study."""
+"""How a trial speaks to the process that coordinates the study."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Link(Protocol):
         """Waits for the answer to an `EpochEnd`: continue, prune or pause."""
 
     def stopped(self) -> bool:
-        """Whether the trial is to be laid aside within the epoch."""
+        """Whether the trial is to be paused within the epoch."""
 
 
-class LaidAside(Exception):  # noqa: N818 - not an error
+class Paused(Exception):  # noqa: N818 - not an error
     """The trial goes on later, from its last checkpoint."""
 
 
@@ -37,7 +37,7 @@ def reporter(link: Link, steps: int, images: int) -> Callable[[int], bool]:
         images: Training images.
 
     Returns:
-        A function of the steps done; False where the trial is to be laid aside.
+        A function of the steps done; False where the trial is to be paused.
     """
     began = last = time.monotonic()
 

@@ -14,22 +14,28 @@ class Phase:
 
     Attributes:
         model: The network, `trainable_stages` as in this phase.
-        rate_scale: What the learning rate is multiplied by.
-        until: Its last epoch, from 1.
+        rate_factor: What the trial's learning rate is multiplied by in this phase, besides what
+            the schedule multiplies it by.
+        first: Its first epoch, from 1.
+        last: Its last epoch.
+        followed: Whether another phase comes after it.
     """
 
     model: ModelConfig
-    rate_scale: float
-    until: int
+    rate_factor: float
+    first: int
+    last: int
+    followed: bool = False
 
 
-def phase_at(config: TrialConfig, epoch: int) -> Phase:
-    """Returns the phase in which the epoch after `epoch` finished ones is trained."""
+def phase_of(config: TrialConfig, epoch: int) -> Phase:
+    """Returns the phase in which `epoch` (from 1) is trained."""
     model, training = config.model, config.training
     fine_tuned = model.pretrained and model.trainable_stages > 0 and training.head_epochs > 0
     if not fine_tuned:
-        return Phase(model, 1.0, training.epochs)
-    if epoch < training.head_epochs:
+        return Phase(model, 1.0, 1, training.epochs)
+    if epoch <= training.head_epochs:
         last = min(training.head_epochs, training.epochs)
-        return Phase(model.model_copy(update={"trainable_stages": 0}), 1.0, last)
-    return Phase(model, training.fine_tune_factor, training.epochs)
+        head_only = model.model_copy(update={"trainable_stages": 0})
+        return Phase(head_only, 1.0, 1, last, followed=last < training.epochs)
+    return Phase(model, training.fine_tune_factor, training.head_epochs + 1, training.epochs)

@@ -1,7 +1,8 @@
 """What is decided after each epoch: which epoch was best, the next learning rate, whether to stop.
 
 The arithmetic is that of Keras's `ReduceLROnPlateau`, `CosineDecay` (by epochs) and
-`EarlyStopping`; unlike those, the whole state is a plain value that a checkpoint can hold.
+`EarlyStopping`; unlike those, the whole state is a plain value that a checkpoint can hold. Each
+phase of a trial is a training of its own: schedule and patience start anew with it.
 """
 
 from __future__ import annotations
@@ -10,23 +11,26 @@ import math
 
 from pydantic import BaseModel, ConfigDict
 
-from studies.trial_config import TrainingConfig
+from hpo.training.phases import Phase
+from studies.trial_config import TrainingConfig, TrialConfig
 
 MIN_DELTA = 1e-4
 """An improvement smaller than this does not count for the schedule or for stopping early."""
 
 
 class PolicyState(BaseModel):
-    """Where a trial stands after its last finished epoch.
+    """The policies' state after a trial's last finished epoch.
 
     Attributes:
-        best_value: Objective of the best epoch; None before the first.
+        best_value: Objective of the best epoch of all phases; None before the first.
         best_epoch: That epoch, from 1; 0 before the first.
-        reference: Objective that the next improvement is measured against.
-        stalled: Epochs since `reference` improved, for stopping early.
+        reference: Objective that the next improvement is measured against; None before the first
+            epoch of a phase, as are all that follow at their defaults.
+        stalled: Epochs since `reference` improved, for stopping early. Not counted in a phase that
+            another follows, as that one may well improve.
         waited: The same, for the schedule, which starts anew at every reduction.
         cooldown: Epochs the schedule still waits.
-        rate_scale: What the learning rate is multiplied by.
+        schedule_factor: What the schedule multiplies the phase's learning rate by.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,32 +41,47 @@ class PolicyState(BaseModel):
     stalled: int = 0
     waited: int = 0
     cooldown: int = 0
-    rate_scale: float = 1.0
+    schedule_factor: float = 1.0
+
+
+def learning_rate(config: TrialConfig, phase: Phase, state: PolicyState) -> float:
+    """Returns the learning rate of the epoch that follows `state`."""
+    rate = config.optimizer.learning_rate * phase.rate_factor * state.schedule_factor
+    return max(rate, config.training.min_learning_rate)
 
 
 def advance(
-    state: PolicyState, epoch: int, value: float, *, maximize: bool, training: TrainingConfig
+    state: PolicyState,
+    epoch: int,
+    value: float,
+    *,
+    maximize: bool,
+    training: TrainingConfig,
+    phase: Phase,
 ) -> PolicyState:
-    """Returns the state after `epoch` (from 1) ended with the objective `value`."""
+    """Returns the state after `epoch` (from 1) of a phase ended with the objective `value`."""
     sign = 1.0 if maximize else -1.0
     gain = float("inf") if state.best_value is None else sign * (value - state.best_value)
     best = {"best_value": value, "best_epoch": epoch} if gain > 0 else {}
+    state = state.model_copy(update=best)
+    if phase.followed and epoch == phase.last:
+        return PolicyState(best_value=state.best_value, best_epoch=state.best_epoch)
     improved = state.reference is None or sign * (value - state.reference) > MIN_DELTA
-    stalled = 0 if improved else state.stalled + 1
-    reference = value if improved else state.reference
-    scheduled = _schedule(state, epoch, improved, training)
-    return state.model_copy(
-        update={**best, "stalled": stalled, "reference": reference, **scheduled}
-    )
+    changes = _schedule(state, epoch, improved, training, phase)
+    changes["stalled"] = 0 if improved or phase.followed else state.stalled + 1
+    if improved:
+        changes["reference"] = value
+    return state.model_copy(update=changes)
 
 
 def _schedule(
-    state: PolicyState, epoch: int, improved: bool, training: TrainingConfig
+    state: PolicyState, epoch: int, improved: bool, training: TrainingConfig, phase: Phase
 ) -> dict[str, float | int]:
     if training.schedule == "constant":
         return {}
     if training.schedule == "cosine":
-        return {"rate_scale": (1.0 + math.cos(math.pi * epoch / training.epochs)) / 2.0}
+        done = (epoch - phase.first + 1) / (phase.last - phase.first + 1)
+        return {"schedule_factor": (1.0 + math.cos(math.pi * done)) / 2.0}
     cooldown = max(0, state.cooldown - 1)
     waited = 0 if improved or state.cooldown > 0 else state.waited
     if not improved and cooldown == 0:
@@ -72,7 +91,7 @@ def _schedule(
     return {
         "cooldown": training.plateau_cooldown,
         "waited": 0,
-        "rate_scale": state.rate_scale * training.plateau_factor,
+        "schedule_factor": state.schedule_factor * training.plateau_factor,
     }
 
 
@@ -85,8 +104,8 @@ def stopped_early(state: PolicyState, training: TrainingConfig, perfect: float) 
     """Whether the objective has not improved for the trial's patience, or cannot improve.
 
     Args:
-        state: Where the trial stands.
-        training: Its settings; without patience it never stops early.
+        state: The state after the last epoch.
+        training: The trial's settings; without patience it never stops early.
         perfect: The best value the objective can have.
     """
     patience = training.early_stopping_patience

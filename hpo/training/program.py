@@ -8,7 +8,7 @@ variables; `reset` sets them all, so that a trial's result does not depend on th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.batches import EvalBatch
+from models import variables
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import ModelConfig, OptimizerConfig
+from models.heads import Head
 from models.network import (
     build_network,
     count_parameters,
@@ -26,6 +29,7 @@ from models.network import (
     set_dropout,
     shape_key,
 )
+from models.normalization import PopulationStatistics
 from models.optimizers import build_optimizer
 
 CALL_S = 0.25
@@ -72,9 +76,12 @@ class Predictor:
         precision: str,
         on_features: bool,
         base: keras.Model | None = None,
+        catalogue: Catalogue = BUILT_IN,
     ) -> None:
         """Takes the frozen base whose activations it is fed, where that is there already."""
-        self.network = build_network(model, seed=0, precision=precision, base=base)
+        self.network = build_network(
+            model, seed=0, precision=precision, base=base, catalogue=catalogue
+        )
         self.on_features = on_features
         self._logits = tf.function(self._forward, [self._inputs])
 
@@ -93,7 +100,7 @@ class Predictor:
         return np.concatenate(logits), np.concatenate(labels)
 
     def trace(self) -> None:
-        """Traces the forward pass, which else its first use does."""
+        """Traces the forward pass, before its first use."""
         self._logits.get_concrete_function()
 
     @property
@@ -129,19 +136,29 @@ class Program(Predictor):
         mixup: bool,
         jit_compile: bool,
         base: keras.Model | None = None,
+        catalogue: Catalogue = BUILT_IN,
     ) -> None:
-        super().__init__(model, precision=precision, on_features=on_features, base=base)
+        super().__init__(
+            model, precision=precision, on_features=on_features, base=base, catalogue=catalogue
+        )
         self.optimizer = build_optimizer(optimizer)
         self._mixup = mixup
         self._kernels = l2_kernels(self.network)
         self._l2 = tf.Variable(0.0, trainable=False)
         self._scaled = precision == "mixed_float16"
         if self._scaled:
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer, name="scaled")
         self.optimizer.build(self.network.head.trainable_variables)
         self._fresh_optimizer = [np.array(v) for v in self.optimizer.variables]
         signature = [self._inputs, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None])]
         self._step = tf.function(self._train_step, signature, jit_compile=jit_compile)
+        head = self.network.head
+        self._statistics = None
+        if isinstance(head, Head) and not head.inference_trunk:
+            self._statistics = PopulationStatistics(head.trunk)
+            self._batch_statistics = tf.function(
+                lambda images: self._statistics.of_batch(self._base(images)), [self._inputs]
+            )
 
     def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
         """Makes this the program of a new trial: fresh weights, optimizer and rates."""
@@ -156,23 +173,43 @@ class Program(Predictor):
         self.set_learning_rate(optimizer.learning_rate)
 
     def trace(self) -> None:
-        """Traces the forward pass and the training step, which else their first uses do."""
+        """Traces the forward pass and the training step, before their first use."""
         super().trace()
         self._step.get_concrete_function()
+        if self.follows_statistics:
+            self._batch_statistics.get_concrete_function()
+
+    @property
+    def follows_statistics(self) -> bool:
+        """Whether it has batch normalisation whose statistics change in training.
+
+        A pretrained trunk has none: its batch normalisation keeps ImageNet's statistics.
+        """
+        return self._statistics is not None and bool(self._statistics.layers)
+
+    def refresh_statistics(self, batches: Iterable[EvalBatch]) -> None:
+        """Sets batch normalisation's statistics to those of the weights as they are.
+
+        Training does not depend on them, so neither does it on whether this is called.
+        """
+        assert self._statistics is not None
+        self._statistics.update(
+            (len(labels), self._batch_statistics(tf.cast(inputs, tf.float32)).numpy())
+            for inputs, labels in batches
+        )
 
     def set_learning_rate(self, rate: float) -> None:
         """Sets the step size of the steps to come."""
         inner = self.optimizer.inner_optimizer if self._scaled else self.optimizer
         inner.learning_rate.assign(rate)
 
-    def state(self) -> list[np.ndarray]:
+    def state(self) -> dict[str, np.ndarray]:
         """Returns every array that training changes: weights, random states, optimizer."""
-        return [np.array(variable) for variable in self._variables()]
+        return variables.read(self._variables())
 
-    def set_state(self, arrays: Iterable[np.ndarray]) -> None:
+    def set_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Restores what `state` returned."""
-        for variable, value in zip(self._variables(), arrays, strict=True):
-            variable.assign(value)
+        variables.assign(self._variables(), arrays)
 
     def train(
         self, batches: Iterator[Any], steps: int, on_call: Callable[[int], bool]
@@ -190,7 +227,7 @@ class Program(Predictor):
             done, finite = done + count, bool(np.isfinite(called[-1][:, 3]).all())
             if not (finite and (on_call(done) or done == steps)):
                 break
-        # Added up at the end, lest rounding depend on how long the calls took.
+        # Added up at the end: the rounding must not depend on how long the calls took.
         loss, correct, images, _ = np.concatenate(called).sum(axis=0, dtype=np.float64)
         return EpochSums(float(loss / images), float(correct / images), finite, done == steps)
 
@@ -199,11 +236,14 @@ class Program(Predictor):
 
     def _train_step(self, inputs: Any, labels: Any, mix_b: Any) -> Any:
         partners = tf.roll(labels, 1, axis=0)
+        inputs = self._base(inputs)
         if self._mixup:
+            # After the frozen base, if there is one, whether its activations are kept or computed
+            # here: what mixup means depends on the settings and not on the size of the data.
+            inputs = tf.cast(inputs, tf.float32)
             share = tf.reshape(mix_b, [-1] + [1] * (len(inputs.shape) - 1))
             inputs = share * inputs + (1.0 - share) * tf.roll(inputs, 1, axis=0)
-        inputs = self._base(inputs)
-        variables = self.network.head.trainable_variables
+        trained = self.network.head.trainable_variables
         with tf.GradientTape() as tape:
             logits = self.network.head(inputs, training=True)
             losses = cross_entropy(labels, logits)
@@ -211,7 +251,7 @@ class Program(Predictor):
                 losses = mix_b * losses + (1.0 - mix_b) * cross_entropy(partners, logits)
             loss = tf.reduce_mean(losses) + self._penalty()
             scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+        self.optimizer.apply(tape.gradient(scaled, trained), trained)
         correct = tf.reduce_sum(tf.cast(tf.equal(predicted(logits), labels), tf.float32))
         return tf.stack(
             [tf.reduce_sum(losses), correct, tf.cast(tf.size(labels), tf.float32), loss]

@@ -10,6 +10,7 @@ from hpo.training.device import Device
 from hpo.training.features import FeatureInputs, Features, features_fit
 from hpo.training.inputs import ImageInputs, Inputs, TrialData
 from hpo.training.program import Predictor, Program, program_key
+from models.catalogue import BUILT_IN, Catalogue
 from models.config import STAGES, ModelConfig
 from models.network import shape_key
 from studies.trial_config import TrialConfig
@@ -43,11 +44,17 @@ class Programs:
 
     Attributes:
         device: What it trains on.
+        catalogue: What networks are built on.
     """
 
-    def __init__(self, device: Device, alive: Callable[[], None] = lambda: None) -> None:
-        """Takes what is called now and then while features are computed."""
-        self.device = device
+    def __init__(
+        self,
+        device: Device,
+        alive: Callable[[], None] = lambda: None,
+        catalogue: Catalogue = BUILT_IN,
+    ) -> None:
+        """Takes what is called now and then while features are computed or waited for."""
+        self.device, self.catalogue = device, catalogue
         self._alive = alive
         self._programs: _Recent[Program] = _Recent()
         self._predictors: _Recent[Predictor] = _Recent()
@@ -73,6 +80,7 @@ class Programs:
                 mixup=mixup,
                 jit_compile=self.device.jit_compile,
                 base=inputs.base,
+                catalogue=self.catalogue,
             ),
         )
 
@@ -86,7 +94,12 @@ class Programs:
         key = shape_key(config.model), inputs.on_features
         return self._predictors.get_or_make(
             key,
-            lambda: Predictor(config.model, precision="float32", on_features=inputs.on_features),
+            lambda: Predictor(
+                config.model,
+                precision="float32",
+                on_features=inputs.on_features,
+                catalogue=self.catalogue,
+            ),
         )
 
     def inputs(self, config: TrialConfig, data: TrialData, precision: str) -> Inputs:
@@ -106,7 +119,7 @@ class Programs:
         """Returns the features of the network's frozen base."""
         base = (model.backbone, model.trainable_stages, model.pooling, precision)
         return self._features.get_or_make(
-            base, lambda: Features(model, data, precision, self._alive)
+            base, lambda: Features(model, data, precision, self._alive, self.catalogue)
         )
 
 

@@ -63,14 +63,14 @@ class Train(_Message):
 
 
 class Verdict(_Message):
-    """The answer to an `EpochEnd`: go on, end as pruned, or lay the trial aside."""
+    """The answer to an `EpochEnd`: go on, end as pruned, or pause the trial."""
 
     kind: Literal["verdict"] = "verdict"
     action: Literal["continue", "prune", "pause"]
 
 
 class Stop(_Message):
-    """Lay the trial aside within the epoch; its last checkpoint stands."""
+    """Pause the trial within the epoch; its last checkpoint stands."""
 
     kind: Literal["stop"] = "stop"
 
@@ -117,10 +117,11 @@ class EpochEnd(_Message):
 
 
 class Finished(_Message):
-    """A trial has ended, or was laid aside.
+    """A trial has ended, or was paused.
 
     Attributes:
-        outcome: How; where it was laid aside how it stands, or None before its first epoch.
+        outcome: How it ended. Of a paused trial it is what its best epoch comes to, or None
+            before its first epoch.
         resident_bytes: Memory the worker holds now.
         fatal: What keeps this and every other trial from going on, such as a full disk.
     """

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 class Saver:
     """Writes a trial's files while its next epoch is trained, rather than wait for the disk.
 
-    What is being written when the process is killed is as good as not begun: the epoch is trained
-    again. Used in a `with` statement, which ends when all is written.
+    A kill while a file is written costs that file, so its epoch is trained again. Used in a `with`
+    statement, which ends when all is written.
     """
 
     def __init__(self) -> None:

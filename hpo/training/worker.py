@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from hpo.training.link import LaidAside
+from hpo.training.link import Paused
 from hpo.training.protocol import (
     Alive,
     Begin,
@@ -66,17 +66,17 @@ class PipeLink:
         return self._verdicts.get().action
 
     def alive(self) -> None:
-        """Says that something long is under way, and ends it where the trial is to be laid aside.
+        """Says that something long is under way, and ends it where the trial is to be paused.
 
         Raises:
-            LaidAside: It is.
+            Paused: It is.
         """
         self.send(Alive())
         if self.stopped():
-            raise LaidAside
+            raise Paused
 
     def stopped(self) -> bool:
-        """Whether the trial is to be laid aside at once."""
+        """Whether the trial is to be paused at once."""
         return self._stop.is_set()
 
 
@@ -105,7 +105,7 @@ def main() -> None:
     programs = Programs(ready, link.alive)
     if begin.first:
         make_ready(begin.first, data, programs)  # while the coordinator decodes the images
-    data.store  # noqa: B018  waits for them
+    data.wait_for_images()
     link.send(Ready(device=ready.name))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)

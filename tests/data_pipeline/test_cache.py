@@ -8,8 +8,10 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,6 +144,60 @@ def test_a_damaged_entry_is_built_again(root: Path, damage: Callable[[Path], Non
     assert {file.name: file.read_bytes() for file in again.iterdir() if file.name != META} == {
         "data": b"pixels"
     }
+
+
+def test_reopening_reads_no_content(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry may hold gigabytes; what was not written since is known to be what it was."""
+    path = Cache(root).entry("images", "k", writes(b"pixels"))
+    monkeypatch.setattr("data_pipeline.cache.zlib.crc32", lambda *_: 1 / 0)
+    assert Cache(root).entry("images", "k", lambda _: None) == path
+
+
+def test_a_copied_folder_is_told_by_its_content(root: Path, tmp_path: Path) -> None:
+    """Files with other times are read: whole ones are used, damaged ones built again."""
+    Cache(root).entry("images", "k", writes(b"pixels"))
+    log, copy = tmp_path / "log", tmp_path / "copy"
+    for _ in range(2):
+        shutil.copytree(root, copy, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        Cache(copy).entry("images", "k", writes(b"others", log))
+    assert not log.exists()
+    (copy / "images" / "k" / "data").write_bytes(b"pixelz")
+    with pytest.warns(UserWarning, match="damaged"):
+        path = Cache(copy).entry("images", "k", writes(b"others", log))
+    assert (path / "data").read_bytes() == b"others"
+
+
+def test_waiting_for_another_builder_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits is called now and then, and can give up; the builder is not disturbed."""
+    monkeypatch.setattr("data_pipeline.cache.WAIT_S", 0.01)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(folder: Path) -> None:
+        begun.set()
+        assert go_on.wait(60)
+        writes(b"pixels")(folder)
+
+    class GivenUpError(Exception):
+        """What a worker raises that is told to stop."""
+
+    calls = []
+
+    def waiting() -> None:
+        calls.append(None)
+        if len(calls) == 3:
+            raise GivenUpError
+
+    def done() -> None:
+        go_on.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        built = pool.submit(Cache(root).entry, "images", "k", slowly)
+        assert begun.wait(60)
+        with pytest.raises(GivenUpError):
+            Cache(root).entry("images", "k", writes(b"others"), waiting)
+        path = Cache(root).entry("images", "k", writes(b"others"), done)
+        assert built.result() == path
+    assert (path / "data").read_bytes() == b"pixels"
 
 
 def test_a_folder_deleted_during_a_run_is_built_again(root: Path) -> None:

@@ -182,17 +182,18 @@ def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float
     """Writes weights before and after training; returns both validation accuracies."""
     import keras  # here, so that tests without this study start at once
 
-    from models.network import build_network
+    from models.network import build_network, head_weights
 
     splits = open_store(manifest, IMAGE_SIZE_PX, Cache()).splits
-    head = build_network(CONFIG.model, seed=0).head
+    network = build_network(CONFIG.model, seed=0)
+    head = network.head
 
     def accuracy() -> float:
         split = splits["validation"]
         logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
         return evaluate(np.asarray(logits), split.labels)["accuracy"]
 
-    save_weights(plain, head.get_weights(), 0)
+    save_weights(plain, head_weights(network), 0)
     before, train = accuracy(), splits["train"]
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     head.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
@@ -206,7 +207,7 @@ def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float
         shuffle=False,
         verbose=0,
     )
-    save_weights(trained, head.get_weights(), 0)
+    save_weights(trained, head_weights(network), 0)
     return before, accuracy()
 
 

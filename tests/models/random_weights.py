@@ -23,12 +23,12 @@ def randomise(model: keras.Model, seed: int = 0) -> None:
             variable.assign(rng.normal(0, 0.1, shape))
 
 
-def write_weights(backbone: str, image_size_px: int) -> None:
-    """Writes a file where Keras would put a backbone's weights, with random ones of one seed."""
+def write_weights(backbone: str, image_size_px: int, seed: int = 1) -> None:
+    """Writes a file where Keras would put a backbone's weights, with random ones of a seed."""
     row = BUILT_IN.find(backbone)
     assert row.weights is not None
     body = build_body(row, keras.Input((image_size_px, image_size_px, 3)))
-    randomise(body, seed=1)
+    randomise(body, seed)
     row.weights.folder.mkdir(parents=True, exist_ok=True)
     with h5py.File(row.weights.folder / row.weights.file_name, "w") as file:
         save_weights_to_hdf5_group(file, body)

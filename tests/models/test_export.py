@@ -16,7 +16,7 @@ from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.export import class_names, load_model, whole_model
-from models.network import Network, build_network, get_weights
+from models.network import Network, build_network, copy_weights
 from tests.models.random_weights import randomise
 
 # Keras 3.15 converts variables in a way NumPy 2 warns about.
@@ -44,7 +44,7 @@ def trained(config: ModelConfig) -> Network:
 def export(config: ModelConfig, network: Network) -> keras.Model:
     """The whole model of a network."""
     model = whole_model(config, class_names=NAMES[: config.classes])
-    model.set_weights(get_weights(network))
+    copy_weights(network, model)
     return model
 
 

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from models.config import ModelConfig
-from models.memory import training_bytes
+from models.memory import (
+    MOST_EVALUATED,
+    evaluation_batch,
+    evaluation_bytes,
+    training_bytes,
+)
 from models.network import build_network
+
+FROZEN: dict[str, Any] = {"pretrained": True, "trainable_stages": 0}
 
 
 def test_it_counts_parameters_and_outputs() -> None:
@@ -55,3 +66,36 @@ def test_a_frozen_base_keeps_little() -> None:
     assert 3 * training_bytes(frozen, 64, on_features=False) < training_bytes(
         whole, 64, on_features=False
     )
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 64, 512])
+@pytest.mark.parametrize(
+    ("config", "on_features"),
+    [
+        (ModelConfig(backbone="cnn_deep", image_size_px=96, classes=3), False),
+        (ModelConfig(backbone="vgg16", image_size_px=96, classes=3, **FROZEN), False),
+        (ModelConfig(backbone="mobilenet_0.25", image_size_px=32, classes=3, **FROZEN), True),
+    ],
+    ids=["scratch", "frozen", "on features"],
+)
+def test_an_evaluation_needs_no_more_than_a_step(
+    config: ModelConfig, on_features: bool, batch_size: int
+) -> None:
+    """Its batch is as large as it may be, and not larger than is of use."""
+    network = build_network(config, seed=0, weights=False)
+    batch = evaluation_batch(network, batch_size, on_features=on_features)
+    step_bytes = training_bytes(network, batch_size, on_features=on_features)
+    assert evaluation_bytes(network, batch, on_features=on_features) <= step_bytes
+    larger = evaluation_bytes(network, 2 * batch, on_features=on_features)
+    assert batch == MOST_EVALUATED or larger > step_bytes
+
+
+def test_an_evaluation_keeps_two_layers() -> None:
+    """For a network small enough to count by hand it is parameters plus the largest outputs."""
+    network = build_network(
+        ModelConfig(backbone="cats_dogs_cnn", image_size_px=10, classes=10), seed=0
+    )
+    per_image = evaluation_bytes(network, 2, on_features=False) - evaluation_bytes(
+        network, 1, on_features=False
+    )
+    assert per_image == 4 * 2 * 8 * 8 * 32

@@ -17,10 +17,11 @@ from models.network import (
     Network,
     build_network,
     count_parameters,
-    get_weights,
+    head_weights,
     l2_kernels,
     reset,
     set_dropout,
+    set_head_weights,
     set_top_weights,
     shape_key,
     top_weights,
@@ -117,13 +118,15 @@ class TestAnyNetwork:
     def test_parameters(self, config: ModelConfig) -> None:
         """Neither dropout rate nor random states count as weights."""
         network = build(config)
-        assert count_parameters(network) == sum(value.size for value in get_weights(network))
+        parts = [network.head] if network.base is None else [network.base, network.head]
+        assert count_parameters(network) == sum(v.size for p in parts for v in p.get_weights())
 
     def test_mixed_precision(self, config: ModelConfig) -> None:
         """Lower precision changes what is computed in, not weights, logits or global state."""
         network, exact = build(config, precision="mixed_bfloat16"), build(config)
         assert keras.config.dtype_policy().name == "float32"
-        assert all(map(np.array_equal, get_weights(network), get_weights(exact)))
+        for name, value in head_weights(network).items():
+            np.testing.assert_array_equal(value, head_weights(exact)[name], err_msg=name)
         assert {v.dtype for v in network.head.weights} == {"float32"}
         inputs = IMAGES if network.base is None else network.base(IMAGES)
         logits = network.head(inputs, training=True)
@@ -214,7 +217,12 @@ class TestParts:
         tuned = build(pretrained(head_widths=(8,), trainable_stages=2), seed=2)
         set_top_weights(tuned, top_weights(frozen))
         assert isinstance(tuned.head, Head)
-        assert [v.shape for v in top_weights(tuned)] == [(256, 8), (8,), (8, 3), (3,)]
+        assert {name: value.shape for name, value in top_weights(tuned).items()} == {
+            "head_dense1/kernel": (256, 8),
+            "head_dense1/bias": (8,),
+            "logits/kernel": (8, 3),
+            "logits/bias": (3,),
+        }
         for ours, theirs in zip(tuned.head.top.weights, frozen.head.weights, strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
@@ -281,7 +289,7 @@ class TestSharedVariables:
         (lambda: scratch(backbone="cnnn"), "cnn"),
         (lambda: pretrained(backbone="xception", image_size_px=64), "71 px.*Received: 64 px"),
         (lambda: scratch(output="sigmoid"), "two classes.*Received: 3 classes"),
-        (lambda: scratch(pretrained=True), "imagenet.*Received: 'cnn_deep'"),
+        (lambda: scratch(pretrained=True), "has weights.*Received: 'cnn_deep'"),
     ],
     ids=["name", "size", "sigmoid", "pretrained"],
 )
@@ -296,3 +304,32 @@ def test_missing_weights(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     with pytest.raises(ModelError, match="mobilenet_2_5_224_tf_no_top"):
         build_network(pretrained(), seed=0)
+
+
+class TestWeightsByName:
+    """Weights are kept and set by the names of their variables."""
+
+    def test_order_does_not_matter(self) -> None:
+        """Each value finds its variable, in whatever order they come."""
+        network, other = build(scratch(), seed=1), build(scratch(), seed=2)
+        shuffled = dict(sorted(head_weights(network).items(), key=lambda item: item[0][::-1]))
+        set_head_weights(other, shuffled)
+        for name, value in head_weights(network).items():
+            np.testing.assert_array_equal(head_weights(other)[name], value, err_msg=name)
+
+    def test_another_networks_are_refused(self) -> None:
+        """The error names what does not fit, and nothing is set."""
+        network = build(scratch(head_widths=(8,)), seed=1)
+        before = head_weights(network)
+        with pytest.raises(ModelError, match=r"Received: others for .*head_dense1/bias"):
+            set_head_weights(network, head_weights(build(scratch(), seed=2)))
+        with pytest.raises(ModelError, match="Received: others for logits/bias, logits/kernel"):
+            set_head_weights(network, head_weights(build(scratch(head_widths=(8,), classes=4))))
+        for name, value in head_weights(network).items():
+            np.testing.assert_array_equal(before[name], value, err_msg=name)
+
+    @pytest.mark.parametrize("backbone", ["inception_v3", "xception"])
+    def test_layers_without_a_name_are_called_alike(self, backbone: str) -> None:
+        """Keras counts such layers through the whole process; a network's names must not."""
+        config = pretrained(backbone=backbone, image_size_px=75, trainable_stages=1)
+        assert head_weights(build(config)).keys() == head_weights(build(config)).keys()

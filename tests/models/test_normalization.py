@@ -12,7 +12,13 @@ from models.bodies import build_body
 from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.network import build_network
-from models.normalization import FusedBatchNormalization, Offset, fold, fuse
+from models.normalization import (
+    FusedBatchNormalization,
+    Offset,
+    PopulationStatistics,
+    fold,
+    fuse,
+)
 from tests.models.random_weights import randomise
 
 IMAGES = np.random.default_rng(0).normal(2.0, 3.0, (6, 5, 4, 3)).astype("float32")
@@ -126,3 +132,54 @@ def test_a_convolution_is_folded_with_its_bias(use_bias: bool) -> None:
     np.testing.assert_allclose(np.asarray(model(IMAGES, training=False)), before, rtol=1e-4)
     kinds = [type(layer) for layer in model.layers if isinstance(layer, layers.BatchNormalization)]
     assert kinds == [Offset, FusedBatchNormalization, FusedBatchNormalization]
+
+
+def _of_images(*parts: slice) -> tuple[keras.Model, list[np.ndarray]]:
+    """A model whose statistics were taken from parts of the images, and its weights before."""
+    x = keras.Input((5, 4, 3))
+    y = layers.BatchNormalization(momentum=0.99)(layers.Conv2D(4, 3)(x))
+    y = layers.GlobalAveragePooling2D()(layers.Dropout(0.9)(y))
+    model = keras.Model(x, layers.BatchNormalization(momentum=0.99)(y))
+    randomise(model)
+    fuse(model)
+    before = model.get_weights()
+    statistics = PopulationStatistics(model)
+    measure = tf.function(statistics.of_batch)
+    statistics.update((len(IMAGES[p]), measure(tf.constant(IMAGES[p])).numpy()) for p in parts)
+    return model, before
+
+
+def test_population_statistics_are_those_of_all_images() -> None:
+    """In one batch, mean and variance are what NumPy says, of maps and of vectors."""
+    model, before = _of_images(slice(None))
+    convolved = np.asarray(keras.Model(model.input, model.layers[1].output)(IMAGES))
+    first, second = (x for x in model.layers if isinstance(x, layers.BatchNormalization))
+    np.testing.assert_allclose(first.moving_mean, convolved.mean(axis=(0, 1, 2)), rtol=1e-4)
+    np.testing.assert_allclose(first.moving_variance, convolved.var(axis=(0, 1, 2)), rtol=1e-4)
+    pooled = np.asarray(keras.Model(model.input, second.input)(IMAGES, training=False))
+    np.testing.assert_allclose(second.moving_mean, pooled.mean(axis=0), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(second.moving_variance, pooled.var(axis=0), rtol=1e-3)
+    assert (first.momentum, second.momentum) == (0.99, 0.99)
+    trained = [np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert trained == [True, True, True, True, False, False, True, True, False, False]
+
+
+def test_population_statistics_of_unequal_batches() -> None:
+    """Batches count by their images, and the spread of their means belongs to the variance."""
+    whole = _of_images(slice(None))[0].get_weights()
+    parts = _of_images(slice(0, 4), slice(4, 6))[0].get_weights()
+    # Only of the first layer: those after it see batches normalised each by its own statistics.
+    np.testing.assert_allclose(parts[4], whole[4], rtol=1e-5)
+    np.testing.assert_allclose(parts[5], whole[5], rtol=1e-5)
+
+
+def test_population_statistics_draw_no_dropout() -> None:
+    """They are used without dropout, and the random state that training goes on with stays."""
+    model, _ = _of_images(slice(None))
+    (state,) = (v for v in model.variables if "seed" in v.path)
+    other, _ = _of_images(slice(None))
+    (untouched,) = (v for v in other.variables if "seed" in v.path)
+    assert np.asarray(state)[1] == np.asarray(untouched)[1] == 0
+    assert [x.rate for x in model.layers if isinstance(x, layers.Dropout)] == [0.9]
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from models.config import OptimizerConfig
+from models.config import ModelConfig, OptimizerConfig
 from models.errors import ModelError
+from models.network import build_network
 from models.optimizers import OPTIMIZERS, build_optimizer
 
 START = np.array([1.0, -2.0, 3.0], "float32")
@@ -23,7 +24,7 @@ class Trained:
 
     def __init__(self, optimizer: keras.optimizers.Optimizer) -> None:
         self.optimizer = optimizer
-        self.variable = keras.Variable(START)
+        self.variable = keras.Variable(START, name="kernel")
         optimizer.build([self.variable])
         self._step = tf.function(lambda g: optimizer.apply([g], [self.variable]))
 
@@ -86,6 +87,27 @@ def test_every_step_is_that_of_keras(name: str) -> None:
     own = Trained(constructor(0.01, weight_decay=decay or None, **row.kwargs))
     for _ in range(4):
         np.testing.assert_allclose(ours.steps(3), own.steps(3), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", DECOUPLED)
+def test_only_kernels_decay(name: str) -> None:
+    """A scale, an offset and a bias without a gradient stay as they are; kernels shrink."""
+    network = build_network(
+        ModelConfig(backbone="resnet_small", image_size_px=8, classes=3, head_widths=(8,)), seed=0
+    )
+    variables = network.head.trainable_variables
+    for variable in variables:
+        variable.assign(keras.ops.ones_like(variable))
+    optimizer = build_optimizer(config(name, rate=0.01, decay=0.5))
+    optimizer.build(variables)
+    step = tf.function(lambda: optimizer.apply([tf.zeros(v.shape) for v in variables], variables))
+    for _ in range(10):
+        step()
+    found = {variable.name: set() for variable in variables}
+    for variable in variables:
+        found[variable.name].add(round(float(np.mean(variable)), 4))
+    shrunk = round((1 - 0.01 * 0.5) ** 10, 4)
+    assert found == {"kernel": {shrunk}, "gamma": {1.0}, "beta": {1.0}, "bias": {1.0}}
 
 
 def test_sgd_has_nesterov_momentum() -> None:

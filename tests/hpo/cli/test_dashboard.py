@@ -66,8 +66,8 @@ def test_serves_the_studies_and_ends_with_ctrl_c(finished_study: FinishedStudy) 
         artifacts = {row["filename"]: row["artifact_id"] for row in detail["artifacts"]}
         assert set(artifacts) == {
             "manifest.json",
-            "trial-00000.weights.npz",
-            "trial-00002.weights.npz",
+            "trial-00000.weights.safetensors",
+            "trial-00002.weights.safetensors",
         }
         manifest = _get(f"{url}artifacts/{study['study_id']}/{artifacts['manifest.json']}")
         assert json.loads(manifest)["classes"] == ["blue", "green", "red"]

@@ -105,10 +105,10 @@ def counted(function):
     """Returns a trial's epoch with a line in a file for each that begins."""
 
     @functools.wraps(function)
-    def call(run, leg):
+    def call(run, phase_run):
         with (FOLDER / "epochs").open("a") as file:
             file.write(f"{run.job.number} {run.state.epoch + 1}\n")
-        return function(run, leg)
+        return function(run, phase_run)
 
     return call
 

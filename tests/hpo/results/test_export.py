@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,6 @@ def test_weights_that_were_not_kept_are_named(finished_study: FinishedStudy) -> 
     )
 
 
-# NumPy leaves a file open that is no whole archive.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", ["missing", "torn"])
 def test_damaged_weights_are_said_to_be(own_study: FinishedStudy, damage: str) -> None:
     """A deleted or cut-off weights file is a message, not a traceback."""
@@ -111,6 +110,20 @@ def test_damaged_weights_are_said_to_be(own_study: FinishedStudy, damage: str) -
     file.unlink() if damage == "missing" else os.truncate(file, 1000)
     with pytest.raises(StudyError, match="Received: their file is gone or damaged"):
         export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+
+
+def test_weights_of_an_earlier_version_are_refused(own_study: FinishedStudy) -> None:
+    """One sentence says what they are and what can be done."""
+    study = opened(own_study)
+    np.savez(file := own_study.folder / "old.npz", a00000=[1.0])
+    kept = study.artifacts.weights()[BEST]
+    shutil.copy(file, study.artifacts.path(kept.artifact_id))
+    with pytest.raises(StudyError) as caught:
+        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+    assert str(caught.value) == (
+        "Weights must be kept by name. Received: those of trial 2, which an earlier version of hpo "
+        "kept by position. Use that version, or run the study again."
+    )
 
 
 def test_a_verifier_that_crashes_leaves_no_file(

@@ -107,7 +107,7 @@ def leave_weights(recorder: Recorder, claim: Claim, value: float) -> None:
     """Leaves the weights of a trial's best epoch, all of them `value`, where its worker would."""
     folder = recorder.files.checkpoints(claim.number)
     folder.mkdir(parents=True, exist_ok=True)
-    save_weights(best_path(folder, 2), [np.full(4, value)], 0)
+    save_weights(best_path(folder, 2), {"logits/bias": np.full(4, value)}, 0)
 
 
 def kept_weights(recorder: Recorder, number: int) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import optuna
 import pytest
 
-from hpo.search import plan
+from hpo.search import plan, weights
 from hpo.search.open_study import names
 from hpo.search.prepare import prepare
 from studies.errors import StudyError
@@ -54,6 +55,43 @@ def test_missing_weights_refuse_a_baseline(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(StudyError, match=r"'VGG'.*vgg16.*\(no network\)"):
         new_study(tmp_path, space=space, baseline=baseline, image_size_px=32)
     assert names(open_storage(where(tmp_path).storage)) == []
+
+
+@pytest.mark.parametrize(
+    ("size_px", "space", "expected"),
+    [
+        (64, {}, {"mobilenet_1.0", "resnet50_v2"}),
+        (32, {}, set()),
+        (64, {"pretrained": False}, set()),
+        (64, {"backbone": ["cnn", "vgg16"]}, {"vgg16"}),
+        (32, {"backbone": ["cnn", "vgg16"]}, {"vgg16"}),
+        (64, {"backbone": ["cnn", "vgg16"], "pretrained": False}, set()),
+        (64, {"backbone": "cnn"}, set()),
+    ],
+)
+def test_only_weights_that_will_be_used_are_downloaded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size_px: int,
+    space: dict[str, Any],
+    expected: set[str],
+) -> None:
+    """Two backbones at most unless more are named, and none where none is worth it."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    missing: list[str] = []
+
+    def download(names: Sequence[str]) -> dict[str, str]:
+        missing.extend(names)
+        return dict.fromkeys(names, "No network.")
+
+    monkeypatch.setattr(weights, "_download", download)
+    said: list[str] = []
+    settings = StudySettings(data="digits", image_size_px=size_px, space=space)
+    planned = plan.make_plan(settings, said.append)
+    assert set(missing) == expected
+    assert set(planned.unavailable) == expected
+    assert sum("Left out" in line for line in said) == bool(expected)
+    assert not expected & set(planned.space.values("backbone"))
 
 
 def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:

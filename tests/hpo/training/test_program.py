@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import tensorflow as tf
 from hpo.training.program import EpochSums, Program, _call_sizes, cross_entropy, predicted
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
+from tests.models.random_weights import write_weights
 
 MODEL = ModelConfig(backbone="cats_dogs_cnn", image_size_px=12, classes=3, head_widths=(8,))
 SGD = OptimizerConfig(name="sgd", learning_rate=0.05)
@@ -41,13 +43,18 @@ def train(program: Program, size: int = 16, epochs: int = 2, mix: float = 1.0) -
     return [program.train(batches(size, mix), steps, lambda done: True) for _ in range(epochs)]
 
 
+def state(program: Program) -> list[np.ndarray]:
+    """All that training changes, in an order that does not depend on the program."""
+    return [value for _, value in sorted(program.state().items())]
+
+
 def weights_after(
     program: Program, optimizer: OptimizerConfig = SGD, model: ModelConfig = MODEL, **how: Any
 ) -> list[np.ndarray]:
     """The weights of a new trial of the program after two epochs."""
     program.reset(model, optimizer, seed=3)
     train(program, **how)
-    return program.state()
+    return state(program)
 
 
 def differ(first: list[np.ndarray], second: list[np.ndarray]) -> bool:
@@ -84,7 +91,7 @@ def test_settings_act(program: Program) -> None:
         assert differ(plain, weights_after(program, SGD, MODEL.model_copy(update=update)))
     program.reset(MODEL, SGD, seed=4)
     train(program)
-    assert differ(plain, program.state())
+    assert differ(plain, state(program))
 
 
 def test_weight_decay_acts() -> None:
@@ -101,11 +108,11 @@ def test_weight_decay_acts() -> None:
 def test_what_was_read_stays_as_it_was(program: Program) -> None:
     """Weights and state are copies, since they are written while training goes on."""
     program.reset(MODEL, SGD, seed=1)
-    read = [*program.state(), *program.network.head.get_weights()]
+    read = [*state(program), *program.network.head.get_weights()]
     before = [array.copy() for array in read]
     train(program)
     assert not differ(before, read)
-    assert differ(before, [*program.state(), *program.network.head.get_weights()])
+    assert differ(before, [*state(program), *program.network.head.get_weights()])
 
 
 def test_state_round_trip(program: Program) -> None:
@@ -113,30 +120,41 @@ def test_state_round_trip(program: Program) -> None:
     model = MODEL.model_copy(update={"dropout": 0.3})
     program.reset(model, SGD, seed=1)
     train(program, epochs=1)
-    state = program.state()
+    after_one = program.state()
     train(program, epochs=1)
-    undisturbed = program.state()
+    undisturbed = state(program)
     program.reset(model, SGD, seed=9)
     train(program)
     program.reset(model, SGD, seed=1)
-    program.set_state(state)
+    program.set_state(after_one)
     train(program, epochs=1)
-    assert not differ(undisturbed, program.state())
+    assert not differ(undisturbed, state(program))
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "l2", "output"),
+    ("optimizer", "l2", "output", "backbone"),
     [
-        (OptimizerConfig(name="adam", learning_rate=0.003), 0.01, "softmax"),
-        (OptimizerConfig(name="sgd", learning_rate=0.02), 0.01, "sigmoid"),
-        (OptimizerConfig(name="adamw", learning_rate=0.003, weight_decay=0.1), 0.0, "softmax"),
+        (OptimizerConfig(name="adam", learning_rate=0.003), 0.01, "softmax", "cats_dogs_cnn"),
+        (OptimizerConfig(name="sgd", learning_rate=0.02), 0.01, "sigmoid", "cats_dogs_cnn"),
+        (
+            OptimizerConfig(name="adamw", learning_rate=0.003, weight_decay=0.1),
+            0.0,
+            "softmax",
+            "cats_dogs_cnn",
+        ),
+        (OptimizerConfig(name="sgd", learning_rate=0.003), 0.0, "softmax", "cnn"),
     ],
-    ids=lambda value: getattr(value, "name", None),
+    ids=["adam", "sgd", "adamw", "moving averages"],
 )
-def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str) -> None:
-    """Two epochs equal Keras's own `fit` on the same batches, network and first weights."""
+def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str, backbone: str) -> None:
+    """Two epochs equal Keras's own `fit` on the same batches, network and first weights.
+
+    So do the moving averages of batch normalisation, as `batch_norm = "moving"` evaluates by them.
+    """
     classes = 2 if output == "sigmoid" else 3
-    model = MODEL.model_copy(update={"l2": l2, "output": output, "classes": classes})
+    model = MODEL.model_copy(
+        update={"l2": l2, "output": output, "classes": classes, "backbone": backbone}
+    )
     labels = LABELS % classes
     program = make(optimizer, model)
     program.reset(model, optimizer, seed=3)
@@ -148,12 +166,15 @@ def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str) -> Non
             layer.kernel_regularizer = keras.regularizers.L2(l2)
             layer._kernel.regularizer = layer.kernel_regularizer
     rate = optimizer.learning_rate
+    own = {
+        "adam": lambda: keras.optimizers.Adam(rate),
+        "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
+        "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=optimizer.weight_decay),
+    }[optimizer.name]()
+    if optimizer.name == "adamw":
+        own.exclude_from_weight_decay(var_names=["bias"])
     reference.compile(
-        optimizer={
-            "adam": lambda: keras.optimizers.Adam(rate),
-            "sgd": lambda: keras.optimizers.SGD(rate, momentum=0.9, nesterov=True),
-            "adamw": lambda: keras.optimizers.AdamW(rate, weight_decay=optimizer.weight_decay),
-        }[optimizer.name](),
+        optimizer=own,
         loss=keras.losses.BinaryCrossentropy(from_logits=True)
         if output == "sigmoid"
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -238,6 +259,66 @@ def test_mixup_mixes_inputs_and_labels() -> None:
     for a, b in zip(same, swapped, strict=True):  # the same images in another order
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert differ(same, weights_after(mixed, mix=0.5, size=50, epochs=1))
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_mixup_above_a_frozen_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    """The base's activations are mixed, whether they are kept or computed within the step."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    write_weights("mobilenet_0.25", 32)
+    model = ModelConfig(backbone="mobilenet_0.25", pretrained=True, image_size_px=32, classes=3)
+    images = tf.constant(RANDOM.integers(0, 255, (8, 32, 32, 3)).astype(np.float32))
+    labels, mix_b = tf.constant(LABELS[:8]), tf.constant(RANDOM.random(8).astype(np.float32))
+    on_images = make(model=model, mixup=True, precision=precision)
+    on_features = make(model=model, mixup=True, precision="float32", on_features=True)
+    base = on_images.network.base
+    assert base is not None
+    kept = tf.cast(base(images, training=False), tf.float32)
+    for program, inputs in ((on_images, images), (on_features, kept)):
+        program.reset(model, SGD, seed=3)
+        program.train(iter([(inputs, labels, mix_b)]), 1, lambda done: True)
+    tolerance = 1e-5 if precision == "float32" else 2e-2  # eight bits of a logit's gradient
+    for a, b in zip(state(on_images), state(on_features), strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+
+
+@pytest.mark.parametrize("backbone", ["cnn", "resnet_small", "mobilenet_0.25", "resnet50_v2"])
+def test_statistics_of_one_batch_are_those_of_its_training_step(backbone: str) -> None:
+    """A network evaluated by a batch's own statistics says what it says in training.
+
+    By moving averages, of which `keras.applications` takes a hundredth or a thousandth of each
+    step, its logits are others.
+    """
+    model = ModelConfig(backbone=backbone, image_size_px=32, classes=3)
+    program = make(model=model)
+    program.reset(model, SGD, seed=3)
+    images = RANDOM.integers(0, 255, (16, 32, 32, 3)).astype(np.float32)
+    lagging, _ = program.logits([(images, LABELS[:16])])
+    expected = np.asarray(program.network.head(images, training=True))
+    assert program.follows_statistics
+    program.refresh_statistics([(images, LABELS[:16])])
+    found, _ = program.logits([(images, LABELS[:16])])
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+    assert np.abs(lagging - expected).max() > 0.1 * np.abs(expected).max()
+
+
+def test_pretrained_networks_keep_their_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even where all of them is trained."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    write_weights("mobilenet_0.25", 32)
+    for stages in (0, 2, 5):
+        model = ModelConfig(
+            backbone="mobilenet_0.25",
+            pretrained=True,
+            trainable_stages=stages,
+            image_size_px=32,
+            classes=3,
+        )
+        assert not make(model=model).follows_statistics
 
 
 def test_compiled_by_xla_is_the_same() -> None:

@@ -26,7 +26,8 @@ from hpo.training.programs import Programs
 from hpo.training.protocol import Finished, Train
 from hpo.training.trial import make_ready, run_trial
 from models.config import ModelConfig, OptimizerConfig
-from models.network import build_network
+from models.memory import training_bytes
+from models.network import build_network, set_head_weights
 from studies.record import Outcome
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.hpo.training.data import FakeLink, make_data, make_job
@@ -76,7 +77,7 @@ class Trained:
     finished: Finished
 
     @property
-    def weights(self) -> tuple[list[np.ndarray], int]:
+    def weights(self) -> tuple[dict[str, np.ndarray], int]:
         """The best epoch's weights, and how many stages were trained."""
         best_epoch = ended(self).best_epoch
         assert best_epoch is not None
@@ -102,8 +103,9 @@ def result(outcome: Outcome) -> tuple[Any, ...]:
 def assert_same(first: Trained, second: Trained) -> None:
     """Two trials ended alike, bit for bit."""
     assert result(ended(first)) == result(ended(second))
-    for a, b in zip(first.weights[0], second.weights[0], strict=True):
-        np.testing.assert_array_equal(a, b, strict=True)
+    assert first.weights[0].keys() == second.weights[0].keys()
+    for name, value in first.weights[0].items():
+        np.testing.assert_array_equal(value, second.weights[0][name], strict=True, err_msg=name)
 
 
 def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
@@ -125,11 +127,82 @@ def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     assert outcome.facts["device"] == "CPU"
     assert outcome.facts["precision"] == "float32"
     assert {"training", "evaluation", "checkpoint", "total"} <= outcome.seconds.keys()
-    head = build_network(PLAIN.model, seed=99).head
-    head.set_weights(trained.weights[0])
+    network = build_network(PLAIN.model, seed=99)
+    set_head_weights(network, trained.weights[0])
     split = data.split("validation")
-    logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
+    logits = network.head(split.images_bhwc[split.rows].astype(np.float32), training=False)
     assert evaluate(np.asarray(logits), split.labels)["accuracy"] == outcome.value
+
+
+def test_training_accuracy_is_that_of_clean_images(
+    data: TrialData, programs: Programs, folder: Path
+) -> None:
+    """Beside the running figures of mixed images, the best epoch's are those of images as they are.
+
+    With much mixup they differ, as the running ones count the label of only one of two images.
+    """
+    augment = PLAIN.augment.model_copy(update={"mixup_alpha": 5.0})
+    trained = train(
+        make_job(PLAIN.model_copy(update={"augment": augment}), folder), data, programs, FakeLink()
+    )
+    network = build_network(PLAIN.model, seed=99)
+    set_head_weights(network, trained.weights[0])
+    split = data.split("train")
+    logits = network.head(split.images_bhwc[split.rows].astype(np.float32), training=False)
+    figures = evaluate(np.asarray(logits), split.labels)
+    outcome = ended(trained)
+    assert outcome.facts["train_accuracy_clean"] == figures["accuracy"]
+    assert outcome.facts["train_loss_clean"] == pytest.approx(figures["loss"], rel=1e-4)
+    assert outcome.best_epoch is not None
+    running = outcome.history["accuracy"][outcome.best_epoch - 1]
+    assert figures["accuracy"] > running + 0.2
+
+
+LAGGING = PLAIN.model_copy(
+    update={
+        "augment": AugmentConfig(),
+        "training": TrainingConfig(batch_size=75, epochs=4, early_stopping_patience=0),
+    }
+)
+"""Four steps of a network with batch normalisation, whose moving averages take tens."""
+
+
+def first_statistics(weights: dict[str, np.ndarray], data: TrialData) -> tuple[Any, Any]:
+    """Mean and variance of what the first normalisation of `cnn` gets from the training images."""
+    split = data.split("train")
+    images = split.images_bhwc[split.rows].astype(np.float32) / 255
+    convolved = tf.nn.conv2d(images, weights["stage1_1_conv/kernel"], 1, "SAME").numpy()
+    return convolved.mean(axis=(0, 1, 2)), convolved.var(axis=(0, 1, 2))
+
+
+def test_batch_norm_is_evaluated_by_the_statistics_of_the_weights(
+    data: TrialData, programs: Programs, folder: Path
+) -> None:
+    """From the first epoch on, and the best epoch's weights are kept with them."""
+    trained = train(make_job(LAGGING, folder), data, programs, FakeLink())
+    weights, outcome = trained.weights[0], ended(trained)
+    mean, variance = first_statistics(weights, data)
+    np.testing.assert_allclose(weights["stage1_1_bn/moving_mean"], mean, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(weights["stage1_1_bn/moving_variance"], variance, rtol=1e-4)
+    assert outcome.value == max(outcome.history["val_accuracy"])
+    assert min(outcome.history["val_accuracy"]) > 0.6
+
+
+def test_batch_norm_can_keep_keras_moving_averages(
+    data: TrialData, programs: Programs, folder: Path
+) -> None:
+    """They lag so far behind after four steps that the network is not better than chance.
+
+    Training is the same as with precise statistics, bit for bit: it does not use them.
+    """
+    config = with_training(LAGGING, batch_norm="moving")
+    trained = train(make_job(config, folder), data, programs, FakeLink())
+    precise = ended(train(make_job(LAGGING, folder / "precise"), data, programs, FakeLink()))
+    weights, outcome = trained.weights[0], ended(trained)
+    variance = first_statistics(weights, data)[1]
+    assert (np.abs(weights["stage1_1_bn/moving_variance"] / variance - 1) > 0.5).all()
+    assert max(outcome.history["val_accuracy"]) < 0.6
+    assert outcome.history["loss"] == precise.history["loss"]
 
 
 def test_does_not_depend_on_other_trials(
@@ -199,7 +272,7 @@ def test_number_and_seed_matter(data: TrialData, programs: Programs, tmp_path: P
 def test_paused_and_continued(
     data: TrialData, programs: Programs, folder: Path, tmp_path: Path, after: int
 ) -> None:
-    """Laid aside after any epoch and continued by another worker, it ends the same."""
+    """Paused after any epoch and continued by another worker, it ends the same."""
     undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job = make_job(PLAIN, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
@@ -231,12 +304,12 @@ def test_stopped_within_an_epoch(
     undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job, link = make_job(PLAIN, folder), FakeLink()
     link.stop = lambda: len(link.epochs()) == 2
-    standing = ended(train(job, data, programs, link))
-    assert standing.reason == "interrupted"
-    assert standing.epochs == 2
-    assert standing.value == max(standing.history["val_accuracy"])
-    assert standing.hits is not None
-    assert standing.hits.unpack().mean() == standing.value
+    paused = ended(train(job, data, programs, link))
+    assert paused.reason == "interrupted"
+    assert paused.epochs == 2
+    assert paused.value == max(paused.history["val_accuracy"])
+    assert paused.hits is not None
+    assert paused.hits.unpack().mean() == paused.value
     loaded = load(folder, trial._Run(job, data, programs, link)._identity())
     assert loaded is not None
     assert loaded[0].epoch == 2
@@ -250,10 +323,10 @@ def test_stopped_in_the_first_epoch(data: TrialData, programs: Programs, folder:
     assert train(make_job(PLAIN, folder), data, programs, link).finished.outcome is None
 
 
-def test_how_it_stands_cannot_be_said(
+def test_what_a_paused_trial_comes_to_is_unknown(
     data: TrialData, programs: Programs, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A trial whose best weights cannot be read is laid aside all the same."""
+    """A trial is paused even if its best weights cannot be read."""
     monkeypatch.setattr(checkpoint, "load_weights", lambda _: 1 / 0)
     pausing = FakeLink(answer=lambda _: "pause")
     finished = train(make_job(PLAIN, folder), data, programs, pausing).finished
@@ -381,7 +454,7 @@ def test_full_disk(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A full disk is no fault of the trial: it is laid aside, and continued once there is space."""
+    """A full disk is no fault of the trial: it is paused, and continued once there is space."""
     undisturbed = train(make_job(PLAIN, tmp_path / "whole"), data, programs, FakeLink())
     job, save = make_job(PLAIN, folder), checkpoint.save
 
@@ -469,7 +542,7 @@ def test_two_phases(tuned: Trained) -> None:
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_two_phases_continued(photos: TrialData, folder: Path, tuned: Trained, after: int) -> None:
-    """Laid aside in either phase, or at the change, and continued elsewhere it ends the same."""
+    """Paused in either phase, or at the change, and continued elsewhere it ends the same."""
     job = make_job(FINE_TUNED, folder)
     pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
     assert ended(train(job, photos, Programs(CPU), pausing)).reason == "interrupted"
@@ -503,7 +576,7 @@ def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> No
     programs = Programs(CPU)
     inputs = programs.inputs(config, photos, "float32")
     program = programs.program(config, inputs, "float32")
-    logits, labels = program.logits(inputs.validation())
+    logits, labels = program.logits(inputs.validation(32))
     split = photos.split("validation")
     images = split.images_bhwc[split.rows].astype(np.float32)
     base = program.network.base
@@ -511,6 +584,47 @@ def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> No
     whole = program.network.head(base(images, training=False), training=False)
     np.testing.assert_allclose(logits, np.asarray(whole), rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(labels, split.labels)
+
+
+def test_replaced_weights_are_other_features(tmp_path: Path, monkeypatch: Any) -> None:
+    """Activations belong to the file of weights, not to its name."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    config = TrialConfig(model=PRETRAINED, training=TrainingConfig(batch_size=16, epochs=1))
+    photos = make_data(tmp_path, size_px=32)
+    found = []
+    for seed in (1, 2):
+        write_weights("mobilenet_0.25", 32, seed)
+        inputs = Programs(CPU).inputs(config, photos, "float32")
+        network = build_network(PRETRAINED, seed=0)
+        assert network.base is not None
+        split = photos.split("validation")
+        expected = network.base(split.images_bhwc[split.rows].astype(np.float32), training=False)
+        found.append(np.concatenate([batch for batch, _ in inputs.validation(16)]))
+        np.testing.assert_allclose(found[-1], np.asarray(expected), rtol=1e-3, atol=1e-3)
+    assert np.abs(found[0] - found[1]).max() > 0.1
+
+
+def test_clean_features_are_shared_by_all_augmentations(tmp_path: Path) -> None:
+    """The first view is the images as they are, so it is computed once."""
+    photos = make_data(tmp_path, size_px=32)
+    features = Programs(CPU).features(PRETRAINED, photos, "float32")
+    first = features.train_view(AugmentConfig(rotation_deg=20), 0)
+    assert features.train_view(AugmentConfig(flip_horizontal=True), 0) is first
+
+
+def test_too_large_for_memory_once_it_is_fine_tuned(photos: TrialData, folder: Path) -> None:
+    """The second phase is looked at as well as the first."""
+    model = PRETRAINED.model_copy(update={"trainable_stages": 5})
+    config = with_training(FINE_TUNED.model_copy(update={"model": model}), batch_size=75)
+    needed = training_bytes(build_network(model, seed=0), 75, on_features=False)
+    for memory_bytes, reason, epochs in (
+        (needed - 1, "out of memory", 2),
+        (needed, "complete", 4),
+    ):
+        programs = Programs(Device("CPU", False, "float32", False, memory_bytes))
+        job = make_job(config, folder / reason)
+        outcome = ended(train(job, photos, programs, FakeLink()))
+        assert (outcome.reason, outcome.epochs) == (reason, epochs)
 
 
 def test_hopeless_for_memory(data: TrialData, programs: Programs, folder: Path) -> None:
