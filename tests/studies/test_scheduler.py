@@ -76,7 +76,6 @@ class TestNext:
         assert SCHEDULER.next(trials) == Start()
         assert SCHEDULER.next([*trials, *(trial(n) for n in (5, 6, 7))]) == Done()
 
-
     def test_a_paused_baseline_is_resumed(self) -> None:
         """Whatever a rule would make of it: a kill has paused it, or the user."""
 
