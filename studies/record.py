@@ -41,8 +41,6 @@ CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
 HITS_KEY = "validation_hits"
-HOPELESS_KEY = "hpo:hopeless"
-"""System attribute of a trial that the pruner has ended; some pruners can be asked only once."""
 STANDING_KEY = "value_when_interrupted"
 """Objective of the best epoch of a trial that was laid aside, to be continued."""
 
