@@ -46,8 +46,6 @@ TAKEN_KEY = "taken_from"
 """Study and number that a trial was trained under, before another study took it over."""
 CLEAN_ACCURACY_KEY = "train_accuracy_clean"
 """Accuracy on training images that were not changed, without dropout, at the best epoch."""
-HOPELESS_KEY = "hpo:hopeless"
-"""System attribute of a trial that the pruner has ended; some pruners can be asked only once."""
 STANDING_KEY = "value_when_interrupted"
 """Objective of the best epoch of a trial that was laid aside, to be continued."""
 

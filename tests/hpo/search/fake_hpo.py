@@ -17,7 +17,7 @@ from studies import leases
 
 SCRIPT = Path(__file__).with_name("fake_worker.py")
 
-SUFFIX = best_path(Path(), 0).suffix
+SUFFIX = best_path(Path(), 0).name.removeprefix("best-0000")
 
 processes.WORKER = (sys.executable, str(SCRIPT), os.environ.get("HPO_TEST_EPOCH_S", "0"), SUFFIX)
 if lease_s := float(os.environ.get("HPO_TEST_LEASE_S", "0")):

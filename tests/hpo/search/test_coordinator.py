@@ -19,7 +19,7 @@ from hpo.search.views import LineView
 from hpo.training.protocol import Alive, EpochEnd, Event, Finished, Ready, Started, Stop
 from studies.leases import BEAT_S, Leases
 from studies.pruners import NoPruner
-from studies.record import Outcome, value_of
+from studies.record import CONFIG_KEY, Outcome, value_of
 from studies.scheduler import Judgement, Prune, Resume, Rule, Start, TrialRecord
 from tests.clock import Clock
 from tests.hpo.search.fake_runner import KILLED, FakeRunner, FakeWorker
@@ -476,10 +476,15 @@ class TestDuplicates:
         other = Stage(study, tmp_path, clock, total=9, space=FEW)
         stage.turn(READY)
         other.turn(READY)
-        while not stage.turn(finished()):
-            pass
-        before = other.worker.given
+        trained = {trial.user_attrs[CONFIG_KEY]["training"]["batch_size"] for trial in study.trials}
+        while len(trained) < 2:
+            stage.turn(finished())
+            trained.add(study.trials[-1].user_attrs[CONFIG_KEY]["training"]["batch_size"])
+        stage.search.pause()
+        assert stage.turn(finished())
+        before = list(other.worker.given)
         assert other.turn(finished())
         assert other.worker.given == before
         reasons = [trial.user_attrs["reason"] for trial in study.trials]
+        assert len(reasons) == 9
         assert reasons.count("complete") <= 3, "each, and one that both trained at once"
