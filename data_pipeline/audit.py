@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.checks import SEVERITIES, Case, Check, Severity
@@ -9,8 +11,9 @@ from data_pipeline.duplicates import Deduplicated
 from data_pipeline.errors import DataError
 from data_pipeline.file_checks import FILE_CHECKS
 from data_pipeline.parts import Split
+from data_pipeline.reading import Reading
 from data_pipeline.set_checks import SET_CHECKS
-from data_pipeline.sources import Source
+from data_pipeline.sources.source import Found
 
 CHECKS = {row.code: row for row in (*SET_CHECKS, *FILE_CHECKS)}
 
@@ -71,18 +74,26 @@ class Audit(BaseModel):
             )
 
 
-def run_checks(source: Source, unique: Deduplicated, to_fill: tuple[Split, ...]) -> Audit:
+def run_checks(
+    source: Found,
+    unique: Deduplicated,
+    to_fill: tuple[Split, ...],
+    splits: Mapping[str, Split],
+    reading: Reading,
+) -> Audit:
     """Runs every check of `CHECKS`.
 
     Args:
         source: The data set as it was found.
         unique: Its duplicates (`duplicates.deduplicate`).
         to_fill: The splits that images are dealt out to (`split.split_fractions`).
+        splits: The split of each image that is kept, by its path.
+        reading: How its pixels are read.
 
     Returns:
         What was found, errors first; nothing for a check that found nothing.
     """
-    case = Case(source, unique, to_fill)
+    case = Case(source, unique, to_fill, splits, reading)
     findings = [finding for check in CHECKS.values() if (finding := _run(check, case))]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Audit(findings=tuple(findings))
