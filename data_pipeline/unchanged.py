@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from data_pipeline.errors import DataError
 from data_pipeline.hashing import file_sha256
 from data_pipeline.manifest import Item, Manifest
+from data_pipeline.sources.opening import SOURCES
 from data_pipeline.sources.source import Source
 
 
@@ -115,10 +116,44 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
         raise DataError(
             "A study goes on with the images it was created with, wherever they lie. "
             f"Received: {source.name!r}, where {len(found):,} of {len(manifest.items):,} images "
-            f"are not the same ({path}: {why}). For other images begin another study: "
+            f"are not the same ({path}: {why}). To go on, name the study instead of the images: "
+            f"hpo run --study STUDY. For these images begin another: "
             f"hpo run --data {shlex.quote(source.name)} --study NAME."
         )
     return manifest.model_copy(update={"source": source.name, "images": source.images})
+
+
+def found_again(manifest: Manifest, near: Path) -> Manifest:
+    """Returns a manifest whose images were moved together with the project they belong to.
+
+    Args:
+        manifest: The data set as it was.
+        near: A folder of the project, such as the one that holds its studies.
+
+    Returns:
+        The manifest of a place beside `near`, or beside a folder around it, where a few images are
+        what they were; the one that was given where there is none, or nothing was moved.
+    """
+    if manifest.open().is_there():
+        return manifest
+    old = Path(manifest.source)
+    samples = manifest.items[:: max(1, len(manifest.items) // 3)]
+    for folder in near.absolute().parents:
+        for begin in range(1, len(old.parts) + 1):
+            place = folder.joinpath(*old.parts[begin:])
+            images = manifest.images and os.path.relpath(manifest.images, old.parent)
+            there = str((place.parent / images).resolve()) if images else None
+            source = SOURCES[manifest.kind](str(place), there)
+            if source.is_there() and all(_is_same(source, item) for item in samples):
+                return manifest.model_copy(update={"source": str(place), "images": there})
+    return manifest
+
+
+def _is_same(source: Source, item: Item) -> bool:
+    try:
+        return source.sha256(item.path) == item.sha256
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def changed(source: Source, path: str, how: str, more: int = 0) -> DataError:

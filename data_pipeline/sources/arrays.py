@@ -245,7 +245,7 @@ def _pairs(arrays: Mapping[str, npt.NDArray[np.generic]]) -> list[tuple[str, str
     kinds: dict[tuple[str, Split | None], str] = {}
     for key in arrays:
         pieces = re.split(r"[_.\-]|(?<=[xy])(?=train|test|val)", key.lower())
-        part = next((found for piece in pieces if (found := part_of(piece))), None)
+        part = next((name for piece in pieces if (name := part_of(piece))), None)
         rest = "_".join(piece for piece in pieces if part_of(piece) is None)
         if rest in _IMAGE_KEYS:
             kinds.setdefault(("images", part), key)

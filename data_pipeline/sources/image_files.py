@@ -67,8 +67,8 @@ class ImageFiles:
         contents = self.files.list()
         kept = tuple(path for path in contents.candidates if not labelling.excludes(path))
         if excluded := sorted(set(contents.candidates) - set(kept)):
-            left_out = {**contents.left_out, "excluded": tuple(excluded)}
-            contents = replace(contents, candidates=kept, left_out=left_out)
+            more = {**contents.left_out, "excluded": tuple(excluded)}
+            contents = replace(contents, candidates=kept, left_out=more)
         if not contents.candidates:
             counts = {why: len(paths) for why, paths in contents.left_out.items()}
             raise DataError(
@@ -79,6 +79,11 @@ class ImageFiles:
         layout, also = self._layout(contents, labelling)
         layout, rare = _without(layout, labelling)
         facts = inspect_files(self.files, (row.path for row in layout.labelled), progress, keep)
+        known = contents.left_out.get("not_an_image", ())
+        left_out = {
+            **contents.left_out,
+            "not_an_image": tuple(path for path in known if path not in also),
+        }
         examples = tuple(
             Example(
                 path=row.path,
@@ -98,7 +103,7 @@ class ImageFiles:
             classes=in_order({row.label for row in layout.labelled}),
             examples=examples,
             facts=facts,
-            left_out=contents.left_out,
+            left_out=left_out,
             imageless=contents.imageless,
             rare=rare,
             also=also,

@@ -66,6 +66,11 @@ def place_of(data: str) -> str:
         return data
 
 
+def may_have_moved(old: str, new: str) -> bool:
+    """Whether one place may hold what lay in another; built-in sets lie nowhere."""
+    return not {old, new} & DATASETS.keys()
+
+
 def _existing(data: str) -> Path:
     """The path, absolute and without symbolic links.
 

@@ -53,7 +53,10 @@ def predict(model: Path, images: tuple[Path, ...], layout: str, top: int) -> Non
     """
     from hpo.results.image_files import find_images
 
-    files = find_images(images)
+    found = find_images(images)
+    files = found.files
+    if left_out := found.left_out():
+        click.echo(left_out, err=True)
     problems: list[str] = []
     WRITERS[layout](_classified(model, files, top, problems))
     for problem in problems:
@@ -73,13 +76,15 @@ def _classified(model: Path, files: Sequence[Path], top: int, problems: list[str
 
     from data_pipeline.errors import DataError
     from data_pipeline.images import read_image
+    from data_pipeline.reading import read_reading
     from hpo.results.predictions import Classifier
-    from models.export import load_model
+    from models.export import load_model, reading_text
 
-    classifier = Classifier(load_model(model))
+    loaded = load_model(model)
+    classifier, reading = Classifier(loaded), read_reading(reading_text(loaded))
     for file in files:
         try:
-            image_hwc = np.asarray(read_image(file))
+            image_hwc = np.asarray(read_image(file, reading))
         except DataError as error:
             problems.append(str(error))
             continue

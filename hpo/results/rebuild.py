@@ -59,6 +59,12 @@ def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.
     config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
     network = build_network(config, seed=0)
     network.head.set_weights(weights)
-    model = whole_model(config, class_names=manifest.classes)
+    reading = manifest.reading
+    model = whole_model(
+        config,
+        class_names=manifest.classes,
+        reading=reading.text(),
+        resize=reading.resize,
+    )
     model.set_weights(get_weights(network))
     return model

@@ -107,7 +107,8 @@ def run_study(
         )
         return Ending(False, False, None)
     manifest = read_manifest(opened)
-    require_unchanged(manifest, opened.stamps)
+    if not opened.fresh:
+        require_unchanged(manifest, opened.stamps)
     view = (TableView if console.is_terminal else LineView)(board, console)
     job = JobSettings(settings.seed, settings.metric, settings.precision)
     deadline = began_s + settings.timeout_s if settings.timeout_s else None
