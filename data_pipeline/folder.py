@@ -188,7 +188,7 @@ def _may_be_image(path: str, read: Callable[[str], bytes]) -> bool:
         return False
     try:
         content = read(path)
-        open_image(io.BytesIO(content), len(content)).close()
+        open_image(io.BytesIO(content), len(content))[0].close()
     except Exception:  # Pillow's readers raise nearly anything on what is no image.
         return False
     return True

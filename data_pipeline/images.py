@@ -113,12 +113,15 @@ def readable_formats() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def open_image(stream: BinaryIO, size_bytes: int) -> Image.Image:
+def open_image(stream: BinaryIO, size_bytes: int) -> tuple[Image.Image, bool]:
     """Opens a file and reads its header; the pixels are decoded later.
 
     Args:
         stream: The file, at its beginning.
         size_bytes: Its length.
+
+    Returns:
+        The image, and whether it is so large that it will be decoded at a fraction of its size.
 
     Raises:
         OSError: It is none of `FORMATS`.
@@ -139,22 +142,39 @@ def open_image(stream: BinaryIO, size_bytes: int) -> Image.Image:
         raise Image.DecompressionBombError(
             f"{pixels:,} pixels in {size_bytes:,} bytes could be a decompression bomb"
         )
-    if image.format in ("JPEG", "MPO") and pixels > LARGE_JPEG_PIXELS:
+    reduced = image.format in ("JPEG", "MPO") and pixels > LARGE_JPEG_PIXELS
+    if reduced:
         scale = next((n for n in (2, 4) if pixels <= LARGE_JPEG_PIXELS * n * n), 8)
         image.draft(None, (-(-image.width // scale), -(-image.height // scale)))
         if image.width * image.height > LARGE_JPEG_PIXELS:
             raise Image.DecompressionBombError(f"{pixels:,} pixels")
-    return image
+    return image, reduced
 
 
-def decode_file(content: bytes) -> tuple[Image.Image, Decoded]:
-    """Decodes the first frame of a file, upright.
+@dataclass(frozen=True)
+class DecodedFile:
+    """The first frame of a file.
+
+    Attributes:
+        header: The opened image, which says what the file is.
+        pixels: The frame, upright.
+        orientation: The EXIF orientation that it was stored in, 1 to 8.
+        hidden: Whether its alpha hid all of it, and its colours were taken without the alpha.
+        reduced: Whether it was decoded at a fraction of its size.
+    """
+
+    header: Image.Image
+    pixels: Decoded
+    orientation: int
+    hidden: bool = False
+    reduced: bool = False
+
+
+def decode_file(content: bytes) -> DecodedFile:
+    """Decodes the first frame of a file.
 
     Args:
         content: The file's bytes.
-
-    Returns:
-        The opened image, whose header says what the file is, and its pixels (see `Decoded`).
 
     Raises:
         Exception: Of nearly any kind, where the file is damaged.
@@ -171,25 +191,35 @@ def decode_file(content: bytes) -> tuple[Image.Image, Decoded]:
         return _decode(_without_metadata(content))
 
 
-def _decode(content: bytes) -> tuple[Image.Image, Decoded]:
-    image = open_image(io.BytesIO(content), len(content))
+def _decode(content: bytes) -> DecodedFile:
+    image, reduced = open_image(io.BytesIO(content), len(content))
     low = _low_bytes(content) if image.mode in ("RGB", "RGBA") else None
-    turn = _TURNED.get(orientation(image))
+    stored = orientation(image)
     image.load()
-    upright = image.transpose(turn) if turn else image
+    turn = _TURNED.get(orientation(image))  # asked again: Pillow turns TIFFs while it loads them
+    upright = image if turn is None else image.transpose(turn)
     if low:
-        below = low.transpose(turn) if turn else low
-        return image, np.asarray(upright).astype(np.uint16) << 8 | np.asarray(below)
+        below = low if turn is None else low.transpose(turn)
+        wide = np.asarray(upright).astype(np.uint16) << 8 | np.asarray(below)
+        return DecodedFile(image, wide, stored)
     if upright.mode == "F" or upright.mode in WIDE_MODES:
         numbers = np.asarray(upright)
-        if not np.isfinite(numbers).any():
+        finite = np.isfinite(numbers)
+        if not finite.any():
             raise ValueError("no pixel is a finite number")
-        return image, np.nan_to_num(numbers, posinf=np.nanmax(numbers[np.isfinite(numbers)]))
+        if not finite.all():
+            least, most = numbers[finite].min(), numbers[finite].max()
+            numbers = np.nan_to_num(numbers, nan=least, neginf=least, posinf=most)
+        return DecodedFile(image, numbers, stored)
     if not upright.has_transparency_data:
-        return image, upright.convert("RGB")
+        return DecodedFile(image, upright.convert("RGB"), stored, reduced=reduced)
     rgba = upright.convert("RGBA")
-    # Alpha that hides everything is no drawing: many programs leave it empty by mistake.
-    return image, rgba if rgba.getchannel("A").getextrema()[1] else rgba.convert("RGB")
+    colours = rgba.convert("RGB")
+    # An alpha that hides a whole picture is no drawing: many programs leave it empty by mistake.
+    hidden = rgba.getchannel("A").getextrema() == (0, 0) and any(
+        band.getextrema()[0] != band.getextrema()[1] for band in colours.split()
+    )
+    return DecodedFile(image, colours if hidden else rgba, stored, hidden=hidden)
 
 
 def _low_bytes(content: bytes) -> Image.Image | None:
@@ -198,7 +228,7 @@ def _low_bytes(content: bytes) -> Image.Image | None:
     Pillow takes the first or the second byte of each number by the name of the raw mode, so the
     other byte order's name gives the other byte.
     """
-    image = open_image(io.BytesIO(content), len(content))
+    image, _ = open_image(io.BytesIO(content), len(content))
     if image.format not in ("PNG", "TIFF"):
         return None
     assert isinstance(image, ImageFile.ImageFile)
@@ -250,9 +280,23 @@ def to_rgb(decoded: Decoded, reading: Reading) -> Image.Image:
     return Image.alpha_composite(ground, decoded).convert("RGB")
 
 
+def _range(wide: npt.NDArray[np.generic], reading: Reading) -> tuple[float, float]:
+    return reading.floats if wide.dtype.kind == "f" else reading.integers
+
+
+def _require_range(wide: npt.NDArray[np.generic], reading: Reading) -> None:
+    low, high = _range(wide, reading)
+    middle = float(np.median(wide))
+    if not low <= middle <= high:
+        raise ValueError(
+            f"half of its pixels, which are around {middle:g}, lie outside of {low:g} to {high:g}, "
+            "which are read as black to white"
+        )
+
+
 def _narrow(wide: npt.NDArray[np.generic], reading: Reading) -> Image.Image:
     """Wide pixels in 8 bits; Pillow's own conversion would cut them off at 255."""
-    low, high = reading.floats if wide.dtype.kind == "f" else reading.integers
+    low, high = _range(wide, reading)
     span = wide.astype(np.float64).clip(low, high) - low
     # Floor, so that 0..65535 comes out as the upper byte's 0..255 does elsewhere: v // 257.
     narrow = np.floor(span * 255 / (high - low) + 1e-9).astype(np.uint8)
@@ -278,22 +322,28 @@ def read_image(path: Path, reading: Reading | None = None) -> Image.Image:
     Raises:
         DataError: The file cannot be read as an image, or is a decompression bomb.
     """
-    return read_content(path.read_bytes, str(path), reading or Reading())
+    return read_content(path.read_bytes, str(path), reading or Reading(), foreign=True)
 
 
-def read_content(content: Callable[[], bytes], name: str, reading: Reading) -> Image.Image:
+def read_content(
+    content: Callable[[], bytes], name: str, reading: Reading, *, foreign: bool = False
+) -> Image.Image:
     """The same of a file that lies anywhere.
 
     Args:
         content: Returns the file's bytes.
         name: What it is called in messages.
         reading: The rule of the set.
+        foreign: Whether the file had no part in that rule, which then need not suit it.
 
     Raises:
         DataError: As above.
     """
     try:
-        return to_rgb(decode_file(content())[1], reading)
+        pixels = decode_file(content()).pixels
+        if foreign and isinstance(pixels, np.ndarray):
+            _require_range(pixels, reading)
+        return to_rgb(pixels, reading)
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes.
         raise DataError(
             f"An image file must be readable to its end. Received: {name!r} ({_why(error)}). "

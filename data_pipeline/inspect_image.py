@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from data_pipeline.files import Files
-from data_pipeline.images import Decoded, decode_file, orientation, to_rgb
+from data_pipeline.images import Decoded, decode_file, to_rgb
 from data_pipeline.reading import GROUNDS, Reading
 from data_pipeline.thumbnails import thumbnail
 
@@ -91,7 +91,7 @@ def inspect_file(files: Files, path: str, keep: Keep | None = None) -> FileFacts
     if not content:
         return FileFacts(path, problem="empty")
     try:
-        header, decoded = decode_file(content)
+        file = decode_file(content)
     except Image.DecompressionBombError:
         return FileFacts(path, problem="too_large")
     except UnidentifiedImageError:
@@ -100,6 +100,7 @@ def inspect_file(files: Files, path: str, keep: Keep | None = None) -> FileFacts
         return FileFacts(path, problem="unsupported" if foreign else "unreadable")
     except Exception:  # Pillow's readers raise nearly anything on damaged bytes.
         return FileFacts(path, problem="damaged")
+    header, decoded = file.header, file.pixels
     facts = FileFacts(
         path=path,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -108,13 +109,10 @@ def inspect_file(files: Files, path: str, keep: Keep | None = None) -> FileFacts
         transparent=header.has_transparency_data,
         # The further pictures of an MPO are previews or depth maps of the first.
         animated=bool(getattr(header, "is_animated", False)) and header.format != "MPO",
-        rotated=orientation(header) != UPRIGHT,
-        reduced=getattr(header, "decoderconfig", ()) not in ((), None)
-        and header.decoderconfig[0] > 1,  # type: ignore[attr-defined]
+        rotated=file.orientation != UPRIGHT,
+        reduced=file.reduced,
+        hidden=file.hidden,
         **_of_pixels(decoded),  # type: ignore[arg-type]
-        hidden=header.has_transparency_data
-        and isinstance(decoded, Image.Image)
-        and decoded.mode == "RGB",
     )
     if keep and isinstance(decoded, Image.Image) and decoded.mode == "RGB":
         keep(facts.sha256, decoded)

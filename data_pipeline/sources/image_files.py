@@ -193,8 +193,8 @@ class ImageFiles:
         sides = []
         for path in paths:
             content = self.files.read(path)
-            with open_image(io.BytesIO(content), len(content)) as image:
-                sides.append(min(image.size))
+            image, _ = open_image(io.BytesIO(content), len(content))
+            sides.append(min(image.size))
         return sides
 
     def watched(self, also: Iterable[str]) -> Mapping[str, Path]:

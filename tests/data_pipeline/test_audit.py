@@ -18,16 +18,18 @@ from tests.data_pipeline.conftest import Folder, Picture
 
 
 def findings(root: Path) -> dict[str, Finding]:
-    """The findings for a folder, by code."""
+    """The findings for a folder, by code, but that so few images validate little."""
     _, audit = create_manifest(str(root), seed=0)
-    return {finding.code: finding for finding in audit.findings}
+    found = {finding.code: finding for finding in audit.findings}
+    found.pop("small_validation", None)
+    return found
 
 
 def rotated(path: Path) -> None:
     """Writes a photo that EXIF says is turned."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    Image.new("RGB", (8, 4)).save(path, exif=exif)
+    Image.linear_gradient("L").convert("RGB").save(path, exif=exif)
 
 
 def truncated(path: Path) -> None:
@@ -38,7 +40,8 @@ def truncated(path: Path) -> None:
 
 def animated(path: Path) -> None:
     """Writes an image of two frames."""
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames = [Image.radial_gradient("L").rotate(turn).convert("RGB") for turn in (0, 90)]
+    frames[1].paste((0, 0, 0), (0, 0, 100, 100))
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
@@ -47,7 +50,8 @@ def image(mode: str, suffix: str | None = None) -> Callable[[Path], object]:
 
     def write(path: Path) -> None:
         made = path.with_suffix(suffix or path.suffix)
-        Image.new(mode, (8, 8)).save(made)
+        drawn = Image.linear_gradient("L").resize((8, 8)).convert(mode)
+        drawn.save(made)
         made.rename(path)
 
     return write
@@ -122,9 +126,8 @@ def test_too_many_pixels(cats_and_dogs: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_clean_folder_has_no_findings(cats_and_dogs: Path) -> None:
     """Nothing is made up."""
-    _, audit = create_manifest(str(cats_and_dogs), seed=0)
-    assert audit.findings == ()
-    audit.require_sound()
+    assert findings(cats_and_dogs) == {}
+    create_manifest(str(cats_and_dogs), seed=0)[1].require_sound()
 
 
 def test_heic_without_a_decoder(cats_and_dogs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +157,7 @@ def test_conflicting_labels(cats_and_dogs: Path, picture: Picture) -> None:
     """Equal images of two classes are left out altogether, and said to be."""
     picture("cats/1.png").save(cats_and_dogs / "dogs" / "cat.png")
     manifest, audit = create_manifest(str(cats_and_dogs), seed=0)
-    (finding,) = audit.findings
+    (finding, _) = audit.findings
     assert (finding.code, finding.severity) == ("conflicting_labels", "warning")
     assert finding.groups == (("cats/1.png", "dogs/cat.png"),)
     assert len(manifest.items) == 19
@@ -170,9 +173,8 @@ def test_leaks_between_given_parts(folder: Folder, picture: Picture) -> None:
     root = folder(parted({"train/cats": 5, "train/dogs": 5, "test/cats": 3, "test/dogs": 3}))
     picture("test/cats/1.png").save(root / "train" / "cats" / "copy.png")
     manifest, audit = create_manifest(str(root), seed=0)
-    assert [(f.code, f.paths) for f in audit.findings] == [
-        ("leak", ("train/cats/copy.png", "test/cats/1.png")),
-    ]
+    (leak, _) = audit.findings
+    assert (leak.code, leak.paths) == ("leak", ("train/cats/copy.png", "test/cats/1.png"))
     tested = {item.path for item in manifest.items if item.split == "test"}
     assert tested == set(parted({"test/cats": 3, "test/dogs": 3}))
     assert "train/cats/copy.png" not in {item.path for item in manifest.items}
@@ -182,7 +184,7 @@ def test_leaks_between_given_parts(folder: Folder, picture: Picture) -> None:
     ("images", "expected"),
     [
         ({"cats": 9}, {"one_class": ("cats",)}),
-        ({"cats": 9, "dogs": 2}, {"too_small": ("dogs (2 different images)",)}),
+        ({"cats": 9, "dogs": 2}, {"too_small": ("dogs (2 different images or groups)",)}),
         (
             {"cats": 50, "dogs": 10},
             {"imbalance": ("cats (50)", "dogs (10)")},
@@ -194,7 +196,7 @@ def test_leaks_between_given_parts(folder: Folder, picture: Picture) -> None:
         ),
         (
             {"train/a": 4, "train/b": 1, "test/a": 1, "test/b": 1},
-            {"too_small": ("b (1 different images)",)},
+            {"too_small": ("b (1 different images or groups)",)},
         ),
     ],
 )

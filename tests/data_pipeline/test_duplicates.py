@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_pipeline.duplicates import deduplicate
-from data_pipeline.sources import Example
+from data_pipeline.example import Example
 
 
 def test_copies_of_one_class_stay() -> None:

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 
 from data_pipeline.errors import DataError
 from data_pipeline.images import FORMATS, SUFFIXES, read_image, readable_formats
+from data_pipeline.reading import Reading
 from tests.data_pipeline.conftest import Picture
 from tests.data_pipeline.odd_files import bomb
 
@@ -112,18 +113,45 @@ def test_formats_know_heic_and_the_common_names() -> None:
     assert {".jpg", ".jpeg", ".png", ".heic", ".webp", ".tif"} <= SUFFIXES
 
 
-def test_float_pixels_are_refused(tmp_path: Path) -> None:
-    """Floating-point pixels have no known white, so they are not guessed at."""
-    Image.new("F", (4, 4), 0.5).save(tmp_path / "a.tiff")
-    with pytest.raises(DataError, match="floating-point"):
+@pytest.mark.parametrize(("mode", "value"), [("F", 200.0), ("F", -3.0), ("I", 70000)])
+def test_pixels_outside_of_the_range_are_refused(tmp_path: Path, mode: str, value: float) -> None:
+    """A file that had no part in choosing the range may not fit it, and is not read as white."""
+    Image.new(mode, (4, 4), value).save(tmp_path / "a.tiff")
+    with pytest.raises(DataError, match=rf"around {value:g}, lie outside of 0 to"):
         read_image(tmp_path / "a.tiff")
 
 
-def test_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
-    """Grey values above 16 bits have no known white either."""
-    Image.new("I", (4, 4), 70000).save(tmp_path / "a.tiff")
-    with pytest.raises(DataError, match="32-bit"):
-        read_image(tmp_path / "a.tiff")
+@pytest.mark.parametrize(
+    ("mode", "value", "reading", "seen"),
+    [
+        ("F", 0.5, Reading(), 127),
+        ("F", 100.0, Reading(floats=(0, 255)), 100),
+        ("I;16", 2048, Reading(integers=(0, 4095)), 127),
+        ("I;16", 77, Reading(integers=(0, 255)), 77),
+        ("I", 1500, Reading(integers=(1000, 2000)), 127),
+    ],
+)
+def test_wide_pixels_are_scaled_by_the_rule_of_their_set(
+    tmp_path: Path, mode: str, value: float, reading: Reading, seen: int
+) -> None:
+    """The ends of the range are black and white."""
+    Image.new(mode, (4, 4), value).save(tmp_path / "a.tiff")
+    assert read_image(tmp_path / "a.tiff", reading).getpixel((0, 0)) == (seen,) * 3
+
+
+def test_transparency_is_laid_over_the_ground_of_the_set(tmp_path: Path) -> None:
+    """White drawings can be seen on black."""
+    Image.new("LA", (4, 4), (255, 51)).save(tmp_path / "a.png")
+    seen = read_image(tmp_path / "a.png", Reading(ground=BLACK)).getpixel((0, 0))
+    assert seen == (51, 51, 51)
+
+
+def test_colours_that_an_empty_alpha_hides_are_read(tmp_path: Path, picture: Picture) -> None:
+    """A photo whose alpha is 0 everywhere is no white picture."""
+    hidden = picture("a").convert("RGBA")
+    hidden.putalpha(0)
+    hidden.save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), np.asarray(picture("a")))
 
 
 @pytest.mark.parametrize("content", [b"", b"not an image", b"\x89PNG\r\n\x1a\n garbage"])

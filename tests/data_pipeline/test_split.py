@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.errors import DataError
+from data_pipeline.example import Example
 from data_pipeline.parts import Split
-from data_pipeline.sources import Example
 from data_pipeline.split import assign_splits, split_fractions
 
 FRACTIONS = split_fractions([], 0.15, 0.15)

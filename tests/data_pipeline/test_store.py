@@ -17,6 +17,7 @@ from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.manifest import Item, Manifest, create_manifest
+from data_pipeline.sources import image_files
 from data_pipeline.store import KIND, Decoded, open_store, resize
 from tests.data_pipeline.conftest import Folder, Picture
 
@@ -73,7 +74,7 @@ def test_second_use_decodes_nothing(
         item.model_copy(update={"split": moved[item.split], "label": 1 - item.label})
         for item in manifest.items
     ]
-    monkeypatch.setattr(store_module, "read_image", pytest.fail)
+    monkeypatch.setattr(image_files, "read_content", pytest.fail)
     second = open_store(manifest.model_copy(update={"items": tuple(items)}), 6, cache)
     assert stores(cache) == 1
     train, validation = first.splits["train"], second.splits["validation"]
@@ -93,8 +94,9 @@ def test_what_the_audit_decoded_is_not_decoded_again(
     monkeypatch.setattr(store_module, "IN_MEMORY_BYTES", 15 * 6 * 6 * 3)
     manifest = create_manifest(str(cats_and_dogs), seed=0, keep=decoded.add)[0]
     expected = open_store(manifest, 6, Cache(tmp_path / "one")).splits["train"]
+    read_content = image_files.read_content
     monkeypatch.setattr(
-        store_module, "read_image", lambda path: (reads.append(path), read_image(path))[1]
+        image_files, "read_content", lambda *args: (reads.append(args), read_content(*args))[1]
     )
     found = open_store(manifest, 6, Cache(tmp_path / "two"), decoded=decoded).splits["train"]
     np.testing.assert_array_equal(found.images_bhwc, expected.images_bhwc)
