@@ -145,7 +145,7 @@ def open_image(stream: BinaryIO, size_bytes: int) -> tuple[Image.Image, bool]:
     reduced = image.format in ("JPEG", "MPO") and pixels > LARGE_JPEG_PIXELS
     if reduced:
         scale = next((n for n in (2, 4) if pixels <= LARGE_JPEG_PIXELS * n * n), 8)
-        image.draft(None, (-(-image.width // scale), -(-image.height // scale)))
+        image.draft(None, (image.width // scale, image.height // scale))
         if image.width * image.height > LARGE_JPEG_PIXELS:
             raise Image.DecompressionBombError(f"{pixels:,} pixels")
     return image, reduced

@@ -20,7 +20,13 @@ from data_pipeline.parts import (
     predefined_parts,
     unwrapped,
 )
-from data_pipeline.structure import refuse_no_classes, refuse_repeated_set, without_annotations
+from data_pipeline.structure import (
+    IMAGE_FOLDERS,
+    refuse_no_classes,
+    refuse_repeated_set,
+    without_annotations,
+    words,
+)
 
 GROUP_FOLDERS = 5
 """Numbered folders below each class, in the median, from which on they are taken for groups."""
@@ -126,7 +132,9 @@ def _labeller(
         return "class_folders", lambda e: e.pieces[level - 1] if len(e.pieces) > level else None
     decisive = [entry for entry in entries if entry.part in (None, "train")]
     in_folders = sum(len(entry.pieces) > 1 for entry in decisive)
-    if 2 * in_folders >= len(decisive):
+    tops = {words(entry.pieces[0]) for entry in decisive if len(entry.pieces) > 1}
+    only_images = len(tops) == 1 and tops <= IMAGE_FOLDERS  # a lone `images` is no class
+    if 2 * in_folders >= len(decisive) and not only_images:
         if asked.group_level is None:
             refuse_no_classes(decisive, tables)
         return "class_folders", lambda entry: entry.pieces[0] if len(entry.pieces) > 1 else None

@@ -164,10 +164,12 @@ def resize(
         Pixels (hwc, uint8).
     """
     width, height = image.size
-    side = {"stretch": 0, "pad": max(image.size), "crop": min(image.size)}[how]
-    if side and width != height:
+    if how != "stretch" and width != height:
+        side = max(image.size) if how == "pad" else min(image.size)
+        # As Keras does, an odd difference is halved downwards at both ends when padding.
         left, top = int((width - side) / 2), int((height - side) / 2)
-        image = image.crop((left, top, left + side, top + side))  # black where nothing was
+        right, bottom = (left + side, top + side) if how == "crop" else (width - left, height - top)
+        image = image.crop((left, top, right, bottom))  # black where nothing was
     size = (image_size_px, image_size_px)
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
 

@@ -25,7 +25,7 @@ from data_pipeline.labelling import Labelling
 from data_pipeline.layouts import Layout
 from data_pipeline.parts import Split, part_of
 from data_pipeline.reading import Reading
-from data_pipeline.sources.source import Found, in_order
+from data_pipeline.sources.source import Found, in_order, nothing_left
 from data_pipeline.thumbnails import thumbnail
 
 _IMAGE_KEYS = ("images", "image", "x", "data", "pixels", "imgs")
@@ -94,6 +94,8 @@ class Arrays:
         counts = Counter(rows.labels)
         rare = {label: n for label, n in counts.items() if n < labelling.min_class_images}
         used = [label not in rare and not labelling.excludes_class(label) for label in rows.labels]
+        if not any(used):
+            raise nothing_left(labelling, counts)
         for row in map(int, np.flatnonzero(used)):
             part = rows.parts[row]
             if labelling.draw_validation and part == "validation":

@@ -23,7 +23,7 @@ from data_pipeline.labelling import Labelling
 from data_pipeline.layouts import Layout, find_layout
 from data_pipeline.parts import Split, part_of
 from data_pipeline.reading import Reading
-from data_pipeline.sources.source import Found, in_order
+from data_pipeline.sources.source import Found, in_order, nothing_left
 from data_pipeline.tables import (
     TABLE_SUFFIXES,
     Places,
@@ -124,10 +124,11 @@ class ImageFiles:
             except DataError as error:
                 problem = error
             chosen = asked.class_pattern or asked.class_level or asked.group_level
-            if chosen or (layout and layout.name.endswith("class_folders")):
-                if layout:
-                    return layout, {}
-                raise problem or AssertionError
+            folders = layout and layout.name.endswith("class_folders")
+            if layout and (chosen or (folders and len({r.label for r in layout.labelled}) > 1)):
+                return layout, {}
+            if problem and chosen:
+                raise problem
         tables = self._tables(names, contents, asked)
         if tables:
             labelled = labelled_by(tables, contents.candidates, asked)
@@ -273,10 +274,5 @@ def _without(layout: Layout, asked: Labelling) -> tuple[Layout, dict[str, int]]:
         if row.label not in rare and not asked.excludes_class(row.label)
     )
     if not rows:
-        raise DataError(
-            "Some classes must be left. Received: "
-            f"--exclude {' '.join(asked.exclude) or 'nothing'} and --min-class-images "
-            f"{asked.min_class_images}, with {len(counts)} classes of at most "
-            f"{max(counts.values(), default=0)} images."
-        )
+        raise nothing_left(asked, counts)
     return replace(layout, labelled=rows), rare

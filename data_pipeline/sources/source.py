@@ -9,6 +9,7 @@ from typing import Protocol
 
 from PIL import Image
 
+from data_pipeline.errors import DataError
 from data_pipeline.example import Example
 from data_pipeline.folder import Reason
 from data_pipeline.inspect_image import FileFacts, Keep, Progress
@@ -115,3 +116,18 @@ def in_order(classes: set[str]) -> tuple[str, ...]:
     if all(name.isascii() and name.isdigit() for name in classes):
         return tuple(sorted(classes, key=lambda name: (int(name), name)))
     return tuple(sorted(classes))
+
+
+def nothing_left(asked: Labelling, counts: Mapping[str, int]) -> DataError:
+    """Returns the error that says that every class was left out.
+
+    Args:
+        asked: What the user says.
+        counts: Class to its number of images.
+    """
+    return DataError(
+        "Some classes must be left. Received: "
+        f"--exclude {' '.join(asked.exclude) or 'nothing'} and --min-class-images "
+        f"{asked.min_class_images}, with {len(counts)} classes of at most "
+        f"{max(counts.values(), default=0)} images. Leave out fewer."
+    )

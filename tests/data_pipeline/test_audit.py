@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
@@ -13,6 +16,7 @@ from data_pipeline import file_checks, set_checks
 from data_pipeline.audit import CHECKS, Audit, Finding
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
+from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import create_manifest
 from tests.data_pipeline.conftest import Folder, Picture
 
@@ -50,7 +54,9 @@ def image(mode: str, suffix: str | None = None) -> Callable[[Path], object]:
 
     def write(path: Path) -> None:
         made = path.with_suffix(suffix or path.suffix)
-        drawn = Image.linear_gradient("L").resize((8, 8)).convert(mode)
+        grey = Image.linear_gradient("L").resize((8, 8))
+        wide = np.asarray(grey).astype(np.uint16) * 257
+        drawn = Image.fromarray(wide) if mode == "I;16" else grey.convert(mode)
         drawn.save(made)
         made.rename(path)
 
@@ -258,3 +264,85 @@ def test_the_table_is_plain_language() -> None:
     for code, check in CHECKS.items():
         assert check.code == code
         assert check.message.endswith(".")
+
+
+def test_what_nobody_can_see_is_named(cats_and_dogs: Path) -> None:
+    """Blank images stay, and are named; drawings are laid over a ground that shows them."""
+    Image.new("RGB", (8, 8), (0, 0, 0)).save(cats_and_dogs / "cats" / "black.png")
+    found = findings(cats_and_dogs)
+    assert found["blank"].paths == ("cats/black.png",)
+
+
+def test_formats_that_are_not_read_are_counted(cats_and_dogs: Path) -> None:
+    """Camera raw and medical images among the others are missing, so it is said."""
+    for name in ("a.jxl", "b.jxl", "c.dcm"):
+        (cats_and_dogs / "cats" / name).write_bytes(b"pixels")
+    assert findings(cats_and_dogs)["unread_formats"].paths == (".jxl (2)", ".dcm (1)")
+
+
+def test_pixels_of_a_kind_that_is_not_read(cats_and_dogs: Path) -> None:
+    """A sound TIFF of many bands is not called damaged."""
+    # Little-endian TIFF: width, height, 16 bits, grey, one strip, 13 bands.
+    tags = [(256, 1), (257, 1), (258, 16), (259, 1), (262, 1), (273, 8), (277, 13), (279, 26)]
+    entries = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in tags)
+    content = b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4)
+    (cats_and_dogs / "cats" / "bands.tif").write_bytes(content)
+    assert findings(cats_and_dogs)["unsupported"].paths == ("cats/bands.tif",)
+
+
+def test_names_that_print_alike_and_classes_that_are_none(folder: Folder) -> None:
+    """Names that differ in case or blanks, parts taken for classes, and leftovers are named."""
+    classes = ("Hot dog", "hot_dog", "train", "_rejected", "bus")
+    found = findings(folder(parted(dict.fromkeys(classes, 4))))
+    assert found["names_alike"].groups == (("Hot dog", "hot_dog"),)
+    assert found["part_like_class"].paths == ("train",)
+    assert found["leftover_class"].paths == ("_rejected",)
+
+
+def test_a_small_validation_part_is_said(folder: Folder) -> None:
+    """With what one image is worth; a given part can be drawn anew instead."""
+    root = folder(parted({"train/a": 60, "train/b": 60, "val/a": 4, "val/b": 4, "test/a": 9}))
+    manifest, audit = create_manifest(str(root), seed=0)
+    assert [f.paths for f in audit.findings if f.code == "small_validation"] == [
+        ("8 images, of which one is 12.5 points of accuracy",)
+    ]
+    drawn, _ = create_manifest(str(root), seed=0, labelling=Labelling(draw_validation=True))
+    counts = [Counter(item.split for item in each.items) for each in (manifest, drawn)]
+    assert [count["validation"] for count in counts] == [8, 2 * round(0.15 * 64)]
+    assert [count["test"] for count in counts] == [9, 9]
+
+
+def test_classes_and_folders_can_be_left_out(folder: Folder) -> None:
+    """By name, by a pattern, and by their number of images."""
+    root = folder(parted({"a": 9, "b": 9, "old backup": 9, "rare": 2, "b/bad": 3}))
+    asked = Labelling(exclude=("*backup", "bad"), min_class_images=5)
+    manifest, audit = create_manifest(str(root), seed=0, labelling=asked)
+    assert manifest.classes == ("a", "b")
+    assert len(manifest.items) == 18
+    found = {finding.code: finding for finding in audit.findings}
+    assert found["rare_class"].paths == ("rare (2)",)
+    assert found["excluded"].count == 12
+
+
+def test_near_copies_between_given_parts_are_said(folder: Folder, photo: Picture) -> None:
+    """They are other files and other pixels, so they stay where they are."""
+    root = folder(parted({"train/a": 5, "train/b": 5, "test/a": 3, "test/b": 3}))
+    photo("one").save(root / "train" / "a" / "photo.png")
+    photo("one").save(root / "test" / "a" / "photo.jpg", quality=80)
+    found = findings(root)
+    assert found["similar_parts"].groups == (("test/a/photo.jpg", "train/a/photo.png"),)
+    assert "leak" not in found
+
+
+def test_names_that_look_like_groups(folder: Folder) -> None:
+    """They are said once; where there are groups nothing is."""
+    images = {f"{name}/p{i}_{n}.png": None for name in "ab" for i in range(8) for n in range(3)}
+    root = folder(images)
+    assert findings(root)["names_like_groups"].paths == ("8 groups, such as p0 with 6 images",)
+    asked = Labelling(group_pattern=r"/(p\d+)_")
+    manifest, audit = create_manifest(str(root), seed=0, labelling=asked)
+    assert "names_like_groups" not in {finding.code for finding in audit.findings}
+    sides = defaultdict(set)
+    for item in manifest.items:
+        sides[item.path[2:4]].add(item.split)
+    assert all(len(found) == 1 for found in sides.values())

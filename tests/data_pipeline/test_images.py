@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -199,3 +202,143 @@ def test_a_large_image_of_one_colour(tmp_path: Path, mode: str) -> None:
     """What deflate really packs so tightly is no bomb."""
     Image.new(mode, (3000, 3000)).save(tmp_path / "a.png")
     assert read_image(tmp_path / "a.png").size == (3000, 3000)
+
+
+def chunk(kind: bytes, data: bytes, crc: int | None = None) -> bytes:
+    """A PNG's chunk; with the right checksum unless one is given."""
+    right = zlib.crc32(kind + data) if crc is None else crc
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", right)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        chunk(b"tEXt", b"a\0b", crc=1),
+        chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(3 << 20))),
+        chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(3 << 20))),
+        chunk(b"iCCP", b"a\0\0no profile"),
+        chunk(b"eXIf", b"no exif"),
+        chunk(b"eXIf", b"II*\0", crc=1),
+        chunk(b"tIME", b"1"),
+        chunk(b"pHYs", b"1"),
+    ],
+    ids=["checksum", "text", "profile", "bad profile", "exif", "exif checksum", "time", "size"],
+)
+def test_only_pixels_decide_whether_a_png_is_sound(
+    tmp_path: Path, picture: Picture, extra: bytes
+) -> None:
+    """Texts, profiles and dates may be too long or broken, before the pixels and behind them."""
+    stream = io.BytesIO()
+    picture("a").save(stream, "PNG")
+    png = stream.getvalue()
+    for name, content in (("a", png[:33] + extra + png[33:]), ("b", png[:-12] + extra + png[-12:])):
+        (tmp_path / name).write_bytes(content)
+        np.testing.assert_array_equal(read_image(tmp_path / name), np.asarray(picture("a")))
+
+
+def test_a_pngs_orientation_outlives_its_broken_texts(tmp_path: Path, picture: Picture) -> None:
+    """Sound EXIF is kept where other metadata are taken out."""
+    exif, stream = Image.Exif(), io.BytesIO()
+    exif[ExifTags.Base.Orientation] = 3
+    picture("a").save(stream, "PNG", exif=exif)
+    png = stream.getvalue()
+    (tmp_path / "a.png").write_bytes(png[:33] + chunk(b"tEXt", b"a\0b", crc=1) + png[33:])
+    turned = np.asarray(picture("a"))[::-1, ::-1]
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), turned)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"Exif\0\0",
+        b"Exif\0\0" + bytes(range(200)),
+        # A text where a number belongs; a type that is none; far too many values.
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x112, 2, 4, 54) + bytes(4),
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x112, 99, 1, 6) + bytes(4),
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x112, 3, 2**31, 6) + bytes(4),
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12",
+    ],
+)
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # as `data_pipeline.images` does
+def test_invalid_exif_turns_nothing(
+    tmp_path: Path, picture: Picture, payload: bytes, form: str
+) -> None:
+    """The picture is read as it is stored."""
+    picture("a", 32, 16).save(tmp_path / "a", form, exif=payload)
+    plain = io.BytesIO()
+    picture("a", 32, 16).save(plain, form)
+    with Image.open(plain) as expected:
+        np.testing.assert_array_equal(read_image(tmp_path / "a"), expected.convert("RGB"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("order", ["big PNG", "little TIFF", "big TIFF", "packed TIFF"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_colours_of_16_bits_keep_their_lower_bytes(
+    tmp_path: Path, order: str, mode: str, orientation: int
+) -> None:
+    """12-bit values in 16-bit files, of which Pillow alone would give sixteen levels."""
+    random = np.random.default_rng(0)
+    values_hwc = random.integers(0, 4096, (6, 5, len(mode)))
+    if mode == "RGBA":
+        values_hwc[..., 3] = 4095
+    path = tmp_path / "a"
+    path.write_bytes(wide_file(values_hwc, order, orientation))
+    found = np.asarray(read_image(path, Reading(integers=(0, 4095))))
+    expected = (values_hwc[..., :3] * 255 // 4095).astype(np.uint8)
+    expected = np.rot90(expected, -1) if orientation == 6 else expected
+    np.testing.assert_array_equal(found, expected)
+
+
+def wide_file(values_hwc: np.ndarray, order: str, orientation: int) -> bytes:
+    """A PNG or TIFF of 16 bits a channel, which Pillow cannot write."""
+    height, width, channels = values_hwc.shape
+    if order == "big PNG":
+        lines = values_hwc.astype(">u2").reshape(height, -1)
+        raw = b"".join(b"\0" + line.tobytes() for line in lines)
+        head = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        chunks = [(b"IHDR", head), (b"eXIf", exif.tobytes()[6:]), (b"IDAT", zlib.compress(raw))]
+        body = b"".join(chunk(*each) for each in [*chunks, (b"IEND", b"")])
+        return b"\x89PNG\r\n\x1a\n" + body
+    mark = ">" if order == "big TIFF" else "<"
+    packed = order == "packed TIFF"
+    raw = values_hwc.astype(f"{mark}u2").tobytes()
+    raw = zlib.compress(raw) if packed else raw
+    bits = struct.pack(f"{mark}{channels}H", *[16] * channels)
+    tags = [
+        (256, 3, 1, width),
+        (257, 3, 1, height),
+        (258, 3, channels, 8),
+        (259, 3, 1, 8 if packed else 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, 8 + len(bits)),
+        (274, 3, 1, orientation),
+        (277, 3, 1, channels),
+        (278, 3, 1, height),
+        (279, 4, 1, len(raw)),
+        *([(338, 3, 1, 2)] if channels == 4 else []),
+    ]
+    entries = b""
+    for tag, kind, count, value in tags:
+        fits = struct.pack(f"{mark}HH", value, 0) if (kind, count) == (3, 1) else b""
+        entries += struct.pack(f"{mark}HHI", tag, kind, count)
+        entries += fits or struct.pack(f"{mark}I", value)
+    first = 8 + len(bits) + len(raw)
+    head = (b"II*\0" if mark == "<" else b"MM\0*") + struct.pack(f"{mark}I", first)
+    return head + bits + raw + struct.pack(f"{mark}H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("megapixels", [60, 200])
+def test_very_large_photos_are_decoded_at_a_fraction(tmp_path: Path, megapixels: int) -> None:
+    """Those beyond Pillow's limit too; what is left is small enough for the memory."""
+    side = int((megapixels * 1e6) ** 0.5)
+    noise = np.random.default_rng(0).integers(0, 256, (side // 64, side // 64), np.uint8)
+    image = Image.fromarray(noise).resize((side, side), Image.Resampling.NEAREST)
+    image.save(tmp_path / "a.jpg", quality=50)
+    found = read_image(tmp_path / "a.jpg")
+    assert found.size == (-(-side // 2),) * 2
+    small = np.asarray(found.convert("L").resize(noise.T.shape, Image.Resampling.BOX), np.float32)
+    assert np.corrcoef(small.ravel(), noise.ravel())[0, 1] > 0.98

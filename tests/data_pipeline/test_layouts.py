@@ -212,6 +212,12 @@ def test_masks_beside_images_are_no_classes() -> None:
     assert layout.annotations == tuple(sorted(masks))
 
 
+def test_a_lone_folder_of_images_is_no_class() -> None:
+    """Its name says nothing, so the file names do."""
+    layout = find_layout(f"images/{name}_{i}.jpg" for name in ("pug", "beagle") for i in range(4))
+    assert {row.label for row in layout.labelled} == {"pug", "beagle"}
+
+
 def test_masks_within_classes_are_left_out() -> None:
     """In folders beside the images of each class, or beside each image by its name."""
     paths = [

@@ -119,7 +119,7 @@ def test_one_table_a_part() -> None:
         ("image,label\n000,a\n000,b", {}, "'000' in 'labels.csv', with two classes"),
         ("image,label,split\n000,a,train\n000,a,test", {}, "with two parts"),
         ("image,lable,n\n000,a,1\n001,b,2", {"label_column": "label"}, "Did you mean 'lable'?"),
-        ("image,x,y\n000,a,p\n001,b,q\n002,a,p\n003,b,q", {}, "x, y. Name it: --label-column"),
+        ("image,v,w\n000,a,p\n001,b,q\n002,a,p\n003,b,q", {}, "v, w. Name it: --label-column"),
         ("image,label\nzzz,a\nyyy,b", {}, "no such image was found"),
         ("image,label\n000,a\nyyy,b\nzzz,b", {}, "3 labelled rows 2 name no image"),
         ("image,a,b\n000,1,1\n001,0,1", {}, "marked in a and b"),
