@@ -286,7 +286,7 @@ def _range(wide: npt.NDArray[np.generic], reading: Reading) -> tuple[float, floa
 
 def _require_range(wide: npt.NDArray[np.generic], reading: Reading) -> None:
     low, high = _range(wide, reading)
-    middle = float(np.median(wide))
+    middle = float(np.median(wide.astype(np.float64)))
     if not low <= middle <= high:
         raise ValueError(
             f"half of its pixels, which are around {middle:g}, lie outside of {low:g} to {high:g}, "

@@ -132,8 +132,9 @@ def _labeller(
         return "class_folders", lambda e: e.pieces[level - 1] if len(e.pieces) > level else None
     decisive = [entry for entry in entries if entry.part in (None, "train")]
     in_folders = sum(len(entry.pieces) > 1 for entry in decisive)
-    tops = {words(entry.pieces[0]) for entry in decisive if len(entry.pieces) > 1}
-    only_images = len(tops) == 1 and tops <= IMAGE_FOLDERS  # a lone `images` is no class
+    tops = {entry.pieces[0] for entry in decisive if len(entry.pieces) > 1}
+    # A lone `images` is no class.
+    only_images = len(tops) == 1 and words(next(iter(tops))) in IMAGE_FOLDERS
     if 2 * in_folders >= len(decisive) and not only_images:
         if asked.group_level is None:
             refuse_no_classes(decisive, tables)
