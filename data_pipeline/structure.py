@@ -24,6 +24,10 @@ ANNOTATION_FOLDERS = frozenset({
     "heatmaps",
     "depth", "depths", "labelids", "마스크", "라벨", "라벨링데이터",
 })
+SHARDS = (
+    "part", "batch", "shard", "chunk", "fold", "folder", "images", "image", "imgs", "img", "photos",
+    "dataset", "data", "split", "archive", "volume", "zip",
+)
 LEFTOVERS = frozenset({
     "unsorted", "rejected", "backup", "old", "tmp", "temp", "todo", "trash", "deleted", "bad",
     "duplicates", "copy", "unlabelled", "unlabeled", "unknown", "unclassified", "misc", "skip",
@@ -31,7 +35,7 @@ LEFTOVERS = frozenset({
 })
 # fmt: on
 """Names, in lower case and without anything but letters, of folders that hold images of another
-kind, and of what somebody put aside."""
+kind, of pieces that a set was cut into, and of what somebody put aside."""
 
 _MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](mask|masks|seg|segmentation|gt|label)[ _-]?\d*$", re.I
@@ -136,6 +140,13 @@ def refuse_no_classes(entries: Sequence[Entry], tables: Sequence[str]) -> None:
                 "--class-level 1; if the folders in them are: --class-level 2."
             )
     shapes = {re.sub(r"\d+", "#", top) for top in inside}
+    pieces = words(next(iter(shapes), "")).endswith(SHARDS)
+    if pieces and not tables and len(inside) > 1 and len(shapes) == 1:
+        raise DataError(
+            "Folders that are pieces of one set are no classes. "
+            f"Received: {_some(inside)}. Say where the classes are: --class-pattern, or a table of "
+            "labels as --data. If these folders are the classes: --class-level 1."
+        )
     if tables and len(inside) > 1 and len(shapes) == 1:
         raise DataError(
             "Folders that differ in a number only are no classes where a table lies beside them. "

@@ -47,10 +47,12 @@ def nearly_equal(
     known = [(i, small) for i, small in enumerate(thumbnails) if small is not None]
     if not 1 < len(known) <= MOST_IMAGES:
         return []
-    flat = np.stack([small for _, small in known]).reshape(len(known), -1)
-    clear = flat.std(axis=1) >= FLAT
-    vectors = flat[clear].astype(np.float32)
-    vectors -= vectors.mean(axis=1, keepdims=True)
+    pixels = np.stack([small for _, small in known]).astype(np.float32)
+    # Without each channel's mean: images of one colour have nothing else that could be compared.
+    pixels -= pixels.mean(axis=(1, 2), keepdims=True)
+    vectors = pixels.reshape(len(known), -1)
+    clear = vectors.std(axis=1) >= FLAT
+    vectors = vectors[clear]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     positions = np.array([i for i, _ in known])[clear]
     pairs = _pairs(vectors)

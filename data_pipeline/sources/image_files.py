@@ -70,11 +70,18 @@ class ImageFiles:
             more = {**contents.left_out, "excluded": tuple(excluded)}
             contents = replace(contents, candidates=kept, left_out=more)
         if not contents.candidates:
-            counts = {why: len(paths) for why, paths in contents.left_out.items()}
+            counts = {why.replace("_", " "): len(paths) for why, paths in contents.left_out.items()}
+            left = ", ".join(f"{why} ({count})" for why, count in counts.items())
+            linked = "outside_link" in contents.left_out
             raise DataError(
                 f"A folder of images must hold images. Received: {self.name!r}, with none "
                 f"({sum(counts.values())} other files or folders in it were left out: "
-                f"{', '.join(counts) or 'it is empty'}). Check the path."
+                f"{left or 'it is empty'}). "
+                + (
+                    "Links to folders are not followed; pass the folder itself, or link its files."
+                    if linked
+                    else "Check the path."
+                )
             )
         layout, also = self._layout(contents, labelling)
         layout, rare = _without(layout, labelling)

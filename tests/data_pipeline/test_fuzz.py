@@ -20,6 +20,7 @@ from data_pipeline.files import DiskFiles
 from data_pipeline.images import read_image
 from data_pipeline.inspect_image import inspect_file
 from data_pipeline.manifest import create_manifest
+from data_pipeline.reading import choose_reading
 from data_pipeline.store import resize
 from tests.data_pipeline.odd_files import OddFile, drawn, odd_files
 from tests.fuzzing import few, many
@@ -41,7 +42,7 @@ def check_file(file: OddFile) -> None:
             with suppress(DataError):  # the first frame of a film may be whole
                 read_image(path)
         else:
-            image = read_image(path)
+            image = read_image(path, choose_reading([facts]))
             assert image.mode == "RGB"
             assert file.size in (None, image.size)
             assert resize(image, 8).shape == (8, 8, 3)

@@ -197,7 +197,17 @@ def test_shards_beside_a_table_are_no_classes() -> None:
     paths = [f"images_part_{shard}/{i}.jpg" for shard in (1, 2) for i in range(4)]
     with pytest.raises(DataError, match=r"beside 'meta\.csv'\. Pass the table as --data"):
         find_layout(paths, tables=["meta.csv"])
-    assert {row.label for row in find_layout(paths).labelled} == {"images_part_1", "images_part_2"}
+    with pytest.raises(DataError, match=r"pieces of one set are no classes.*--class-level 1"):
+        find_layout(paths)
+    layout = find_layout(paths, Labelling(class_level=1))
+    assert {row.label for row in layout.labelled} == {"images_part_1", "images_part_2"}
+
+
+@pytest.mark.parametrize("name", ["{}", "species{}", "class_{}", "{}. street"])
+def test_numbered_classes_stay_classes(name: str) -> None:
+    """Where no table lies beside them, and they are not called like pieces."""
+    layout = find_layout(f"{name.format(i)}/{n}.jpg" for i in range(3) for n in range(3))
+    assert {row.label for row in layout.labelled} == {name.format(i) for i in range(3)}
 
 
 def test_masks_beside_images_are_no_classes() -> None:

@@ -167,7 +167,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_a_folder_without_images(tmp_path: Path) -> None:
     """What lies there instead is said by kind."""
     (tmp_path / "labels.csv").write_text("a,b")
-    with pytest.raises(DataError, match=r"1 other files.*not_an_image"):
+    with pytest.raises(DataError, match=r"1 other files.*not an image \(1\)"):
         create_manifest(str(tmp_path), seed=0)
 
 

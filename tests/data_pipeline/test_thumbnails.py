@@ -39,6 +39,12 @@ def test_images_that_show_next_to_nothing_are_not_compared(levels: int) -> None:
     assert nearly_equal([thumbnail(Image.fromarray(shape)) for shape in shapes]) == []
 
 
+def test_images_of_one_colour_are_not_compared() -> None:
+    """Shades of red are different images, though each channel is like every other's."""
+    images = [Image.new("RGB", (16, 16), (9 * shade, 0, 5)) for shade in range(25)]
+    assert nearly_equal([thumbnail(image) for image in images]) == []
+
+
 def test_textures_of_one_kind_are_no_copies() -> None:
     """Stripes of one direction that lie elsewhere, and noise, are different images."""
     random = np.random.default_rng(0)

@@ -133,6 +133,36 @@ def test_files_are_read_as_the_training_images_were(photos: Path, tmp_path: Path
     keras.backend.clear_session()
 
 
+def test_a_submission(exported: Path, photos: Path, tmp_path: Path) -> None:
+    """A competition's sample is filled in, by class or by probability, in its own order."""
+    table = tmp_path / "sample_submission.csv"
+    table.write_text("id,colour\nred,x\nblue,x\n")
+    result = _predict(exported, photos, "--submission", table)
+    assert result.exit_code == 0, result.output
+    assert result.output == "id,colour\nred,red\nblue,blue\n"
+    table.write_text("id,red,green,blue\ngreen.png,0,0,0\n")
+    (row,) = csv.DictReader(io.StringIO(_predict(exported, photos, "--submission", table).output))
+    assert float(row["green"]) > max(float(row["red"]), float(row["blue"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,colour\nnone,x\nblue,x", "Received: 'none', and 0 others"),
+        ("id,red,pink\nblue,0,0", "Received: red, pink; the model has"),
+        ("id", "1 columns"),
+    ],
+)
+def test_a_submission_that_does_not_fit(
+    exported: Path, photos: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    """What does not fit is named."""
+    (tmp_path / "sample.csv").write_text(text)
+    result = _predict(exported, photos, "--submission", tmp_path / "sample.csv")
+    assert result.exit_code == 1
+    assert message in result.output
+
+
 def test_a_path_that_is_not_there_is_said_at_once(exported: Path, tmp_path: Path) -> None:
     """Nothing is classified where a path is misspelt."""
     result = _predict(exported, tmp_path / "none.jpg")
