@@ -53,11 +53,11 @@ class Audit(BaseModel):
         """The findings that make training wrong."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def summary(self) -> str:
+    def summary(self, *, errors_only: bool = False) -> str:
         """The errors and warnings as sentences."""
         return " ".join(
             f"{finding.message} ({finding.count}: {', '.join(finding.paths[:3])})"
-            for finding in self.findings
+            for finding in (self.errors if errors_only else self.findings)
             if finding.severity != "info"
         )
 
@@ -69,8 +69,8 @@ class Audit(BaseModel):
         """
         if self.errors:
             raise DataError(
-                f"Training on this data set would be wrong. Received: {self.summary()} "
-                "See all findings with `hpo doctor`."
+                "Training on this data set would be wrong. "
+                f"Received: {self.summary(errors_only=True)} See all findings with `hpo doctor`."
             )
 
 

@@ -193,7 +193,7 @@ def decode_file(content: bytes) -> DecodedFile:
 
 def _decode(content: bytes) -> DecodedFile:
     image, reduced = open_image(io.BytesIO(content), len(content))
-    low = _low_bytes(content) if image.mode in ("RGB", "RGBA") else None
+    low = _low_bytes(image, content)
     stored = orientation(image)
     image.load()
     turn = _TURNED.get(orientation(image))  # asked again: Pillow turns TIFFs while it loads them
@@ -222,18 +222,21 @@ def _decode(content: bytes) -> DecodedFile:
     return DecodedFile(image, colours if hidden else rgba, stored, hidden=hidden)
 
 
-def _low_bytes(content: bytes) -> Image.Image | None:
+def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
     """The lower bytes of colours of 16 bits, of which Pillow gives the upper ones; None of others.
 
     Pillow takes the first or the second byte of each number by the name of the raw mode, so the
     other byte order's name gives the other byte.
+
+    Args:
+        upper: The image, opened and not loaded.
+        content: Its file.
     """
-    image, _ = open_image(io.BytesIO(content), len(content))
-    if image.format not in ("PNG", "TIFF"):
+    if upper.format not in ("PNG", "TIFF") or upper.mode not in ("RGB", "RGBA"):
         return None
-    assert isinstance(image, ImageFile.ImageFile)
+    assert isinstance(upper, ImageFile.ImageFile)
     tiles = []
-    for tile in image.tile:
+    for tile in upper.tile:
         args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         raw = str(args[0])
         if raw[-4:] not in (";16B", ";16L", ";16N"):
@@ -243,9 +246,11 @@ def _low_bytes(content: bytes) -> Image.Image | None:
         other = raw[:-1] + ("B" if order == "L" else "L")
         rest = (other, *args[1:])
         tiles.append(tile._replace(args=rest if isinstance(tile.args, tuple) else other))
-    image.tile = tiles
-    image.load()
-    return image
+    lower, _ = open_image(io.BytesIO(content), len(content))
+    assert isinstance(lower, ImageFile.ImageFile)
+    lower.tile = tiles
+    lower.load()
+    return lower
 
 
 def orientation(image: Image.Image) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -126,34 +126,42 @@ def _is_wide_colour(decoded: Decoded) -> bool:
 
 def _of_pixels(decoded: Decoded) -> dict[str, object]:
     """The facts that only decoded pixels tell."""
-    numbers = np.ascontiguousarray(decoded)
-    head = f"{numbers.shape} {numbers.dtype}".encode()
-    facts: dict[str, object] = {"pixels": hashlib.sha256(head + numbers.tobytes()).hexdigest()}
     if isinstance(decoded, np.ndarray):
+        head = f"{decoded.shape} {decoded.dtype}"
         # Two values in a thousand may be dead or hot pixels.
-        flat = numbers.reshape(-1)
+        flat = decoded.reshape(-1)
         some = flat[:: max(1, flat.size // _SAMPLED) | 1]  # odd, so as not to keep to one channel
-        low, high = (float(value) for value in np.percentile(some, (0.1, 99.9)))
+        ends = np.percentile(some.astype(np.float64), (0.1, 99.9))
+        low, high = float(ends[0]), float(ends[1])
         own = Reading(integers=(low, max(high, low + 1)), floats=(low, high if high > low else 1e9))
-        shown = to_rgb(decoded, own)
-        return facts | {
+        return {
+            "pixels": _hash(head, decoded.tobytes()),
             "extent": (low, high),
             "span": high - low,
-            "thumbnail": thumbnail(shown),
+            "thumbnail": thumbnail(to_rgb(decoded, own)),
         }
+    pixels = _hash(f"{decoded.mode} {decoded.size}", decoded.tobytes())
     if decoded.mode == "RGB":
-        return facts | {"span": _span(decoded), "thumbnail": thumbnail(decoded)}
+        return {"pixels": pixels, "span": _span(decoded), "thumbnail": thumbnail(decoded)}
     contrasts = _contrasts(decoded)
     ground = GROUNDS[contrasts.index(max(contrasts))]
-    return facts | {
+    return {
+        "pixels": pixels,
         "contrasts": contrasts if np.asarray(decoded)[..., 3].min() < 255 else (),
         "span": _span(decoded.convert("RGB")),
         "thumbnail": thumbnail(to_rgb(decoded, Reading(ground=ground))),
     }
 
 
+def _hash(head: str, pixels: bytes) -> str:
+    found = hashlib.sha256(head.encode())
+    found.update(pixels)
+    return found.hexdigest()
+
+
 def _span(rgb: Image.Image) -> float:
-    return max(float(np.ptp(band.getextrema())) for band in rgb.split())
+    extrema = cast("tuple[tuple[int, int], ...]", rgb.getextrema())
+    return float(max(high - low for low, high in extrema))
 
 
 def _contrasts(rgba: Image.Image) -> tuple[float, ...]:
