@@ -76,10 +76,15 @@ def _names_alike(case: Case) -> Found:
 
 
 def _small_validation(case: Case) -> Found:
-    images = Counter(split for split in case.splits.values())["validation"]
-    if not 0 < images < FEW_VALIDATION:
+    measured = [e for e in case.unique.kept if case.splits.get(e.path) == "validation"]
+    # Copies and images of one group are right or wrong together.
+    sets = len(belonging_together(measured, case.unique.similar))
+    if not 0 < sets < FEW_VALIDATION:
         return []
-    return [(f"{images} images, of which one is {100 / images:.1f} points of accuracy",)]
+    grouped = f" in {sets} groups" if sets < len(measured) else ""
+    return [
+        (f"{len(measured)} images{grouped}, of which one is {100 / sets:.1f} points of accuracy",)
+    ]
 
 
 def _similar(case: Case, *, across: bool) -> Found:

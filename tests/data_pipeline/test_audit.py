@@ -312,6 +312,15 @@ def test_a_small_validation_part_is_said(folder: Folder) -> None:
     assert [count["test"] for count in counts] == [9, 9]
 
 
+def test_groups_are_what_validates(folder: Folder) -> None:
+    """Ten images of each of a few patients say little more than one of each."""
+    images = {f"{name}/p{i}_{n}.png": None for name in "ab" for i in range(14) for n in range(10)}
+    asked = Labelling(group_pattern=r"([ab]/p\d+)_")
+    _, audit = create_manifest(str(folder(images)), seed=0, labelling=asked)
+    (small,) = (finding for finding in audit.findings if finding.code == "small_validation")
+    assert small.paths == ("40 images in 4 groups, of which one is 25.0 points of accuracy",)
+
+
 def test_classes_and_folders_can_be_left_out(folder: Folder) -> None:
     """By name, by a pattern, and by their number of images."""
     root = folder(parted({"a": 9, "b": 9, "old backup": 9, "rare": 2, "b/bad": 3}))
