@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.checks import SEVERITIES, Case, Check, Severity
@@ -9,8 +11,9 @@ from data_pipeline.duplicates import Deduplicated
 from data_pipeline.errors import DataError
 from data_pipeline.file_checks import FILE_CHECKS
 from data_pipeline.parts import Split
+from data_pipeline.reading import Reading
 from data_pipeline.set_checks import SET_CHECKS
-from data_pipeline.sources import Source
+from data_pipeline.sources.source import Found
 
 CHECKS = {row.code: row for row in (*SET_CHECKS, *FILE_CHECKS)}
 
@@ -50,11 +53,11 @@ class Audit(BaseModel):
         """The findings that make training wrong."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
-    def summary(self) -> str:
+    def summary(self, *, errors_only: bool = False) -> str:
         """The errors and warnings as sentences."""
         return " ".join(
             f"{finding.message} ({finding.count}: {', '.join(finding.paths[:3])})"
-            for finding in self.findings
+            for finding in (self.errors if errors_only else self.findings)
             if finding.severity != "info"
         )
 
@@ -66,23 +69,31 @@ class Audit(BaseModel):
         """
         if self.errors:
             raise DataError(
-                f"Training on this data set would be wrong. Received: {self.summary()} "
-                "See all findings with `hpo doctor`."
+                "Training on this data set would be wrong. "
+                f"Received: {self.summary(errors_only=True)} See all findings with `hpo doctor`."
             )
 
 
-def run_checks(source: Source, unique: Deduplicated, to_fill: tuple[Split, ...]) -> Audit:
+def run_checks(
+    source: Found,
+    unique: Deduplicated,
+    to_fill: tuple[Split, ...],
+    splits: Mapping[str, Split],
+    reading: Reading,
+) -> Audit:
     """Runs every check of `CHECKS`.
 
     Args:
         source: The data set as it was found.
         unique: Its duplicates (`duplicates.deduplicate`).
         to_fill: The splits that images are dealt out to (`split.split_fractions`).
+        splits: The split of each image that is kept, by its path.
+        reading: How its pixels are read.
 
     Returns:
         What was found, errors first; nothing for a check that found nothing.
     """
-    case = Case(source, unique, to_fill)
+    case = Case(source, unique, to_fill, splits, reading)
     findings = [finding for check in CHECKS.values() if (finding := _run(check, case))]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Audit(findings=tuple(findings))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from data_pipeline.duplicates import Deduplicated
 from data_pipeline.parts import Split
-from data_pipeline.sources import Source
+from data_pipeline.reading import Reading
+from data_pipeline.sources.source import Found as FoundSet
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -22,11 +23,15 @@ class Case:
         source: The data set as it was found.
         unique: Its duplicates, and what is left without them.
         to_fill: The splits that images are dealt out to.
+        splits: The split of each image that is kept, by its path.
+        reading: How its pixels are read.
     """
 
-    source: Source
+    source: FoundSet
     unique: Deduplicated
     to_fill: tuple[Split, ...]
+    splits: Mapping[str, Split]
+    reading: Reading
 
 
 Found = Iterable[tuple[str, ...]]

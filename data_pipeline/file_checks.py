@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
@@ -9,6 +10,10 @@ from data_pipeline.checks import Case, Check, Found
 from data_pipeline.folder import Reason
 from data_pipeline.images import FORMATS, WIDE_MODES, readable_formats
 from data_pipeline.inspect_image import FileFacts, Problem
+from data_pipeline.reading import GROUNDS, Reading
+
+_BLANK = 4.0
+"""Grey levels between the darkest and the brightest pixel, below which nothing can be seen."""
 
 
 def _files(has: Callable[[FileFacts], bool]) -> Callable[[Case], Found]:
@@ -25,13 +30,49 @@ def _left_out(reason: Reason) -> Callable[[Case], Found]:
 
 def _is_mislabelled(facts: FileFacts) -> bool:
     suffix = PurePosixPath(facts.path).suffix.lower()
-    return bool(facts.format and suffix) and suffix not in FORMATS[facts.format].suffixes
+    known = _has_format(facts) and bool(suffix)
+    return known and suffix not in FORMATS[facts.format].suffixes
 
 
 def _needs_heif(facts: FileFacts) -> bool:
     suffix = PurePosixPath(facts.path).suffix.lower()
     unknown = suffix in FORMATS["HEIF"].suffixes and "HEIF" not in readable_formats()
     return unknown and facts.problem == "unreadable"
+
+
+def _has_format(facts: FileFacts) -> bool:
+    return not facts.problem and facts.format in FORMATS
+
+
+def _is_blank(case: Case, facts: FileFacts) -> bool:
+    """Whether nothing can be seen on it, after all that is done to its pixels."""
+    if facts.problem:
+        return False
+    if facts.contrasts:
+        return facts.contrasts[GROUNDS.index(case.reading.ground)] < _BLANK / 2
+    if facts.extent is None:
+        return facts.span < _BLANK
+    low, high = case.reading.floats if facts.mode == "F" else case.reading.integers
+    seen = [min(max(value, low), high) for value in facts.extent]
+    return 255 * (seen[1] - seen[0]) / (high - low) < _BLANK
+
+
+def _scaled(case: Case) -> Found:
+    usual = Reading()
+    for floats, name in ((False, "integers"), (True, "floats")):
+        low, high = getattr(case.reading, name)
+        if (low, high) != getattr(usual, name):
+            files = sum(
+                f.extent is not None and (f.mode == "F") == floats for f in case.source.facts
+            )
+            yield (f"{low:g} to {high:g} ({files} files)",)
+
+
+def _formats(case: Case) -> Found:
+    """The endings of files that hold pictures but are not read, with their numbers."""
+    paths = case.source.left_out.get("unread_format", ())
+    counts = Counter(PurePosixPath(path).suffix.lower() for path in paths)
+    return ((f"{suffix} ({count})",) for suffix, count in counts.most_common())
 
 
 FILE_CHECKS = (
@@ -70,6 +111,47 @@ FILE_CHECKS = (
         _problem("too_large"),
     ),
     Check(
+        "unsupported",
+        "warning",
+        "The TIFF's pixels are of a kind that is not read: more than four bands, colours as "
+        "floating-point numbers, or a rare compression. It is left out; convert it to 8 or 16 "
+        "bits of grey or RGB.",
+        _problem("unsupported"),
+    ),
+    Check(
+        "blank",
+        "warning",
+        "Nothing can be seen on the image: all its pixels are of one colour. It stays; look "
+        "whether it should.",
+        lambda case: ((f.path,) for f in case.source.facts if _is_blank(case, f)),
+    ),
+    Check(
+        "unread_formats",
+        "warning",
+        "Files of these formats hold pictures too, but are not read, so they are missing. "
+        "Convert them to PNG or JPEG.",
+        _formats,
+    ),
+    Check(
+        "scaled",
+        "info",
+        "Pixels of more than 8 bits: these values become black and white in all images alike, "
+        "and an exported model's description keeps them.",
+        _scaled,
+    ),
+    Check(
+        "reduced",
+        "info",
+        "The photo is so large that it is decoded at a fraction of its size.",
+        _files(lambda facts: facts.reduced),
+    ),
+    Check(
+        "hidden_colours",
+        "info",
+        "The image is transparent everywhere, but holds colours. They are read.",
+        _files(lambda facts: facts.hidden),
+    ),
+    Check(
         "extension_mismatch",
         "warning",
         "The content is of another format than the name says. It is read as what it is.",
@@ -91,7 +173,7 @@ FILE_CHECKS = (
         "greyscale",
         "info",
         "The image is greyscale. It becomes RGB.",
-        _files(lambda facts: facts.mode in ("1", "L", "LA", "La", *WIDE_MODES)),
+        _files(lambda facts: facts.mode in ("1", "L", "LA", "La", "F", *WIDE_MODES)),
     ),
     Check(
         "cmyk",
@@ -108,14 +190,15 @@ FILE_CHECKS = (
     Check(
         "transparent",
         "info",
-        "The image has transparency. It is laid over white.",
-        _files(lambda facts: facts.transparent),
+        "The image has transparency. All are laid over one colour, which is white unless drawings "
+        "would vanish on it.",
+        _files(lambda facts: facts.transparent and not facts.hidden),
     ),
     Check(
         "not_in_tensorflow",
         "info",
         "TensorFlow's own folder reader skips this format silently. It is read here.",
-        _files(lambda facts: not facts.problem and not FORMATS[facts.format].tensorflow),
+        _files(lambda facts: _has_format(facts) and not FORMATS[facts.format].tensorflow),
     ),
     Check(
         "junk",
@@ -128,7 +211,7 @@ FILE_CHECKS = (
     Check(
         "outside_link",
         "warning",
-        "The link leads outside the folder. It is not followed; copy the files into the folder.",
+        "The link leads to a folder outside the data. It is not followed; link or copy its files.",
         _left_out("outside_link"),
     ),
     Check(
@@ -156,6 +239,27 @@ FILE_CHECKS = (
         "warning",
         "The image belongs to no class: it lies outside the class folders, or its name does "
         "not fit. It is left out.",
-        lambda case: ((path,) for path in case.source.unplaced),
+        lambda case: ((path,) for path in case.source.layout.unplaced),
     ),
+    Check(
+        "unlabelled_part",
+        "warning",
+        "The part has no classes, as the test of a competition. It is left out; `hpo predict` "
+        "classifies it.",
+        lambda case: ((path,) for path in case.source.layout.unlabelled),
+    ),
+    Check(
+        "annotations",
+        "warning",
+        "A mask or another image about an image, by its name or its folder's. It is left out.",
+        lambda case: ((path,) for path in case.source.layout.annotations),
+    ),
+    Check(
+        "missing_file",
+        "warning",
+        "The table lists an image that is not there.",
+        lambda case: ((path,) for path in case.source.layout.missing),
+    ),
+    Check("excluded", "info", "Left out, as --exclude asks.", _left_out("excluded")),
+    Check("own_output", "info", "This program made it. It is left out.", _left_out("own_output")),
 )

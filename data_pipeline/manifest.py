@@ -6,16 +6,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.audit import Audit, run_checks
 from data_pipeline.duplicates import deduplicate
 from data_pipeline.errors import DataError
+from data_pipeline.example import Example
 from data_pipeline.inspect_image import Keep, Progress
+from data_pipeline.labelling import Labelling
 from data_pipeline.parts import SPLITS, Split
-from data_pipeline.sources import Example, Source, open_source
+from data_pipeline.reading import Reading, Resize, choose_reading
+from data_pipeline.sources.opening import SOURCES, open_source
+from data_pipeline.sources.source import Found, Source
 from data_pipeline.split import assign_splits, split_fractions
 
 
@@ -23,7 +26,7 @@ class Item(BaseModel):
     """One image.
 
     Attributes:
-        path: Relative to the folder, with forward slashes; the row number of a built-in array.
+        path: Relative to the folder, with forward slashes; the row number of an array.
         sha256: Of the file's bytes, or of the array row's.
         label: Index into the manifest's classes.
         split: The part of the data that it belongs to.
@@ -41,28 +44,39 @@ class Manifest(BaseModel):
     """A data set, fixed once per study.
 
     Attributes:
-        source: The folder's absolute path, or a key of `datasets.DATASETS`.
-        kind: Which of the two.
-        layout: How the folder was laid out (`layouts.Layout.name`), or `builtin`.
+        source: An absolute path, or a key of `datasets.DATASETS`.
+        kind: What is there, a key of `sources.opening.SOURCES`.
+        images: Folder of the images that a table lists, absolute; None where it is the table's.
+        layout: How the images are labelled (`layouts.Layout.name`); of arrays the kind.
         classes: Names, in the order of the labels.
         items: The images, sorted by path.
         seed: What the split was drawn with.
+        also: Files beside the images that the classes were read from, to their hash.
+        reading: How pixels become 8-bit RGB squares.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
-    kind: Literal["folder", "builtin"]
+    kind: str
+    images: str | None = None
     layout: str
     classes: tuple[str, ...]
     items: tuple[Item, ...]
     seed: int
+    also: Mapping[str, str] = {}
+    reading: Reading = Reading()
 
     @cached_property
     def digest(self) -> str:
         """Hash of all that decides a result, which where the folder lies does not."""
         rows = [(item.path, item.sha256, item.label, item.split) for item in self.items]
-        return hashlib.sha256(json.dumps([self.classes, rows]).encode()).hexdigest()
+        reading = [self.reading.text()] if self.reading.text() else []
+        return hashlib.sha256(json.dumps([self.classes, rows, *reading]).encode()).hexdigest()
+
+    def open(self) -> Source:
+        """Returns the source of its images."""
+        return SOURCES[self.kind](self.source, self.images)
 
     def counts(self) -> dict[str, dict[Split, int]]:
         """Number of images of each class in each split."""
@@ -80,18 +94,20 @@ def create_manifest(
     seed: int,
     validation: float = 0.15,
     test: float = 0.15,
-    class_pattern: str | None = None,
+    labelling: Labelling | None = None,
+    resize: Resize = "stretch",
     progress: Progress | None = None,
     keep: Keep | None = None,
 ) -> tuple[Manifest, Audit]:
     """Reads, audits and splits a data set.
 
     Args:
-        data: A built-in name or a folder (`sources.open_source`).
+        data: What `sources.opening.open_source` takes.
         seed: Of the split, 0 or more.
         validation: Share for validation; a given validation part is kept instead.
         test: Share for the test; a given test part is kept instead.
-        class_pattern: Regular expression with a group `class` for file names.
+        labelling: What the user says about the classes.
+        resize: How images become squares.
         progress: Told after each file.
         keep: Given each image of a folder that can be used, as it has been decoded anyway.
 
@@ -101,33 +117,44 @@ def create_manifest(
     Raises:
         DataError: The data set cannot be found or holds nothing to train on.
     """
-    source = open_source(data, class_pattern, progress, keep)
-    unique = deduplicate(source.examples)
-    fractions = split_fractions(source.examples, validation, test)
-    splits = assign_splits(unique.kept, fractions, seed)
-    audit = run_checks(source, unique, tuple(fractions))
+    asked = labelling or Labelling()
+    source = open_source(data, asked.images)
+    found = source.find(asked, progress, keep)
+    unique = deduplicate(found.examples)
+    fractions = split_fractions(found.examples, validation, test)
+    splits = assign_splits(unique.kept, fractions, seed, unique.similar)
+    reading = choose_reading(found.facts, resize)
+    audit = run_checks(found, unique, tuple(fractions), splits, reading)
     if not unique.kept:
         raise DataError(
-            f"A data set must hold images that can be used. Received: {source.name!r}. "
+            f"A data set must hold images that can be used. Received: {found.name!r}. "
             + audit.summary()
         )
-    return _manifest(source, unique.kept, splits, seed), audit
+    return _manifest(source, found, unique.kept, splits, seed, reading), audit
 
 
 def _manifest(
-    source: Source, kept: tuple[Example, ...], splits: Mapping[str, Split], seed: int
+    source: Source,
+    found: Found,
+    kept: tuple[Example, ...],
+    splits: Mapping[str, Split],
+    seed: int,
+    reading: Reading,
 ) -> Manifest:
     used = {example.label for example in kept}
-    classes = tuple(name for name in source.classes if name in used)
+    classes = tuple(name for name in found.classes if name in used)
     labels = {name: label for label, name in enumerate(classes)}
     return Manifest(
         source=source.name,
         kind=source.kind,
-        layout=source.layout,
+        images=source.images,
+        layout=found.layout.name,
         classes=classes,
         items=tuple(
             Item(path=e.path, sha256=e.sha256, label=labels[e.label], split=splits[e.path])
             for e in sorted(kept, key=lambda example: example.path)
         ),
         seed=seed,
+        also=dict(found.also),
+        reading=reading,
     )

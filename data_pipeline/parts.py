@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import commonprefix
@@ -22,12 +23,31 @@ class PartName:
     words: tuple[str, ...]
 
 
+# fmt: off
 PART_NAMES = (
-    PartName("train", ("train", "training", "trn")),
-    PartName("validation", ("validation", "valid", "val", "dev")),
-    PartName("test", ("test", "testing", "tst")),
+    PartName("train", (
+        "train", "training", "trn", "trainval",
+        "학습", "훈련", "트레인", "트레이닝", "训练", "訓練", "学習", "トレーニング", "обучение",
+        "apprentissage", "entrainement", "entraînement", "entrenamiento", "addestramento",
+        "treino", "treinamento", "trainieren",
+    )),
+    PartName("validation", (
+        "validation", "valid", "val", "dev", "development", "holdout",
+        "검증", "밸리데이션", "验证", "驗證", "検証", "валидация",
+        "validierung", "validación", "validacion", "convalida", "validação", "validacao",
+    )),
+    PartName("test", (
+        "test", "testing", "tst", "evaluation", "eval",
+        "시험", "테스트", "평가", "测试", "測試", "テスト", "評価", "тест",
+        "prueba", "pruebas", "teste", "prüfung", "pruefung",
+    )),
 )
-_DECORATION = r"(set|data|dataset|images?|imgs?|split|folder|part)*"
+_DECORATION = (
+    r"(set|sets|data|dataset|images?|imgs?|img|pics|pictures|split|folder|part|small|full|final|new"
+    r"|sample|subset|stage|fold|version|ver|용|세트|셋|데이터|데이터셋|이미지|폴더|집합|集|数据集"
+    r"|データ|セット)*"
+)
+# fmt: on
 """What may follow such a word: `training_set`, `Train Images`, `valData`."""
 
 
@@ -41,10 +61,16 @@ class Entry:
 
 
 def part_of(folder: str) -> Split | None:
-    """The part of a split that a folder's name stands for, or None."""
-    word = re.sub(r"[\W_]", "", folder).lower()
+    """The part of a split that a folder's name stands for, or None.
+
+    Numbers, years, sizes and versions beside the word do not matter: `1.Training`, `train2017`,
+    `val_v2`, `test-224x224`.
+    """
+    word = unicodedata.normalize("NFC", folder).lower()
+    word = re.sub(r"(?<![^\W\d_])v(?=\d)|(?<=\d)(x|px|k|st|nd|rd|th)(?![^\W\d_])", "", word)
+    word = re.sub(r"[\W\d_]", "", word)
     for row in PART_NAMES:
-        if re.fullmatch(f"({'|'.join(row.words)}){_DECORATION}", word):
+        if re.fullmatch(f"({'|'.join(row.words)}){_DECORATION}v?", word):
             return row.split
     return None
 
@@ -61,7 +87,8 @@ def predefined_parts(entries: list[Entry]) -> dict[str, Split]:
     named = {top: part_of(top) or part_of(top.removeprefix(prefix)) for top in tops}
     parts = {top: part for top, part in named.items() if part}
     found = set(parts.values())
-    if "train" in found and (len(found) > 1 or _holds_classes(entries, parts)):
+    alone = len(parts) == len(tops)
+    if "train" in found and (len(found) > 1 or alone or _holds_classes(entries, parts)):
         return parts
     if len(found) > 1 and len(parts) == len(tops):
         raise DataError(
@@ -92,7 +119,9 @@ def unwrapped(entries: list[Entry]) -> list[Entry]:
     return [Entry(e.path, e.part, e.pieces[1:]) for e in entries if len(e.pieces) > 1]
 
 
-def entries_in_parts(entries: list[Entry], parts: Mapping[str, Split]) -> list[Entry]:
+def entries_in_parts(
+    entries: list[Entry], parts: Mapping[str, Split], *, unwrap: bool = True
+) -> list[Entry]:
     """Entries below the parts' folders, each part without what wraps it (`train/train/cat`)."""
     placed = []
     for top, part in sorted(parts.items()):
@@ -101,7 +130,7 @@ def entries_in_parts(entries: list[Entry], parts: Mapping[str, Split]) -> list[E
             for entry in entries
             if entry.pieces[0] == top and len(entry.pieces) > 1
         ]
-        while has_wrapper(below) or _repeats_part(below):
+        while unwrap and (has_wrapper(below) or _repeats_part(below)):
             below = unwrapped(below)
         placed.extend(below)
     return placed

@@ -6,8 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from data_pipeline.checks import Case, Check, Found
+from data_pipeline.example import Example
+from data_pipeline.group_names import groups_in_names
+from data_pipeline.layouts import folded
 from data_pipeline.parts import Split
-from data_pipeline.sources import Example
+from data_pipeline.split import belonging_together
+from data_pipeline.structure import looks_left_over, part_like
+
+FEW_VALIDATION = 50
+"""Below so many validation images one of them moves the accuracy by more than two points."""
 
 IMBALANCE_RATIO = 5
 """From here on accuracy says little about the smallest class."""
@@ -17,15 +24,13 @@ def _paths(groups: Iterable[Iterable[Example]]) -> Found:
     return (tuple(example.path for example in group) for group in groups)
 
 
-def _different_images(examples: Iterable[Example]) -> dict[str, int]:
-    """Number of images of each class that are no copies of each other."""
-    return Counter(label for label, _ in {(e.label, e.sha256) for e in examples})
-
-
 def _too_small(case: Case) -> Found:
-    pool = _different_images(e for e in case.unique.kept if e.part in (None, "train"))
+    pool: Counter[str] = Counter()
+    dealt = (e for e in case.unique.kept if e.part in (None, "train"))
+    for members in belonging_together(dealt, case.unique.similar).values():
+        pool.update({e.label for e in members})
     return (
-        (f"{label} ({images} different images)",)
+        (f"{label} ({images} different images or groups)",)
         for label, images in sorted(pool.items())
         if images < len(case.to_fill)
     )
@@ -63,6 +68,55 @@ def _imbalance(case: Case) -> Found:
     return [(f"{label} ({images})",) for label, images in (counts[0], counts[-1])]
 
 
+def _names_alike(case: Case) -> Found:
+    spelled = defaultdict(list)
+    for label in case.source.classes:
+        spelled[folded(label)].append(label)
+    return [tuple(labels) for labels in spelled.values() if len(labels) > 1]
+
+
+def _small_validation(case: Case) -> Found:
+    measured = [e for e in case.unique.kept if case.splits.get(e.path) == "validation"]
+    # Copies and images of one group are right or wrong together.
+    sets = len(belonging_together(measured, case.unique.similar))
+    if not 0 < sets < FEW_VALIDATION:
+        return []
+    grouped = f" in {sets} groups" if sets < len(measured) else ""
+    return [
+        (f"{len(measured)} images{grouped}, of which one is {100 / sets:.1f} points of accuracy",)
+    ]
+
+
+def _similar(case: Case, *, across: bool) -> Found:
+    """Groups of nearly equal images: those that lie in several given parts, or the others."""
+    return (
+        tuple(e.path for e in group)
+        for group in case.unique.similar
+        if (len({e.part for e in group}) > 1) == across
+    )
+
+
+def _groups_across_parts(case: Case) -> Found:
+    parts = defaultdict(set)
+    for example in case.unique.kept:
+        if example.group is not None:
+            parts[example.group].add(example.part)
+    return ((group,) for group, found in sorted(parts.items()) if len(found) > 1)
+
+
+def _grouped(case: Case) -> Found:
+    groups = {e.group for e in case.unique.kept if e.group is not None}
+    why = case.source.layout.grouped
+    return [(f"{len(groups)} groups by {why}",)] if why and groups else []
+
+
+def _names_like_groups(case: Case) -> Found:
+    if any(e.group is not None for e in case.unique.kept):
+        return []
+    found = groups_in_names([e.path for e in case.unique.kept], len(case.source.classes))
+    return [(found,)] if found else []
+
+
 SET_CHECKS = (
     Check(
         "one_class",
@@ -86,8 +140,8 @@ SET_CHECKS = (
     Check(
         "too_small",
         "error",
-        "The class has too few different images for every part of the split. Add images or "
-        "remove it.",
+        "The class has too few different images for every part of the split. Add images, remove "
+        "it, or leave out such classes: --min-class-images N.",
         _too_small,
     ),
     Check(
@@ -127,6 +181,74 @@ SET_CHECKS = (
         "warning",
         "Groups of identical images. They stay, always on the same side of the split.",
         lambda case: _paths(case.unique.copies),
+    ),
+    Check(
+        "similar",
+        "warning",
+        "Groups of images that are nearly equal: saved again, shrunk, cropped, or of one burst. "
+        "They stay, always on the same side of the split.",
+        lambda case: _similar(case, across=False),
+    ),
+    Check(
+        "similar_parts",
+        "warning",
+        "Nearly equal images lie in different given parts, so figures on the later part flatter. "
+        "They stay where they are; move them to one part.",
+        lambda case: _similar(case, across=True),
+    ),
+    Check(
+        "groups_across_parts",
+        "warning",
+        "The group lies in different given parts, so figures on the later part flatter. It stays "
+        "where it is; move it to one part.",
+        _groups_across_parts,
+    ),
+    Check(
+        "grouped",
+        "info",
+        "Images that belong together stay on one side of the split.",
+        _grouped,
+    ),
+    Check(
+        "names_like_groups",
+        "warning",
+        "The file names look as if several images were of one object, patient or burst. If so, "
+        "keep them on one side of the split with --group-pattern.",
+        _names_like_groups,
+    ),
+    Check(
+        "small_validation",
+        "warning",
+        "The validation part is small, so trials are compared with little certainty. Add images, "
+        "raise validation_fraction, or draw a given part anew with --draw-validation.",
+        _small_validation,
+    ),
+    Check(
+        "names_alike",
+        "warning",
+        "The classes' names differ in case, blanks, `_` or `-` only. They stay different classes; "
+        "give them one name if they are one.",
+        _names_alike,
+    ),
+    Check(
+        "part_like_class",
+        "warning",
+        "The folder is called like a part of a split, and was taken for a class. If it is no "
+        "class, leave it out: --exclude NAME.",
+        lambda case: ((label,) for label in part_like(case.source.classes)),
+    ),
+    Check(
+        "leftover_class",
+        "warning",
+        "The folder is called like something that was put aside, and was taken for a class. If it "
+        "is no class, leave it out: --exclude NAME.",
+        lambda case: ((label,) for label in case.source.classes if looks_left_over(label)),
+    ),
+    Check(
+        "rare_class",
+        "warning",
+        "The class has too few images and is left out, as --min-class-images asks.",
+        lambda case: ((f"{name} ({n})",) for name, n in sorted(case.source.rare.items())),
     ),
     Check(
         "imageless_folder",

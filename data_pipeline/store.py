@@ -17,16 +17,14 @@ import PIL
 from PIL import Image
 
 from data_pipeline.cache import Cache
-from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
-from data_pipeline.images import read_image
-from data_pipeline.inspect_image import file_sha256
 from data_pipeline.manifest import Item, Manifest
 from data_pipeline.parts import SPLITS
+from data_pipeline.reading import Reading, Resize
 from data_pipeline.unchanged import changed
 
 KIND = "images"
-FORMAT = 1
+FORMAT = 2
 """Raised when the same files would be stored as other bytes; older entries are then left alone."""
 
 IN_MEMORY_BYTES = 1 << 28
@@ -71,10 +69,11 @@ class Decoded:
     Attributes:
         image_size_px: Height and width.
         least_px: Images whose shorter side is less are not kept.
+        resize: How they become squares.
     """
 
-    def __init__(self, image_size_px: int, least_px: int = 0) -> None:
-        self.image_size_px, self.least_px = image_size_px, least_px
+    def __init__(self, image_size_px: int, least_px: int = 0, resize: Resize = "stretch") -> None:
+        self.image_size_px, self.least_px, self.resize = image_size_px, least_px, resize
         self._pixels: dict[str, bytes] = {}
 
     def add(self, sha256: str, image: Image.Image) -> None:
@@ -82,7 +81,7 @@ class Decoded:
         if min(image.size) < self.least_px:
             return
         if (len(self._pixels) + 1) * 3 * self.image_size_px**2 <= IN_MEMORY_BYTES:
-            self._pixels[sha256] = resize(image, self.image_size_px).tobytes()
+            self._pixels[sha256] = resize(image, self.image_size_px, self.resize).tobytes()
 
     def get(self, sha256: str) -> bytes | None:
         """Returns the pixels (hwc, uint8) of a file of that hash, or None."""
@@ -108,7 +107,7 @@ def open_store(
 
     Args:
         manifest: The data set.
-        image_size_px: Height and width; images are stretched to a square, as Keras does.
+        image_size_px: Height and width; how images become squares is in `manifest.reading`.
         cache: Where it is kept.
         progress: Told the images done and their number, while decoding.
         decoded: Images that need not be decoded, where they are of that size.
@@ -131,10 +130,11 @@ def open_store(
 
     def build(folder: Path) -> None:
         unique = [items[sha256] for sha256 in contents]
-        known = decoded if decoded and decoded.image_size_px == image_size_px else None
+        kept = (decoded.image_size_px, decoded.resize) if decoded else None
+        known = decoded if kept == (image_size_px, manifest.reading.resize) else None
         _decode_all(manifest, unique, image_size_px, folder / _FILE, known, progress)
 
-    path = cache.entry(KIND, _key(contents, image_size_px), build) / _FILE
+    path = cache.entry(KIND, _key(contents, image_size_px, manifest.reading), build) / _FILE
     if int(np.prod(shape_bhwc)) <= IN_MEMORY_BYTES:
         images_bhwc = np.fromfile(path, np.uint8).reshape(shape_bhwc)
         images_bhwc.flags.writeable = False
@@ -146,14 +146,30 @@ def open_store(
     )
 
 
-def resize(image: Image.Image, image_size_px: int) -> npt.NDArray[np.uint8]:
-    """Stretches an RGB image to a square with the antialiased triangle filter.
+def resize(
+    image: Image.Image, image_size_px: int, how: Resize = "stretch"
+) -> npt.NDArray[np.uint8]:
+    """Makes an RGB image a square with the antialiased triangle filter.
 
-    It is the filter of `keras.layers.Resizing(antialias=True)`; both agree within a grey level.
+    It is the filter of `keras.layers.Resizing(antialias=True)`, and the same geometry as with its
+    `pad_to_aspect_ratio` and `crop_to_aspect_ratio`; both agree within a grey level.
+
+    Args:
+        image: The image.
+        image_size_px: Height and width.
+        how: Stretched; padded with black at both ends of the shorter side; or cropped to the
+            middle square.
 
     Returns:
         Pixels (hwc, uint8).
     """
+    width, height = image.size
+    if how != "stretch" and width != height:
+        side = max(image.size) if how == "pad" else min(image.size)
+        # As Keras does, an odd difference is halved downwards at both ends when padding.
+        left, top = int((width - side) / 2), int((height - side) / 2)
+        right, bottom = (left + side, top + side) if how == "crop" else (width - left, height - top)
+        image = image.crop((left, top, right, bottom))  # black where nothing was
     size = (image_size_px, image_size_px)
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR))
 
@@ -170,8 +186,8 @@ def _split(
     )
 
 
-def _key(contents: list[str], image_size_px: int) -> str:
-    identity = json.dumps([FORMAT, PIL.__version__, image_size_px, contents])
+def _key(contents: list[str], image_size_px: int, reading: Reading) -> str:
+    identity = json.dumps([FORMAT, PIL.__version__, image_size_px, contents, reading.text()])
     return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
@@ -194,7 +210,7 @@ def _decode_all(
         def decode(row: int) -> None:
             item = items[row]
             known = decoded.get(item.sha256) if decoded else None
-            pixels = known or resize(read(item), size_px).tobytes()
+            pixels = known or resize(read(item), size_px, manifest.reading.resize).tobytes()
             _write_at(stream.fileno(), pixels, row * image_bytes)
 
         futures = [pool.submit(decode, row) for row in range(len(items))]
@@ -217,24 +233,15 @@ def _write_at(descriptor: int, pixels: bytes, offset: int) -> None:
 
 def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:
     """Returns what reads an item as an RGB image and refuses one that has changed."""
-    if manifest.kind == "folder":
-        return lambda item: _read_file(Path(manifest.source) / item.path, item.sha256)
-    images_bhwc = load_arrays(manifest.source)[0]
+    source = manifest.open()
 
-    def read_row(item: Item) -> Image.Image:
-        image_hwc = np.ascontiguousarray(images_bhwc[int(item.path)])
-        if hashlib.sha256(image_hwc.tobytes()).hexdigest() != item.sha256:
-            raise changed(f"{manifest.source}, image {item.path}", "its pixels are others")
-        return Image.fromarray(image_hwc)
+    def read(item: Item) -> Image.Image:
+        try:
+            found = source.sha256(item.path)
+        except OSError as error:
+            raise changed(source, item.path, str(error.strerror or error)) from error
+        if found != item.sha256:
+            raise changed(source, item.path, "its contents are others")
+        return source.read(item.path, manifest.reading)
 
-    return read_row
-
-
-def _read_file(path: Path, sha256: str) -> Image.Image:
-    try:
-        found = file_sha256(path)
-    except OSError as error:
-        raise changed(str(path), str(error.strerror)) from error
-    if found != sha256:
-        raise changed(str(path), "its contents are others")
-    return read_image(path)
+    return read

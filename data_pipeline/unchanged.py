@@ -1,8 +1,9 @@
-"""Whether a folder is still what it was, without reading the files that nobody has touched."""
+"""Whether a data set is still what it was, without reading the files that nobody has touched."""
 
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from data_pipeline.errors import DataError
-from data_pipeline.folder import list_folder
-from data_pipeline.inspect_image import file_sha256
-from data_pipeline.manifest import Manifest
+from data_pipeline.hashing import file_sha256
+from data_pipeline.manifest import Item, Manifest
+from data_pipeline.sources.opening import SOURCES
+from data_pipeline.sources.source import Source
 
 
 class Stamp(BaseModel):
@@ -44,12 +46,12 @@ def write_stamps(manifest: Manifest, record: Path) -> None:
         manifest: The data set; its hashes are believed.
         record: File to write.
     """
-    if manifest.kind == "folder":
-        _write(record, _look(manifest, {item.path: item.sha256 for item in manifest.items}))
+    if stamps := _look(manifest.open(), manifest, _known(manifest)):
+        _write(record, stamps)
 
 
 def require_unchanged(manifest: Manifest, record: Path) -> None:
-    """Refuses a folder in which an image file was changed, added or removed.
+    """Refuses a data set of which a file was changed, added or removed.
 
     Files whose size and time are those in the record are not read; a new time alone is no change.
 
@@ -60,15 +62,18 @@ def require_unchanged(manifest: Manifest, record: Path) -> None:
     Raises:
         DataError: Something was; says what to do.
     """
-    if manifest.kind != "folder":
-        return
+    source = manifest.open()
+    if not source.is_there():
+        raise changed(source, "", "it is gone")
     before = _read(record)
-    now = _look(manifest, {}, before)
-    expected = {path: stamp.sha256 for path, stamp in (before or now).items()}
-    expected |= {item.path: item.sha256 for item in manifest.items}
+    now = _look(source, manifest, {}, before)
+    if not now:
+        return
+    expected = {path: stamp.sha256 for path, stamp in (before or now).items()} | _known(manifest)
+    listed = manifest.layout == "table"  # then files that it does not list are none of its images
     changes = [
         *((path, "it is gone") for path in expected.keys() - now.keys()),
-        *((path, "it was added") for path in now.keys() - expected.keys()),
+        *((path, "it was added") for path in now.keys() - expected.keys() if not listed),
         *(
             (path, "its contents are others")
             for path, stamp in now.items()
@@ -77,55 +82,139 @@ def require_unchanged(manifest: Manifest, record: Path) -> None:
     ]
     if changes:
         path, how = min(changes)
-        raise changed(str(Path(manifest.source, path)), how, len(changes) - 1)
+        raise changed(source, path, how, len(changes) - 1)
     if now != before:
         _write(record, now)
 
 
-def changed(name: str, how: str, more: int = 0) -> DataError:
+def moved(manifest: Manifest, source: Source) -> Manifest:
+    """Returns the manifest of a data set that lies somewhere else now.
+
+    Args:
+        manifest: The data set as it was.
+        source: Where it is looked for; every image is compared by its hash.
+
+    Raises:
+        DataError: Its images are others; says how many.
+    """
+
+    def differs(item: Item) -> str | None:
+        try:
+            same = source.sha256(item.path) == item.sha256
+        except (OSError, ValueError, IndexError):
+            return "it is not there"
+        return None if same else "its contents are others"
+
+    if source.kind != manifest.kind:
+        found = {item.path: f"it is no {manifest.kind}" for item in manifest.items[:1]}
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            how = pool.map(differs, manifest.items)
+            found = {i.path: why for i, why in zip(manifest.items, how, strict=True) if why}
+    if found:
+        path, why = next(iter(found.items()))
+        raise DataError(
+            "A study goes on with the images it was created with, wherever they lie. "
+            f"Received: {source.name!r}, where {len(found):,} of {len(manifest.items):,} images "
+            f"are not the same ({path}: {why}). To go on, name the study instead of the images: "
+            f"hpo run --study STUDY. For these images begin another: "
+            f"hpo run --data {shlex.quote(source.name)} --study NAME."
+        )
+    return manifest.model_copy(update={"source": source.name, "images": source.images})
+
+
+def found_again(manifest: Manifest, near: Path) -> Manifest:
+    """Returns a manifest whose images were moved together with the project they belong to.
+
+    Args:
+        manifest: The data set as it was.
+        near: A folder of the project, such as the one that holds its studies.
+
+    Returns:
+        The manifest of a place beside `near`, or beside a folder around it, where a few images are
+        what they were; the one that was given where there is none, or nothing was moved.
+    """
+    if manifest.open().is_there():
+        return manifest
+    old = Path(manifest.source)
+    samples = manifest.items[:: max(1, len(manifest.items) // 3)]
+    for folder in near.absolute().parents:
+        for begin in range(1, len(old.parts) + 1):
+            place = folder.joinpath(*old.parts[begin:])
+            images = manifest.images and os.path.relpath(manifest.images, old.parent)
+            there = str((place.parent / images).resolve()) if images else None
+            source = SOURCES[manifest.kind](str(place), there)
+            if source.is_there() and all(_is_same(source, item) for item in samples):
+                return manifest.model_copy(update={"source": str(place), "images": there})
+    return manifest
+
+
+def _is_same(source: Source, item: Item) -> bool:
+    try:
+        return source.sha256(item.path) == item.sha256
+    except (OSError, ValueError, IndexError):
+        return False
+
+
+def changed(source: Source, path: str, how: str, more: int = 0) -> DataError:
     """Returns the error that says that a data set is not what it was.
 
     Args:
-        name: Of the image that is not.
+        source: The data set.
+        path: Of the image that is not; empty where it is all of it.
         how: In what way.
         more: How many others are not either.
     """
     others = f", and {more:,} more changes" if more else ""
+    name = source.shown(path) if path else source.images or source.name
+    advice = (
+        f"Put it back as it was, or start a new study on the data as it is now: hpo run --data "
+        f"{shlex.quote(source.name)} --study NAME."
+        if path
+        else "If it was moved, say where it is now: hpo run --study STUDY --data PATH."
+    )
     return DataError(
         f"A data set must stay as it was when its study was created. Received: {name!r}: {how}"
-        f"{others}. Put it back as it was, or start a new study on the data as it is now: "
-        "add --study NAME."
+        f"{others}. {advice}"
     )
 
 
-def _look(manifest: Manifest, known: Mapping[str, str], before: Stamps | None = None) -> Stamps:
-    """Returns all image files as they are, reading those of unknown contents."""
-    root = Path(manifest.source)
-    if not root.is_dir():
-        raise changed(str(root), "it is gone")
+def _known(manifest: Manifest) -> dict[str, str]:
+    """The hashes of all watched files that the manifest knows."""
+    images = manifest.items if manifest.open().files_are_images else ()
+    return {**{item.path: item.sha256 for item in images}, **manifest.also}
+
+
+def _look(
+    source: Source, manifest: Manifest, known: Mapping[str, str], before: Stamps | None = None
+) -> Stamps:
+    """Returns all watched files as they are, reading those of unknown contents."""
     stamps: dict[str, Stamp] = {}
-    unread: dict[str, os.stat_result] = {}
-    for path in list_folder(root).candidates:
-        state = (root / path).stat()
-        last = (before or {}).get(path)
+    unread: dict[str, tuple[Path, os.stat_result]] = {}
+    for name, path in source.watched(manifest.also).items():
+        try:
+            state = path.stat()
+        except OSError:
+            continue  # it is gone
+        last = (before or {}).get(name)
         if last and (last.size_bytes, last.mtime_ns) == (state.st_size, state.st_mtime_ns):
-            stamps[path] = last
-        elif path in known:
-            stamps[path] = _stamp(state, known[path])
+            stamps[name] = last
+        elif name in known:
+            stamps[name] = _stamp(state, known[name])
         else:
-            unread[path] = state
+            unread[name] = path, state
+
+    def sha256(place: tuple[Path, os.stat_result]) -> str:
+        try:
+            return file_sha256(place[0])
+        except OSError as error:
+            raise changed(source, place[0].name, str(error.strerror)) from error
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = pool.map(lambda path: _hash(root / path), unread)
-        for (path, state), sha256 in zip(unread.items(), hashes, strict=True):
-            stamps[path] = _stamp(state, sha256)
+        hashes = pool.map(sha256, unread.values())
+        for (name, (_, state)), found in zip(unread.items(), hashes, strict=True):
+            stamps[name] = _stamp(state, found)
     return stamps
-
-
-def _hash(path: Path) -> str:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        raise changed(str(path), str(error.strerror)) from error
 
 
 def _stamp(state: os.stat_result, sha256: str) -> Stamp:

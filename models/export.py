@@ -7,7 +7,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import layers
@@ -20,10 +20,21 @@ from models.heads import classify, pool
 from models.network import check, dtype_policy, name_afresh
 
 _CLASSES = "classes"
+_RESIZING = "resizing"
+_GEOMETRY: dict[str, dict[str, bool]] = {
+    "stretch": {},
+    "pad": {"pad_to_aspect_ratio": True},
+    "crop": {"crop_to_aspect_ratio": True},
+}
 
 
 def whole_model(
-    config: ModelConfig, *, class_names: Sequence[str], catalogue: Catalogue = BUILT_IN
+    config: ModelConfig,
+    *,
+    class_names: Sequence[str],
+    reading: str = "",
+    resize: Literal["stretch", "pad", "crop"] = "stretch",
+    catalogue: Catalogue = BUILT_IN,
 ) -> keras.Model:
     """A model anyone can load with Keras alone; its weights are still random.
 
@@ -34,6 +45,9 @@ def whole_model(
         config: The network; `models.network.copy_weights` gives the model the weights of one.
         class_names: Names of the classes in the order of the labels. The last layer is named after
             them, and so they travel within the file: see `class_names`.
+        reading: How a file's pixels become RGB, for `reading_text`; the resizing layer is named
+            after it.
+        resize: How images become squares.
         catalogue: Where the backbone is looked up.
 
     Raises:
@@ -49,12 +63,17 @@ def whole_model(
     name_afresh()
     with dtype_policy("float32"):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
-        resize = layers.Resizing(
-            size_px, size_px, interpolation="bilinear", antialias=True, name="resizing"
+        to_square = layers.Resizing(
+            size_px,
+            size_px,
+            interpolation="bilinear",
+            antialias=True,
+            name=f"{_RESIZING}-{_encode(reading)}" if reading else _RESIZING,
+            **_GEOMETRY[resize],
         )
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
-        features = build_body(row, resize(images, training=False)).output
+        features = build_body(row, to_square(images, training=False)).output
         logits = classify(
             pool(features, config.pooling),
             config,
@@ -78,6 +97,15 @@ def class_names(model: keras.Model) -> list[str]:
             f"Received: one whose last layer is {model.layers[-1].name!r}."
         )
     return [_decode(name) for name in names]
+
+
+def reading_text(model: keras.Model) -> str:
+    """The `reading` that `whole_model` was given; empty where it was given none."""
+    for layer in model.layers:
+        name, _, text = layer.name.partition("-")
+        if name == _RESIZING:
+            return _decode(text)
+    return ""
 
 
 def _encode(name: str) -> str:

@@ -31,7 +31,26 @@ CHANGEABLE = frozenset(
 """Settings that may differ when a study is continued: they decide how long, not what."""
 
 OF_THE_DATA = frozenset(
-    {"data", "class_pattern", "validation_fraction", "test_fraction", "image_size_px", "seed"}
+    {
+        "data",
+        "images",
+        "class_pattern",
+        "class_level",
+        "group_pattern",
+        "group_level",
+        "file_column",
+        "label_column",
+        "split_column",
+        "group_column",
+        "exclude",
+        "min_class_images",
+        "draw_validation",
+        "resize",
+        "validation_fraction",
+        "test_fraction",
+        "image_size_px",
+        "seed",
+    }
 )
 """Settings that decide which images a study trains and validates on."""
 
@@ -95,6 +114,42 @@ class StudySettings(BaseModel):
     data: str = Field(default="digits", description="folder of images, or name of a data set")
     class_pattern: str | None = Field(
         default=None, description="regular expression whose group is the class in a file name"
+    )
+    class_level: int | None = Field(
+        default=None, ge=1, description="which folder is the class, 1 being the topmost"
+    )
+    group_pattern: str | None = Field(
+        default=None,
+        description="regular expression whose first group is a patient, an object or a burst in a "
+        "path; its images stay on one side of the split",
+    )
+    group_level: int | None = Field(
+        default=None,
+        ge=1,
+        description="which folder is such a group, 1 being below a class",
+    )
+    images: str | None = Field(
+        default=None, description="folder of the images that a table of labels lists"
+    )
+    file_column: str | None = Field(default=None, description="column of a table with the files")
+    label_column: str | None = Field(default=None, description="column with the classes")
+    split_column: str | None = Field(
+        default=None, description="column with the parts of the split: train, validation, test"
+    )
+    group_column: str | None = Field(
+        default=None, description="column with what stays on one side of the split"
+    )
+    exclude: tuple[str, ...] = Field(
+        default=(), description="classes, folders and files to leave out; * is any characters"
+    )
+    min_class_images: int = Field(
+        default=0, ge=0, description="classes with fewer images are left out"
+    )
+    draw_validation: bool = Field(
+        default=False, description="deal a given validation part out anew with the training part"
+    )
+    resize: Literal["stretch", "pad", "crop"] = Field(
+        default="stretch", description="how images become squares"
     )
     validation_fraction: float = Field(
         default=0.15, gt=0, lt=1, description="part of the images that trials are compared on"

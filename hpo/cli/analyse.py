@@ -73,11 +73,13 @@ def analyse(
 
 
 def _draw(answers: Answers, out: Path) -> None:
+    from data_pipeline.outputs import note_outputs
     from hpo.analysis.pictures import draw
     from studies.errors import StudyError
 
     try:
         files, problem = draw(answers, out)
+        note_outputs(files)
     except OSError as error:
         raise StudyError(
             f"--out is a folder that can be written. Received: {out} ({error.strerror}). "

@@ -183,12 +183,20 @@ def _setting(value: Any) -> str:
 
 def _print_exported(exported: Exported, metric: Metric) -> None:
     report = exported.report
-    say(
-        f"\nExported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB. "
-        f"Loaded again in a fresh process, its validation {metric.label} is "
-        f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f}), and "
-        f"{report.agreeing} of {report.files} files are given the class of their decoded image."
-    )
+    said = [f"Exported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB."]
+    if metric.name in report.figures:
+        said.append(
+            f"Loaded again in a fresh process, its validation {metric.label} is "
+            f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f})"
+            + ("." if report.left_out else ", and")
+        )
+    else:
+        said.append("Loaded again in a fresh process, it says of noise what it said before.")
+    if report.files:
+        said.append(
+            f"{report.agreeing} of {report.files} files are given the class of their decoded image."
+        )
+    say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 
 
 def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli.options import data_options
 from hpo.results.tables import printable
 
 if TYPE_CHECKING:
@@ -27,31 +28,29 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 @click.command()
 @click.argument("data")
-@click.option(
-    "--class-pattern",
-    metavar="REGEX",
-    help="Regular expression with a group named `class`, searched in the file names.",
-)
+@data_options
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
-def doctor(data: str, class_pattern: str | None, as_json: bool) -> None:
+def doctor(data: str, as_json: bool, **given: Any) -> None:
     """Audit a data set before any training.
 
-    DATA is a folder of images or a built-in name. Every file is decoded once. The exit code is 1
-    where training on it would be wrong. Nothing is changed.
+    DATA is a folder of images, a table of labels (.csv, .tsv), a .zip, an .npz or a built-in name.
+    Every file is decoded once. The exit code is 1 where training on it would be wrong. Nothing is
+    changed.
 
     \b
     Examples:
       hpo doctor photos/
       hpo doctor flat/ --class-pattern '^(?P<class>[a-z]+)'
+      hpo doctor labels.csv --images photos/
       hpo doctor digits --json
     """
+    from data_pipeline.labelling import Labelling
     from data_pipeline.manifest import create_manifest
 
+    labelling = Labelling(**{name: value for name, value in given.items() if value is not None})
     with _progress() as progress:
         # The seed decides which images go where; neither the findings nor the counts depend on it.
-        manifest, audit = create_manifest(
-            data, seed=0, class_pattern=class_pattern, progress=progress
-        )
+        manifest, audit = create_manifest(data, seed=0, labelling=labelling, progress=progress)
     if as_json:
         click.echo(json.dumps(_as_json(manifest, audit), indent=2))
     else:
@@ -76,6 +75,7 @@ def _as_json(manifest: Manifest, audit: Audit) -> dict[str, object]:
     return {
         "source": manifest.source,
         "layout": manifest.layout,
+        "reading": manifest.reading.model_dump(),
         "digest": manifest.digest,
         "counts": manifest.counts(),
         "findings": [finding.model_dump() for finding in audit.findings],

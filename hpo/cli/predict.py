@@ -7,11 +7,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hpo.results.tables import Column, printable, show
+
+if TYPE_CHECKING:
+    from hpo.results.submission import Submission
 
 Guess = tuple[str, float]
 """A class and its probability."""
@@ -39,7 +42,15 @@ Row = tuple[Path, list[Guess]]
     metavar="K",
     help="Show the K likeliest classes.",
 )
-def predict(model: Path, images: tuple[Path, ...], layout: str, top: int) -> None:
+@click.option(
+    "--submission",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Fill in a competition's sample submission, and print it as CSV.",
+)
+def predict(
+    model: Path, images: tuple[Path, ...], layout: str, top: int, submission: Path | None
+) -> None:
     """Classify images with a model exported by `hpo best --export`.
 
     PATH is an image or a folder, with all folders in it. Files that cannot be read as images are
@@ -50,12 +61,20 @@ def predict(model: Path, images: tuple[Path, ...], layout: str, top: int) -> Non
       hpo predict model.keras cat.jpg
       hpo predict model.keras photos/ --format csv > classes.csv
       hpo predict model.keras photos/ --top 1 --format json
+      hpo predict model.keras test/ --submission sample_submission.csv > mine.csv
     """
     from hpo.results.image_files import find_images
+    from hpo.results.submission import Submission
 
-    files = find_images(images)
+    found = find_images(images)
+    files = found.files
+    if left_out := found.left_out():
+        click.echo(left_out, err=True)
     problems: list[str] = []
-    WRITERS[layout](_classified(model, files, top, problems))
+    if submission:
+        _write_submission(Submission(submission), files, model, problems)
+    else:
+        WRITERS[layout](_classified(model, files, top, problems))
     for problem in problems:
         click.echo(printable(problem), err=True)
     if problems:
@@ -63,7 +82,19 @@ def predict(model: Path, images: tuple[Path, ...], layout: str, top: int) -> Non
         raise SystemExit(1)
 
 
-def _classified(model: Path, files: Sequence[Path], top: int, problems: list[str]) -> Iterator[Row]:
+def _write_submission(
+    submission: Submission, files: Sequence[Path], model: Path, problems: list[str]
+) -> None:
+    ids = submission.files(files)
+    wanted = list(dict.fromkeys(ids.values()))
+    found = {file: dict(guesses) for file, guesses in _classified(model, wanted, None, problems)}
+    guesses = {each: found[file] for each, file in ids.items() if file in found}
+    csv.writer(sys.stdout, lineterminator="\n").writerows(submission.lines(guesses))
+
+
+def _classified(
+    model: Path, files: Sequence[Path], top: int | None, problems: list[str]
+) -> Iterator[Row]:
     """Yields the files that can be read, one image in memory at a time; notes the others."""
     from hpo.results.quiet import load_tensorflow
 
@@ -73,13 +104,15 @@ def _classified(model: Path, files: Sequence[Path], top: int, problems: list[str
 
     from data_pipeline.errors import DataError
     from data_pipeline.images import read_image
+    from data_pipeline.reading import read_reading
     from hpo.results.predictions import Classifier
-    from models.export import load_model
+    from models.export import load_model, reading_text
 
-    classifier = Classifier(load_model(model))
+    loaded = load_model(model)
+    classifier, reading = Classifier(loaded), read_reading(reading_text(loaded))
     for file in files:
         try:
-            image_hwc = np.asarray(read_image(file))
+            image_hwc = np.asarray(read_image(file, reading))
         except DataError as error:
             problems.append(str(error))
             continue

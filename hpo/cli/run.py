@@ -9,13 +9,23 @@ from typing import Any
 
 import click
 
-from hpo.cli.options import device_option, storage_option, timeout_option, workers_option
+from hpo.cli.options import (
+    data_options,
+    device_option,
+    storage_option,
+    timeout_option,
+    workers_option,
+)
 from hpo.paths import paths
 from studies.metrics import METRICS
 
 
 @click.command()
-@click.option("--data", metavar="PATH|NAME", help="Folder of images, or a built-in data set.")
+@click.option(
+    "--data",
+    metavar="PATH|NAME",
+    help="Folder of images, table of labels (.csv, .tsv), .zip, .npz, or a built-in data set.",
+)
 @click.option("--study", metavar="NAME", help="Name of the study. [default: that of the data]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--preset", metavar="NAME", help="Settings that come with hpo.")
@@ -37,7 +47,12 @@ from studies.metrics import METRICS
     help="Begin with the trials of this study, of the same images, that lie in the new space.",
 )
 @click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
-@click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name.")
+@data_options
+@click.option(
+    "--resize",
+    type=click.Choice(["stretch", "pad", "crop"]),
+    help="How images become squares. [default: stretch]",
+)
 @storage_option
 def run(
     study: str | None,
@@ -62,6 +77,7 @@ def run(
       hpo run --trials 50                          handwritten digits, no download
       hpo run --data photos/ --trials 30
       hpo run --data photos/ --timeout 2h --workers 2
+      hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
       hpo run --study wider --config wider.toml --from photos --trials 80
     """
@@ -83,7 +99,7 @@ def run(
     files = [path for path in (preset_path(preset) if preset else None, config) if path]
     asked = merge(
         *(load_settings(path) for path in files),
-        {name: value for name, value in given.items() if value is not None},
+        {name: value for name, value in given.items() if value not in (None, ())},
         {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
     )
     if preset and "data" not in asked:
@@ -104,7 +120,7 @@ def run(
         asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
-    decoded = images_to_keep(settings.image_size_px)
+    decoded = images_to_keep(settings.image_size_px, settings.resize)
 
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile

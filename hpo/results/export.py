@@ -33,6 +33,9 @@ MOST_CONTRADICTING = 0.03
 rounded to whole grey levels after resizing, which the model's own resizing is not, so that pixels
 differ by up to one level."""
 
+MOST_DIFFERENCE = 1e-4
+"""Of the probabilities of one model before and after it was saved, both in float32."""
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -109,12 +112,29 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
     try:
         _save(model, temporary)
-        report = _verify(Job(model=temporary.resolve(), manifest=manifest, image_size_px=size_px))
+        expected = [] if manifest.open().is_there() else _on_noise(model)
+        report = _verify(
+            Job(
+                model=temporary.resolve(),
+                manifest=manifest,
+                image_size_px=size_px,
+                expected=expected,
+            )
+        )
         refuse_another(report, opened.record.settings["metric"], recorded, manifest)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
     return Exported(target, target.stat().st_size, recorded, report)
+
+
+def _on_noise(model: Any) -> list[list[float]]:
+    """What a model that was not saved yet says, for a check without images."""
+    from hpo.results.predictions import Classifier
+    from hpo.results.verify import noise
+
+    classifier = Classifier(model)
+    return [classifier.image(image).tolist() for image in noise()]
 
 
 def _save(model: object, path: Path) -> None:
@@ -149,6 +169,13 @@ def _verify(job: Job) -> Report:
 
 def refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
     """Raises ModelError unless the file is the model that the trial ended with."""
+    if report.difference is not None and report.difference > MOST_DIFFERENCE:
+        raise ModelError(
+            "An exported model must say what it said before it was saved. Received: probabilities "
+            f"that differ by up to {report.difference:.6f}. No file was kept."
+        )
+    if metric not in report.figures:
+        return  # the images are gone; `report.left_out` says so
     found = report.figures[metric]
     images = Counter(item.label for item in manifest.items if item.split == "validation")
     if abs(found - recorded) > METRICS[metric].tolerance(recorded, list(images.values())):

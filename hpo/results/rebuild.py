@@ -70,6 +70,13 @@ def rebuild(
     config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
     network = build_network(config, seed=0, catalogue=catalogue)
     set_head_weights(network, weights)
-    model = whole_model(config, class_names=manifest.classes, catalogue=catalogue)
+    reading = manifest.reading
+    model = whole_model(
+        config,
+        class_names=manifest.classes,
+        reading=reading.text(),
+        resize=reading.resize,
+        catalogue=catalogue,
+    )
     copy_weights(network, model)
     return model

@@ -30,30 +30,36 @@ class OpenStudy:
         record: What it was created with.
         storage: Its storage.
         files: Its files.
+        fresh: Whether this process has just created it, and so read all of its images.
     """
 
     study: optuna.Study
     record: StudyRecord
     storage: RDBStorage
     files: Files
+    fresh: bool = False
 
 
 def read_manifest(opened: OpenStudy) -> Manifest:
     """Returns the manifest a study was created with.
 
+    Where its images were moved together with the folder of the studies, it names their new place.
+
     Raises:
         StudyError: Its file is gone.
     """
     from data_pipeline.manifest import Manifest
+    from data_pipeline.unchanged import found_again
 
     path = opened.files.manifest
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(path.read_bytes())
     except OSError as error:
         raise StudyError(
             f"The study's list of images must be in its artifacts. Received: {path} "
             f"({error.strerror}). Type the command in the folder where `hpo run` was typed."
         ) from error
+    return found_again(manifest, opened.files.folder)
 
 
 def open_existing(paths: Paths) -> RDBStorage:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from data_pipeline.datasets import DATASETS
 from data_pipeline.inspect_image import Keep
+from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import Manifest, create_manifest
 from hpo.search.image_size import suitable_image_size
 from hpo.search.weights import unavailable
@@ -20,6 +20,9 @@ from studies.grid import combinations
 from studies.settings import StudySettings
 from studies.space import PRETRAINED_FROM_PX, DataFacts, Space, default_space, fit
 from studies.suggest import first_trials
+
+NAMED = 3
+"""Files or classes that a warning names."""
 
 Say = Callable[[str], None]
 
@@ -66,7 +69,7 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         classes=len(manifest.classes),
         image_size_px=size_px,
         train_images=sum(item.split == "train" for item in manifest.items),
-        mirror_safe=manifest.kind == "folder" or DATASETS[manifest.source].mirror_safe,
+        mirror_safe=manifest.open().mirror_safe,
     )
     space, left_out = _space(settings, facts, say)
     if settings.sampler.name == "exhaustive":
@@ -76,7 +79,13 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         labels = ", ".join(map(repr, baselines.left_out))
         say(f"Left out of the baselines, since their backbones are: {labels}.")
     return Plan(
-        settings=settings.model_copy(update={"image_size_px": size_px, "data": manifest.source}),
+        settings=settings.model_copy(
+            update={
+                "image_size_px": size_px,
+                "data": manifest.source,
+                "images": manifest.images,
+            }
+        ),
         manifest=manifest,
         facts=facts,
         space=space,
@@ -107,14 +116,23 @@ def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
         seed=settings.seed,
         validation=settings.validation_fraction,
         test=settings.test_fraction,
-        class_pattern=settings.class_pattern,
+        labelling=labelling(settings),
+        resize=settings.resize,
         keep=keep,
     )
     audit.require_sound()
     for finding in audit.findings:
         if finding.severity == "warning":
-            say(f"{finding.message} ({finding.count})")
+            some = ", ".join(finding.paths[:NAMED])
+            more = " …" if len(finding.paths) > NAMED else ""
+            say(f"{finding.message} ({finding.count}: {some}{more})")
     return manifest
+
+
+def labelling(settings: StudySettings) -> Labelling:
+    """Returns what settings say about the classes of the images."""
+    names = (field.name for field in fields(Labelling))
+    return Labelling(**{name: getattr(settings, name) for name in names})
 
 
 def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
+import unicodedata
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,11 +16,13 @@ import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RDBStorage
 
-from data_pipeline.datasets import DATASETS
-from data_pipeline.unchanged import write_stamps
+from data_pipeline.manifest import Manifest
+from data_pipeline.parts import SPLITS
+from data_pipeline.sources.opening import may_have_moved, open_source, place_of
+from data_pipeline.unchanged import moved, write_stamps
 from hpo.paths import Paths
 from hpo.search.files import Files, new_key
-from hpo.search.open_study import OpenStudy, names, open_study
+from hpo.search.open_study import OpenStudy, names, open_study, read_manifest
 from hpo.search.plan import Plan
 from studies.errors import StudyError
 from studies.leases import CREATION, Leases
@@ -27,13 +32,27 @@ from studies.settings import StudySettings, differences
 from studies.space import DataFacts
 from studies.storage import open_storage
 
+FILES = (".csv", ".tsv", ".zip", ".npz")
+"""Endings of data that are one file, which its study is named without."""
 PACKAGES = ("hpo", "keras", "optuna", "tensorflow", "numpy", "pillow")
 
 
+GENERAL_NAMES = frozenset({"labels", "train", "metadata", "images", "data", "annotations"})
+"""What tables and archives are called that are known by their folder instead."""
+SHOWN_CLASSES = 12
+
+
 def study_name(data: str) -> str:
-    """Returns the name of the study of a data set, where the user gives none."""
-    slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).resolve().name if "/" in data else data)
-    return slug.strip("-.") or "study"
+    """Returns the name of the study of a data set, where the user gives none.
+
+    It is that of the folder or file, with the letters of every script.
+    """
+    path = Path(place_of(data))
+    name = path.name if path.suffix.lower() not in FILES else path.stem
+    if path.suffix.lower() in FILES and name.lower() in GENERAL_NAMES:
+        name = path.parent.name
+    slug = re.sub(r"[^\w.+-]+", "-", unicodedata.normalize("NFC", name))
+    return re.sub(r"^\W+", "", slug)[:100].rstrip("-.") or "study"
 
 
 def prepare(
@@ -71,17 +90,28 @@ def prepare(
         record = _create(Files(study, storage, paths, new_key()), plan)
     opened = open_study(paths, study, storage, record)
     write_stamps(plan.manifest, opened.files.stamps)
-    return opened
+    return replace(opened, fresh=True)
 
 
 def describe(opened: OpenStudy) -> str:
-    """Returns what a study is about, in a line."""
+    """Returns what a study is about: a line on the data, and one on the classes it trains on."""
     facts = DataFacts.model_validate(opened.record.facts)
     return (
         f"Study {opened.study.study_name}: {opened.record.settings['data']}, "
         f"{facts.classes} classes, {facts.train_images:,} training images of "
-        f"{facts.image_size_px} px"
+        f"{facts.image_size_px} px\n{describe_classes(read_manifest(opened))}"
     )
+
+
+def describe_classes(manifest: Manifest) -> str:
+    """Returns the classes and the parts of the split with their numbers of images, in a line."""
+    counts = manifest.counts()
+    images = {name: sum(row.values()) for name, row in counts.items()}
+    shown = [f"{name} {n:,}" for name, n in list(images.items())[:SHOWN_CLASSES]]
+    if more := len(images) - len(shown):
+        shown.append(f"and {more} more of {min(images.values()):,} to {max(images.values()):,}")
+    parts = (f"{split} {sum(row[split] for row in counts.values()):,}" for split in SPLITS)
+    return f"Classes: {', '.join(shown)} | {', '.join(parts)}"
 
 
 def require_name(name: str) -> None:
@@ -107,17 +137,17 @@ def _existing(
     if STUDY_KEY not in study.user_attrs:
         _refuse_foreign(study)
         return None
-    record = read_study(study)
-    _refuse_differences(name, record, asked)
-    return open_study(paths, study, storage, record)
+    opened = open_study(paths, study, storage, read_study(study))
+    asked = dict(asked)
+    # The same place in other words, such as `~/photos`, and the place that it was moved to.
+    data = asked.pop("data", opened.record.settings["data"])
+    images = asked.pop("images", None)
+    _refuse_differences(name, opened.record, asked)
+    return _placed(opened, data, images)
 
 
 def _refuse_differences(name: str, record: StudyRecord, asked: Mapping[str, Any]) -> None:
-    created = StudySettings.model_validate(record.settings)
-    asked = dict(asked)
-    if "data" in asked and _source(asked["data"]) == _source(created.data):
-        del asked["data"]  # the same folder in other words
-    if found := differences(created, asked):
+    if found := differences(StudySettings.model_validate(record.settings), asked):
         raise StudyError(
             f"The study {name!r} exists and was created otherwise. "
             f"Received: {' '.join(found)} Drop the option to continue it, or begin another with "
@@ -125,8 +155,34 @@ def _refuse_differences(name: str, record: StudyRecord, asked: Mapping[str, Any]
         )
 
 
-def _source(data: str) -> str:
-    return data if data in DATASETS else str(Path(data).resolve())
+def _placed(opened: OpenStudy, data: str, images: str | None) -> OpenStudy:
+    """Returns a study with the place of its images as it is now, which is stored if it is new.
+
+    Raises:
+        StudyError: The study is one of other images.
+        DataError: The images at the new place are others.
+    """
+    settings, name = opened.record.settings, opened.study.study_name
+    created = settings["data"], settings.get("images")
+    asked = place_of(data), place_of(images) if images else created[1]
+    if asked == created:
+        manifest = read_manifest(opened)  # found again where the whole project was moved
+    elif not may_have_moved(created[0], data):
+        raise StudyError(
+            f"The study {name!r} exists and is one of other images. "
+            f"Received: --data {data}; it was created with {created[0]}. To go on with it: "
+            f"hpo run --study {shlex.quote(name)}. To begin another: hpo run --data "
+            f"{shlex.quote(data)} --study NAME."
+        )
+    else:
+        manifest = moved(read_manifest(opened), open_source(data, images))
+    if (manifest.source, manifest.images) == created:
+        return opened
+    opened.files.write_manifest(manifest.model_dump_json())  # workers read it there
+    changes = {"data": manifest.source, "images": manifest.images}
+    record = opened.record.model_copy(update={"settings": settings | changes})
+    record.save(opened.study)
+    return replace(opened, record=record)
 
 
 def _refuse_foreign(study: optuna.Study) -> None:

@@ -115,7 +115,8 @@ def run_study(
     board = new_board(opened.study.study_name, settings.metric, total)
     board.resume(trials)
     manifest = read_manifest(opened)
-    require_unchanged(manifest, opened.files.stamps)
+    if not opened.fresh:
+        require_unchanged(manifest, opened.files.stamps)
     view = (TableView if is_live(console) else LineView)(board, console)
     recorder = Recorder(opened.study, opened.files, leases, settings.metric)
     deadline_s = began_s + settings.timeout_s if settings.timeout_s else None

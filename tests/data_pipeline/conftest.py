@@ -33,6 +33,18 @@ def picture() -> Picture:
 
 
 @pytest.fixture
+def photo() -> Picture:
+    """Makes an image of soft colours, as photos have them, the same for the same key."""
+
+    def make(key: str = "", side_px: int = 96) -> Image.Image:
+        seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])
+        colours = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+        return Image.fromarray(colours).resize((side_px, side_px), Image.Resampling.BICUBIC)
+
+    return make
+
+
+@pytest.fixture
 def folder(tmp_path: Path, picture: Picture) -> Folder:
     """Makes a folder of images: path to what is seen on it, None for something of its own."""
 

@@ -117,6 +117,5 @@ def odd_files(draw: st.DrawFn) -> OddFile:
     content = drawn(form, mode, max(frames, 2) if form == "MPO" else frames, orientation)
     if draw(st.booleans()):
         return OddFile(name, draw(damages(content)), None)
-    unreadable = mode == "F"  # whose range is unknown
     turned = orientation in (5, 6, 7, 8)
-    return OddFile(name, content, None if unreadable else SIZE[::-1] if turned else SIZE)
+    return OddFile(name, content, SIZE[::-1] if turned else SIZE)

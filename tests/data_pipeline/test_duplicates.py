@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from data_pipeline.duplicates import deduplicate
-from data_pipeline.sources import Example
+from data_pipeline.example import Example
+from data_pipeline.thumbnails import thumbnail
+from tests.data_pipeline.conftest import Picture
 
 
 def test_copies_of_one_class_stay() -> None:
@@ -34,3 +36,26 @@ def test_leaks_are_dropped_from_the_training_side() -> None:
     assert unique.leaks == ((train, test[0]), (validation, test[0]), (other[0], other[1]))
     assert unique.copies == (tuple(test),)
     assert unique.kept == (*test, other[1])
+
+
+def test_equal_pixels_are_equal_images() -> None:
+    """Files that differ in their metadata only have the same decoded pixels."""
+    examples = [
+        Example("a", "1", "cat", pixels="p"),
+        Example("b", "2", "cat", pixels="p"),
+        Example("c", "3", "dog", pixels="q"),
+        Example("d", "4", "cat", pixels="q"),
+    ]
+    unique = deduplicate(examples)
+    assert unique.copies == ((examples[0], examples[1]),)
+    assert unique.conflicts == ((examples[2], examples[3]),)
+
+
+def test_nearly_equal_images_stay_and_are_named(photo: Picture) -> None:
+    """Of equal ones among them one is named."""
+    small = [thumbnail(photo("a")), thumbnail(photo("a").resize((50, 50)))]
+    first, again = (Example(path, "1", "cat", pixels="p", thumbnail=small[0]) for path in "ab")
+    other = Example("c", "2", "dog", pixels="q", thumbnail=small[1])
+    unique = deduplicate([first, again, other])
+    assert unique.kept == (first, again, other)
+    assert unique.similar == ((first, other),)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import ExifTags, Image
 
+from data_pipeline.files import DiskFiles
 from data_pipeline.inspect_image import FileFacts, inspect_file, inspect_files
 from tests.data_pipeline.conftest import Picture
 
@@ -16,7 +17,10 @@ def test_a_plain_image(tmp_path: Path, picture: Picture) -> None:
     """An RGB file has its hash and format, and nothing odd."""
     picture("a").save(tmp_path / "a.png")
     sha256 = hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
-    assert inspect_file(tmp_path, "a.png") == FileFacts("a.png", sha256, None, "PNG", "RGB")
+    facts = inspect_file(DiskFiles(tmp_path), "a.png")
+    assert (facts.sha256, facts.problem, facts.format, facts.mode) == (sha256, None, "PNG", "RGB")
+    odd = (facts.transparent, facts.animated, facts.rotated, facts.reduced, facts.hidden)
+    assert (odd, facts.extent, facts.contrasts) == ((False,) * 5, None, ())
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".gif", ".bmp", ".tif", ".jp2", ".ppm"])
@@ -29,9 +33,9 @@ def test_truncated_files_are_found(
     picture("a", 64, 64).save(whole)
     content = whole.read_bytes()
     (tmp_path / f"cut{suffix}").write_bytes(content[: int(share * len(content))])
-    assert inspect_file(tmp_path, whole.name).problem is None
-    assert inspect_file(tmp_path, f"cut{suffix}").problem in ("damaged", "unreadable")
-    assert inspect_file(tmp_path, f"cut{suffix}").sha256 == ""
+    assert inspect_file(DiskFiles(tmp_path), whole.name).problem is None
+    assert inspect_file(DiskFiles(tmp_path), f"cut{suffix}").problem in ("damaged", "unreadable")
+    assert inspect_file(DiskFiles(tmp_path), f"cut{suffix}").sha256 == ""
 
 
 @pytest.mark.parametrize(
@@ -40,19 +44,19 @@ def test_truncated_files_are_found(
 def test_unusable_content(tmp_path: Path, content: bytes, problem: str) -> None:
     """Empty files and pages saved as images are told apart."""
     (tmp_path / "a.jpg").write_bytes(content)
-    assert inspect_file(tmp_path, "a.jpg") == FileFacts("a.jpg", problem=problem)
+    assert inspect_file(DiskFiles(tmp_path), "a.jpg") == FileFacts("a.jpg", problem=problem)
 
 
 def test_missing_file(tmp_path: Path) -> None:
     """A file that vanished while others were read counts as unreadable."""
-    assert inspect_file(tmp_path, "gone.jpg").problem == "unreadable"
+    assert inspect_file(DiskFiles(tmp_path), "gone.jpg").problem == "unreadable"
 
 
 def test_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Decompression bombs have a problem of their own."""
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 400)
-    assert inspect_file(tmp_path, "a.png").problem == "too_large"
+    assert inspect_file(DiskFiles(tmp_path), "a.png").problem == "too_large"
 
 
 @pytest.mark.parametrize("orientation", range(10))
@@ -61,21 +65,21 @@ def test_rotated(tmp_path: Path, picture: Picture, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     picture("a").save(tmp_path / "a.jpg", exif=exif)
-    assert inspect_file(tmp_path, "a.jpg").rotated == (2 <= orientation <= 8)
+    assert inspect_file(DiskFiles(tmp_path), "a.jpg").rotated == (2 <= orientation <= 8)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".tif", ".webp", ".png"])
 def test_animated(tmp_path: Path, picture: Picture, suffix: str) -> None:
     """Further frames and pages are noticed, in all formats that have them."""
     picture("a").save(tmp_path / f"a{suffix}", save_all=True, append_images=[picture("b")])
-    assert inspect_file(tmp_path, f"a{suffix}").animated
+    assert inspect_file(DiskFiles(tmp_path), f"a{suffix}").animated
 
 
 def test_previews_behind_a_photo_are_no_animation(tmp_path: Path, picture: Picture) -> None:
     """A phone's JPEG with a second picture in it (MPO) is a still photo."""
     path = tmp_path / "a.jpg"
     picture("a").save(path, format="MPO", save_all=True, append_images=[picture("b")])
-    facts = inspect_file(tmp_path, "a.jpg")
+    facts = inspect_file(DiskFiles(tmp_path), "a.jpg")
     assert (facts.format, facts.animated, facts.problem) == ("MPO", False, None)
 
 
@@ -93,7 +97,7 @@ def test_previews_behind_a_photo_are_no_animation(tmp_path: Path, picture: Pictu
 def test_modes(tmp_path: Path, mode: str, suffix: str, transparent: bool) -> None:
     """The stored mode and the transparency are reported."""
     Image.new(mode, (8, 8)).save(tmp_path / f"a{suffix}")
-    facts = inspect_file(tmp_path, f"a{suffix}")
+    facts = inspect_file(DiskFiles(tmp_path), f"a{suffix}")
     assert (facts.mode, facts.transparent, facts.problem) == (mode, transparent, None)
 
 
@@ -103,7 +107,9 @@ def test_many_files_keep_their_order(tmp_path: Path, picture: Picture) -> None:
     for name in names:
         picture(name).save(tmp_path / name)
     told: list[tuple[int, int]] = []
-    facts = inspect_files(tmp_path, names, lambda done, total: told.append((done, total)))
+    facts = inspect_files(
+        DiskFiles(tmp_path), names, lambda done, total: told.append((done, total))
+    )
     assert [row.path for row in facts] == names
     assert told == [(done, 20) for done in range(1, 21)]
-    assert facts == tuple(inspect_file(tmp_path, name) for name in names)
+    assert facts == tuple(inspect_file(DiskFiles(tmp_path), name) for name in names)

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_pipeline import sources
 from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
+from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import Item, Manifest, create_manifest
 from data_pipeline.parts import SPLITS
+from data_pipeline.sources import arrays
 from tests.data_pipeline.conftest import Folder
 
 
@@ -87,9 +88,11 @@ def test_a_flat_folder_with_a_pattern(folder: Folder) -> None:
     root = folder({f"a-{name}-{i}x.png": None for name in ("cat", "dog") for i in range(3)})
     with pytest.raises(DataError, match="--class-pattern"):
         create_manifest(str(root), seed=0)
-    manifest, audit = create_manifest(str(root), seed=0, class_pattern="a-(?P<class>[a-z]+)")
+    manifest, audit = create_manifest(
+        str(root), seed=0, labelling=Labelling(class_pattern="a-(?P<class>[a-z]+)")
+    )
     assert manifest.classes == ("cat", "dog")
-    assert audit.findings == ()
+    assert [finding.code for finding in audit.findings] == ["small_validation"]
 
 
 def test_digits() -> None:
@@ -110,15 +113,12 @@ def test_a_predefined_test_part_is_the_test(monkeypatch: pytest.MonkeyPatch) -> 
     images[3] = images[50]
     labels, test_mask = np.arange(60) % 2, np.arange(60) >= 40
     labels[3] = labels[50]
-    monkeypatch.setattr(
-        sources, "load_arrays", lambda name: (images, labels, ("a", "b"), test_mask)
-    )
+    monkeypatch.setattr(arrays, "load_arrays", lambda name: (images, labels, ("a", "b"), test_mask))
     manifest, audit = create_manifest("cifar10", seed=0)
     tested = {int(item.path) for item in manifest.items if item.split == "test"}
     assert tested == set(range(40, 60))
-    assert [(f.code, f.paths) for f in audit.findings] == [
-        ("leak", ("3", "50")),
-    ]
+    (leak, _) = audit.findings
+    assert (leak.code, leak.paths) == ("leak", ("3", "50"))
     assert len(manifest.items) == 59
     assert sum(item.split == "validation" for item in manifest.items) == 6
 
@@ -150,11 +150,12 @@ def test_no_such_data(data: str, reason: str) -> None:
         create_manifest(data, seed=0)
 
 
-def test_a_file_instead_of_a_folder(tmp_path: Path) -> None:
-    """An archive must be unpacked first."""
-    (tmp_path / "images.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match=r"which is a file\. Unpack it"):
-        create_manifest(str(tmp_path / "images.zip"), seed=0)
+@pytest.mark.parametrize("name", ["images.7z", "images.tar.gz", "labels.xlsx"])
+def test_a_file_of_another_kind(tmp_path: Path, name: str) -> None:
+    """Other archives must be unpacked first, and other tables saved as CSV."""
+    (tmp_path / name).write_bytes(b"7z")
+    with pytest.raises(DataError, match=r"file of another kind\. Unpack it.*save it as CSV"):
+        create_manifest(str(tmp_path / name), seed=0)
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 def test_a_folder_without_images(tmp_path: Path) -> None:
     """What lies there instead is said by kind."""
     (tmp_path / "labels.csv").write_text("a,b")
-    with pytest.raises(DataError, match=r"1 other files.*not_an_image"):
+    with pytest.raises(DataError, match=r"1 other files.*not an image \(1\)"):
         create_manifest(str(tmp_path), seed=0)
 
 

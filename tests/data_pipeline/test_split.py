@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_pipeline.errors import DataError
+from data_pipeline.example import Example
 from data_pipeline.parts import Split
-from data_pipeline.sources import Example
 from data_pipeline.split import assign_splits, split_fractions
 
 FRACTIONS = split_fractions([], 0.15, 0.15)
@@ -100,6 +100,44 @@ def test_another_class_does_not_change_the_first() -> None:
     dogs = [Example(f"dog{i}", f"dog{i}", "dog") for i in range(9)]
     alone, together = (assign_splits(rows, FRACTIONS, 3) for rows in (cats, cats + dogs))
     assert alone.items() <= together.items()
+
+
+@st.composite
+def grouped(draw: st.DrawFn) -> tuple[list[Example], list[list[Example]]]:
+    """Images of up to three classes in groups, some across classes, and some pairs alike."""
+    labels = st.sampled_from("abc")
+    groups = st.none() | st.integers(0, 9).map(str)
+    cells = draw(st.lists(st.tuples(labels, groups), min_size=1, max_size=60))
+    rows = [Example(f"{i}", f"{i}", label, group=group) for i, (label, group) in enumerate(cells)]
+    pairs = draw(st.lists(st.lists(st.sampled_from(rows), min_size=2, max_size=3), max_size=5))
+    return rows, pairs
+
+
+@given(grouped(), seeds)
+def test_what_belongs_together_is_never_parted(
+    data: tuple[list[Example], list[list[Example]]], seed: int
+) -> None:
+    """Groups and images that are nearly equal stay on one side, also across classes."""
+    rows, similar = data
+    splits = assign_splits(rows, FRACTIONS, seed, similar)
+    assert splits.keys() == {row.path for row in rows}
+    sides = defaultdict(set)
+    for row in rows:
+        if row.group is not None:
+            sides[row.group].add(splits[row.path])
+    assert all(len(found) == 1 for found in sides.values())
+    assert all(len({splits[row.path] for row in pair}) == 1 for pair in similar)
+
+
+def test_groups_are_dealt_out_in_the_wanted_shares() -> None:
+    """As nearly as their sizes allow."""
+    rows = [
+        Example(f"{g}/{i}", f"{g}/{i}", "ab"[g % 2], group=str(g))
+        for g in range(40)
+        for i in range(5)
+    ]
+    counts = Counter(assign_splits(rows, FRACTIONS, 0).values())
+    assert counts == {"train": 140, "validation": 30, "test": 30}
 
 
 def test_the_seed_decides() -> None:

@@ -17,6 +17,8 @@ from data_pipeline.datasets import load_arrays
 from data_pipeline.errors import DataError
 from data_pipeline.images import read_image
 from data_pipeline.manifest import Item, Manifest, create_manifest
+from data_pipeline.reading import Reading, Resize
+from data_pipeline.sources import image_files
 from data_pipeline.store import KIND, Decoded, open_store, resize
 from tests.data_pipeline.conftest import Folder, Picture
 
@@ -73,7 +75,7 @@ def test_second_use_decodes_nothing(
         item.model_copy(update={"split": moved[item.split], "label": 1 - item.label})
         for item in manifest.items
     ]
-    monkeypatch.setattr(store_module, "read_image", pytest.fail)
+    monkeypatch.setattr(image_files, "read_content", pytest.fail)
     second = open_store(manifest.model_copy(update={"items": tuple(items)}), 6, cache)
     assert stores(cache) == 1
     train, validation = first.splits["train"], second.splits["validation"]
@@ -93,8 +95,9 @@ def test_what_the_audit_decoded_is_not_decoded_again(
     monkeypatch.setattr(store_module, "IN_MEMORY_BYTES", 15 * 6 * 6 * 3)
     manifest = create_manifest(str(cats_and_dogs), seed=0, keep=decoded.add)[0]
     expected = open_store(manifest, 6, Cache(tmp_path / "one")).splits["train"]
+    read_content = image_files.read_content
     monkeypatch.setattr(
-        store_module, "read_image", lambda path: (reads.append(path), read_image(path))[1]
+        image_files, "read_content", lambda *args: (reads.append(args), read_content(*args))[1]
     )
     found = open_store(manifest, 6, Cache(tmp_path / "two"), decoded=decoded).splits["train"]
     np.testing.assert_array_equal(found.images_bhwc, expected.images_bhwc)
@@ -239,19 +242,50 @@ def test_progress_counts_every_image(manifest: Manifest, cache: Cache) -> None:
 
 @pytest.mark.parametrize(
     ("width_px", "height_px", "image_size_px"),
-    [(64, 48, 20), (37, 90, 24), (17, 17, 40), (24, 24, 24)],
+    [(64, 48, 20), (37, 90, 24), (90, 37, 24), (17, 17, 40), (24, 24, 24), (300, 3, 16)],
 )
-def test_resizing_is_that_of_keras(width_px: int, height_px: int, image_size_px: int) -> None:
-    """Shrunk, stretched or enlarged, pixels are within a grey level or so of Keras's own."""
+@pytest.mark.parametrize(
+    ("how", "options"),
+    [
+        ("stretch", {}),
+        ("pad", {"pad_to_aspect_ratio": True}),
+        ("crop", {"crop_to_aspect_ratio": True}),
+    ],
+)
+def test_resizing_is_that_of_keras(
+    width_px: int, height_px: int, image_size_px: int, how: Resize, options: dict[str, bool]
+) -> None:
+    """Shrunk or enlarged, stretched, padded or cropped, pixels are within a level of Keras's."""
     import keras
 
     rng = np.random.default_rng(0)
     pixels_hwc = rng.integers(0, 256, (height_px, width_px, 3), dtype=np.uint8)
-    keras_layer = keras.layers.Resizing(image_size_px, image_size_px, antialias=True)
+    keras_layer = keras.layers.Resizing(image_size_px, image_size_px, antialias=True, **options)
     expected = np.asarray(keras_layer(pixels_hwc[None].astype(np.float32)))[0]
-    found = resize(Image.fromarray(pixels_hwc), image_size_px)
+    found = resize(Image.fromarray(pixels_hwc), image_size_px, how)
     assert found.shape == (image_size_px, image_size_px, 3)
     assert np.abs(found - expected).max() <= 1.25
+
+
+def test_another_rule_for_pixels_is_another_store(manifest: Manifest, cache: Cache) -> None:
+    """Images that are cropped are not those that are stretched."""
+    cropped = manifest.model_copy(update={"reading": Reading(resize="crop")})
+    stores_of = [open_store(each, 6, cache).splits["train"] for each in (manifest, cropped)]
+    assert stores(cache) == 2
+    assert (stores_of[0].images_bhwc != stores_of[1].images_bhwc).any()
+
+
+def test_kept_images_are_cropped_as_the_set_is(cats_and_dogs: Path, tmp_path: Path) -> None:
+    """What the audit decoded is used where it became a square in the same way."""
+    decoded = Decoded(6, resize="pad")
+    manifest, _ = create_manifest(str(cats_and_dogs), seed=0, keep=decoded.add, resize="pad")
+    expected = open_store(manifest, 6, Cache(tmp_path / "one")).splits["train"]
+    found = open_store(manifest, 6, Cache(tmp_path / "two"), decoded=decoded).splits["train"]
+    np.testing.assert_array_equal(found.images_bhwc, expected.images_bhwc)
+    other = create_manifest(str(cats_and_dogs), seed=0)[0]
+    stretched = open_store(other, 6, Cache(tmp_path / "three")).splits["train"]
+    found = open_store(other, 6, Cache(tmp_path / "four"), decoded=decoded).splits["train"]
+    np.testing.assert_array_equal(found.images_bhwc, stretched.images_bhwc)
 
 
 def test_more_than_the_cache_holds(manifest: Manifest, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from models.catalogue import BUILT_IN
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.export import class_names, load_model, whole_model
+from models.export import class_names, load_model, reading_text, whole_model
 from models.network import Network, build_network, copy_weights
 from tests.models.random_weights import randomise
 
@@ -131,6 +131,22 @@ class TestWholeModel:
         got = np.asarray(export(config, network)(images(8)))
         assert got.shape == (3, 1)
         np.testing.assert_allclose(got, 1 / (1 + np.exp(-logits(network, images(8)))), rtol=1e-5)
+
+    @pytest.mark.parametrize("resize", ["stretch", "pad", "crop"])
+    def test_how_files_are_read_travels_with_it(self, tmp_path: Path, resize: str) -> None:
+        """The text comes back, and images become squares as they did in training."""
+        text = json.dumps({"integers": [0, 4095], "resize": resize})
+        model = whole_model(small(), class_names=NAMES, reading=text, resize=resize)
+        model.save(tmp_path / "m.keras")
+        loaded = load_model(tmp_path / "m.keras")
+        assert reading_text(loaded) == text
+        assert class_names(loaded) == NAMES
+        assert reading_text(whole_model(small(), class_names=NAMES)) == ""
+        wide = np.zeros((1, 8, 24, 3), np.float32)
+        wide[:, :, 8:16] = images(8)[:1, :8, :8]
+        square = {"pad": np.pad(wide, ((0, 0), (8, 8), (0, 0), (0, 0))), "crop": wide[:, :, 8:16]}
+        expected = loaded(square.get(resize, wide))
+        np.testing.assert_allclose(loaded(wide), expected, rtol=1e-4)
 
     def test_names_must_fit_the_classes(self) -> None:
         """One name for each class."""

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import spearmanr
 
+from data_pipeline.outputs import made_here
 from hpo.analysis import pictures
 from hpo.analysis.questions import rank_correlation
 from hpo.cli import main
@@ -95,6 +96,8 @@ def test_pictures_are_pages_that_need_no_network(folder: Path) -> None:
         assert 'src="plotly.min.js"' in page
         assert "https://cdn" not in page
     assert (folder / "drawn" / "plotly.min.js").stat().st_size > 1_000_000
+    # So that they never count as images of a data set around them.
+    assert {f"{name}.html" for name in pictures.PICTURES} <= made_here(folder / "drawn")
 
 
 @pytest.mark.skipif(find_spec("kaleido") is None, reason="pip install '.[png]'")

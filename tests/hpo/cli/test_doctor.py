@@ -18,11 +18,12 @@ from hpo.cli import main
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Two class folders with ten different images each."""
+    random = np.random.default_rng(0)
     for label, name in enumerate(("cats", "dogs")):
         (tmp_path / name).mkdir()
         for i in range(10):
-            pixels = np.full((4, 4, 3), 20 * label + i, np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+            pixels = random.integers(0, 200, (4, 4, 3)) + 20 * label
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     return tmp_path
 
 
@@ -44,7 +45,7 @@ def test_errors_give_exit_code_1(root: Path) -> None:
     result = CliRunner().invoke(main, ["doctor", str(root)])
     assert result.exit_code == 1
     assert "error too_small (1): The class has too few different images" in result.stdout
-    assert "    owls (1 different images)" in result.stdout
+    assert "    owls (1 different images or groups)" in result.stdout
     assert result.stdout.splitlines()[-1].startswith("Training on this data set would be wrong")
 
 
@@ -85,8 +86,10 @@ def test_json(root: Path) -> None:
     assert found["layout"] == "class_folders"
     assert found["counts"]["cats"]["train"] == 7
     assert [(row["code"], row["paths"]) for row in found["findings"]] == [
-        ("empty", ["cats/empty.png"])
+        ("small_validation", ["2 images, of which one is 50.0 points of accuracy"]),
+        ("empty", ["cats/empty.png"]),
     ]
+    assert found["reading"]["ground"] == [255, 255, 255]
 
 
 def test_class_pattern(tmp_path: Path) -> None:
@@ -118,3 +121,18 @@ def test_tensorflow_is_not_imported(root: Path) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_what_cannot_be_seen_can_be_said(root: Path) -> None:
+    """The options of `hpo run` that say how images are labelled and split work here, too."""
+    lines = [f"{name}/{i}.png,{i % 2},p{i}" for name in ("cats", "dogs") for i in range(10)]
+    table = root.parent / "labels.tsv"
+    table.write_text("\n".join(["where,what,who", *lines]).replace(",", "\t"))
+    words = ["--images", str(root), "--label-column", "what", "--group-column", "who", "--json"]
+    result = CliRunner().invoke(main, ["doctor", str(table), *words])
+    assert result.exit_code == 0, result.output
+    counts = json.loads(result.stdout)["counts"]
+    assert {name: sum(row.values()) for name, row in counts.items()} == {"0": 10, "1": 10}
+    wrong = CliRunner().invoke(main, ["doctor", str(table), *words[:2], "--label-column", "wat"])
+    assert wrong.exit_code == 1
+    assert "Received: 'wat'. Did you mean 'what'?" in wrong.stderr

@@ -93,6 +93,76 @@ def test_files_that_are_no_images_are_listed_after_the_good_ones(
     assert lines[2] == "2 of 3 files could not be read."
 
 
+def test_formats_that_are_not_read_are_counted(exported: Path, photos: Path) -> None:
+    """Camera raw beside the images is no failure, and is not passed over in silence."""
+    for name in ("a.nef", "b.nef", "c.jxl"):
+        (photos / name).write_bytes(b"raw")
+    result = _predict(exported, photos)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "Left out, as these formats are not read: .nef (2), .jxl (1). Convert them to PNG or JPEG."
+    ]
+
+
+def test_files_are_read_as_the_training_images_were(photos: Path, tmp_path: Path) -> None:
+    """The range of wide pixels and the ground of transparent ones come with the model."""
+    import keras
+    import numpy as np
+
+    from data_pipeline.reading import Reading
+    from models.config import ModelConfig
+    from models.export import whole_model
+
+    reading = Reading(integers=(0, 4095), ground=(0, 0, 0))
+    config = ModelConfig(backbone="cnn", image_size_px=8, classes=2)
+    model = whole_model(config, class_names=["dark", "bright"], reading=reading.text())
+    model.save(tmp_path / "m.keras")
+    grey = np.linspace(0, 4095, 64).reshape(8, 8).astype(np.uint16)
+    Image.fromarray(grey).save(tmp_path / "wide.png")
+    Image.fromarray((grey.astype(int) * 255 // 4095).astype(np.uint8)).save(tmp_path / "narrow.png")
+    drawing = Image.new("LA", (8, 8), (255, 0))
+    drawing.paste((255, 255), (2, 2, 5, 5))
+    drawing.save(tmp_path / "clear.png")
+    drawing.convert("RGBA").getchannel("A").save(tmp_path / "black.png")
+    files = [tmp_path / f"{name}.png" for name in ("wide", "narrow", "clear", "black")]
+    found = json.loads(_predict(tmp_path / "m.keras", *files, "--format", "json").output)
+    shares = [{row["class"]: row["probability"] for row in each["classes"]} for each in found]
+    assert shares[0] == shares[1]
+    assert shares[2] == shares[3]
+    assert shares[0] != shares[2]
+    keras.backend.clear_session()
+
+
+def test_a_submission(exported: Path, photos: Path, tmp_path: Path) -> None:
+    """A competition's sample is filled in, by class or by probability, in its own order."""
+    table = tmp_path / "sample_submission.csv"
+    table.write_text("id,colour\nred,x\nblue,x\n")
+    result = _predict(exported, photos, "--submission", table)
+    assert result.exit_code == 0, result.output
+    assert result.output == "id,colour\nred,red\nblue,blue\n"
+    table.write_text("id,red,green,blue\ngreen.png,0,0,0\n")
+    (row,) = csv.DictReader(io.StringIO(_predict(exported, photos, "--submission", table).output))
+    assert float(row["green"]) > max(float(row["red"]), float(row["blue"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,colour\nnone,x\nblue,x", "Received: 'none', and 0 others"),
+        ("id,red,pink\nblue,0,0", "Received: red, pink; the model has"),
+        ("id", "1 columns"),
+    ],
+)
+def test_a_submission_that_does_not_fit(
+    exported: Path, photos: Path, tmp_path: Path, text: str, message: str
+) -> None:
+    """What does not fit is named."""
+    (tmp_path / "sample.csv").write_text(text)
+    result = _predict(exported, photos, "--submission", tmp_path / "sample.csv")
+    assert result.exit_code == 1
+    assert message in result.output
+
+
 def test_a_path_that_is_not_there_is_said_at_once(exported: Path, tmp_path: Path) -> None:
     """Nothing is classified where a path is misspelt."""
     result = _predict(exported, tmp_path / "none.jpg")

@@ -220,9 +220,9 @@ def bad(tmp_path: Path) -> Path:
     [
         (
             "--data nosuch",
-            "--data must be a folder of images or a built-in name. Received: 'nosuch', which is "
-            "no folder that can be opened (No such file or directory). Built-in names: digits, "
-            "cifar10, cifar100, mnist, fashion_mnist.",
+            "--data must be a folder of images, a table of labels, a .zip, an .npz or a built-in "
+            "name. Received: 'nosuch', which cannot be opened (No such file or directory). "
+            "Built-in names: digits, cifar10, cifar100, mnist, fashion_mnist.",
         ),
         (
             "--data empty",
@@ -238,8 +238,9 @@ def bad(tmp_path: Path) -> Path:
         (
             "--data two",
             "Training on this data set would be wrong. Received: The class has too few different "
-            "images for every part of the split. Add images or remove it. (2: a (1 different "
-            "images), b (1 different images)) See all findings with `hpo doctor`.",
+            "images for every part of the split. Add images, remove it, or leave out such classes: "
+            "--min-class-images N. (2: a (1 different images or groups), b (1 different images or "
+            "groups)) See all findings with `hpo doctor`.",
         ),
         (
             "--data few",
@@ -374,7 +375,8 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     assert result.output.endswith(
         "Error: A data set must stay as it was when its study was created. "
         f"Received: '{tmp_path}/data/a/4.png': its contents are others. Put it back as it was, or "
-        "start a new study on the data as it is now: add --study NAME.\n"
+        f"start a new study on the data as it is now: hpo run --data {tmp_path}/data "
+        "--study NAME.\n"
     )
     assert not list((tmp_path / "hpo_runs/work").glob("*/logs"))
     (tmp_path / "data/a/4.png").write_bytes(before)

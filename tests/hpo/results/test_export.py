@@ -116,8 +116,7 @@ def test_weights_of_an_earlier_version_are_refused(own_study: FinishedStudy) -> 
     """One sentence says what they are and what can be done."""
     study = opened(own_study)
     np.savez(file := own_study.folder / "old.npz", a00000=[1.0])
-    kept = study.artifacts.weights()[BEST]
-    shutil.copy(file, study.artifacts.path(kept.artifact_id))
+    shutil.copy(file, study.files.weights()[BEST])
     with pytest.raises(StudyError) as caught:
         export(study, study.study.trials[BEST], own_study.folder / "model.keras")
     assert str(caught.value) == (
@@ -136,6 +135,67 @@ def test_a_verifier_that_crashes_leaves_no_file(
         export(study, study.study.trials[BEST], own_study.folder / "model.keras")
     assert list(own_study.folder.glob("*.keras")) == []
     assert list(own_study.folder.glob(".*.keras")) == []
+
+
+@pytest.fixture
+def moved_study(own_study: FinishedStudy) -> FinishedStudy:
+    """The study's folder without its images, which are gone from where they were."""
+    study = opened(own_study)
+    path = study.files.manifest
+    gone = str(own_study.folder.parent / "gone" / "images")
+    manifest = read_manifest(study).model_copy(update={"source": gone})
+    path.write_text(manifest.model_dump_json())
+    return own_study
+
+
+def test_without_images_the_decoded_ones_are_checked(moved_study: FinishedStudy) -> None:
+    """They are in the cache still; what is left out is said."""
+    study = opened(moved_study)
+    found = export(study, study.study.trials[BEST], moved_study.folder / "model.keras")
+    assert found.report.figures["accuracy"] == pytest.approx(found.recorded, abs=1e-6)
+    assert (found.report.files, found.report.problem) == (0, None)
+    assert "gone/images" in found.report.left_out
+    result = moved_study.type("best", "--export", "again.keras")
+    assert result.exit_code == 0, result.output
+    assert "No file was read to compare it with its decoded image" in " ".join(
+        result.output.split()
+    )
+
+
+def test_without_images_and_cache_the_file_is_compared_with_the_model(
+    moved_study: FinishedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must say of noise what the model said; no figure is made up."""
+    monkeypatch.setenv("HPO_CACHE_DIR", str(tmp_path / "empty"))
+    study = opened(moved_study)
+    found = export(study, study.study.trials[BEST], moved_study.folder / "model.keras")
+    assert found.report.figures == {}
+    assert found.report.difference is not None
+    assert found.report.difference < 1e-5
+    assert "figures were not computed again" in found.report.left_out
+
+
+def test_a_file_that_says_something_else_is_refused() -> None:
+    """Without images too."""
+    manifest = Manifest(
+        source="/gone", kind="folder", layout="class_folders", classes=("a",), items=(), seed=0
+    )
+    with pytest.raises(ModelError, match=r"must say what it said before .* up to 0\.2"):
+        exporting.refuse_another(Report(difference=0.2), "accuracy", 0.9, manifest)
+
+
+def test_images_that_were_moved_with_the_study_are_found(
+    finished_study: FinishedStudy, tmp_path: Path
+) -> None:
+    """A project that was copied elsewhere needs nothing of the old place."""
+    project = tmp_path / "project"
+    shutil.copytree(finished_study.folder / "hpo_runs", project / "hpo_runs")
+    shutil.copytree(finished_study.images, project / "images")
+    study = opened(FinishedStudy(project, project / "images", finished_study.name))
+    path = study.files.manifest
+    gone = read_manifest(study).model_copy(update={"source": "/somewhere/old/images"})
+    path.write_text(gone.model_dump_json())
+    assert read_manifest(study).source == str(project / "images")
 
 
 def test_changed_images_are_found(
