@@ -24,7 +24,7 @@ def space_table(space: Space) -> list[Row]:
         {
             "name": row.name,
             "range": str(space[row.name]),
-            "when": row.when.text if row.when else "",
+            "when": row.condition,
             "help": row.help,
         }
         for row in PARAMETERS.values()

@@ -18,7 +18,7 @@ def combinations(space: Space) -> int:
     table = space.table
     rows = tuple(table.values())
     # Only the values of these matter for what comes later, so that the others are multiplied.
-    decisive = {row.when.parameter for row in rows if row.when}
+    decisive = {name for row in rows for when in row.when for name in when.parameters}
 
     @cache
     def count(index: int, decided: frozenset[tuple[str, Value]]) -> int:

@@ -24,16 +24,16 @@ _MANY_NAMES = 12
 
 @dataclass(frozen=True)
 class When:
-    """The condition under which a parameter means anything.
+    """A condition under which a parameter means anything.
 
     Attributes:
-        parameter: Name of an earlier row.
-        holds: Whether it is met, given that row's value.
+        parameters: Names of earlier rows.
+        holds: Whether it is met, given the values of those rows.
         text: The same in words, by which two conditions are compared.
     """
 
-    parameter: str
-    holds: Callable[[Any], bool] = field(compare=False)
+    parameters: tuple[str, ...]
+    holds: Callable[..., bool] = field(compare=False)
     text: str
 
 
@@ -50,7 +50,7 @@ class Parameter:
             data is filled in by `studies.space.default_space`.
         start: The hand-chosen value of the very first trial, where it is not the default of the
             target.
-        when: The condition under which it is sampled; otherwise the target keeps its default.
+        when: The conditions under which it is sampled; otherwise the target keeps its default.
         names: The names that a text may be.
         follows: Another row of the same target: what a study declares for that row holds for this
             one too unless it declares this one itself.
@@ -61,9 +61,14 @@ class Parameter:
     help: str
     default: Domain | None = None
     start: Value | None = None
-    when: When | None = None
+    when: tuple[When, ...] = ()
     names: Sequence[str] = ()
     follows: str | None = None
+
+    @property
+    def condition(self) -> str:
+        """Its conditions in words; empty without any."""
+        return " and ".join(when.text for when in self.when)
 
     @cached_property
     def _field(self) -> FieldInfo | None:

@@ -10,7 +10,7 @@ from data_pipeline.augmentations import AUGMENTATIONS
 from models.catalogue import BUILT_IN, Catalogue
 from models.optimizers import OPTIMIZERS
 from studies.domains import Choices, Fixed, FloatRange, IntRange, Value
-from studies.parameter import Parameter, When
+from studies.parameter import NONE, Parameter, When
 
 PRETRAINED_BACKBONES = (
     "mobilenet_1.0",
@@ -27,30 +27,52 @@ a quick network learns more in the same time, it is the other way round."""
 LEVELS = ("light", "shift", "none", "medium", "strong")
 """Levels of augmentation that are searched, best choice first."""
 
-PRETRAINED = When("pretrained", bool, "pretrained")
-NOT_PRETRAINED = When("pretrained", lambda pretrained: not pretrained, "not pretrained")
-FINE_TUNED = When("trainable_stages", lambda stages: stages > 0, "trainable_stages above 0")
+PRETRAINED = When(("pretrained",), bool, "pretrained")
+FROM_SCRATCH = When(("pretrained",), lambda pretrained: not pretrained, "not pretrained")
+LINEAR = When(("head_widths",), lambda widths: widths == NONE, "head_widths is none")
+IN_STEPS = When(
+    ("trainable_stages", "solved_head"),
+    lambda stages, solved: stages > 0 or not solved,
+    "trainable_stages above 0 or not solved_head",
+)
+"""Everything but a solved head on a frozen backbone is trained by gradient steps."""
+FINE_TUNED = When(("trainable_stages",), lambda stages: stages > 0, "trainable_stages above 0")
+HEAD_IN_STEPS = When(("solved_head",), lambda solved: not solved, "not solved_head")
 DECOUPLED = When(
-    "optimizer", lambda name: OPTIMIZERS[name].decoupled_decay, "optimizer has decoupled decay"
+    ("optimizer",), lambda name: OPTIMIZERS[name].decoupled_decay, "optimizer has decoupled decay"
 )
 COUPLED = When(
-    "optimizer",
+    ("optimizer",),
     lambda name: not OPTIMIZERS[name].decoupled_decay,
     "optimizer has no decoupled decay",
 )
-LARGE_STEPS = When("optimizer", lambda name: name == "sgd", "optimizer is sgd")
-SMALL_STEPS = When("optimizer", lambda name: name != "sgd", "optimizer is not sgd")
-PENALISED = When("l2", lambda l2: l2 > 0, "l2 above 0")
-ON_PLATEAU = When("schedule", lambda name: name == "plateau", "schedule is plateau")
+LARGE_STEPS = When(("optimizer",), lambda name: name == "sgd", "optimizer is sgd")
+SMALL_STEPS = When(("optimizer",), lambda name: name != "sgd", "optimizer is not sgd")
+PENALISED = When(("l2",), lambda l2: l2 > 0, "l2 above 0")
+ON_PLATEAU = When(("schedule",), lambda name: name == "plateau", "schedule is plateau")
+ALONG_COSINE = When(("schedule",), lambda name: name == "cosine", "schedule is cosine")
 
 _ROWS = (
+    Parameter(
+        "image_size_px",
+        "model.image_size_px",
+        "height and width that images are resized to",
+        when=(PRETRAINED,),
+    ),
+    Parameter(
+        "scratch_image_size_px",
+        "model.image_size_px",
+        "the same for a network that starts from random weights",
+        when=(FROM_SCRATCH,),
+        follows="image_size_px",
+    ),
     Parameter(
         "trainable_stages",
         "model.trainable_stages",
         "stages of the backbone that are trained, from the top; 0 trains the head alone",
         default=IntRange(low=0, high=2),
         start=0,
-        when=PRETRAINED,
+        when=(PRETRAINED,),
     ),
     Parameter("pooling", "model.pooling", "how the feature map of the backbone becomes a vector"),
     Parameter(
@@ -61,11 +83,20 @@ _ROWS = (
         start="128",
     ),
     Parameter(
+        "solved_head",
+        "training.solved_head",
+        "the head begins as a logistic regression on the frozen backbone's features",
+        default=Choices(values=(False, True)),
+        start=False,
+        when=(PRETRAINED, LINEAR),
+    ),
+    Parameter(
         "dropout",
         "model.dropout",
         "rate after each dense layer of the head",
         default=FloatRange(low=0.0, high=0.6),
         start=0.3,
+        when=(IN_STEPS,),
     ),
     Parameter("output", "model.output", "one unit a class, or one sigmoid unit for two classes"),
     Parameter(
@@ -75,6 +106,7 @@ _ROWS = (
         default=Choices(values=("adam", "adamw", "rmsprop", "sgd")),
         start="adam",
         names=tuple(OPTIMIZERS),
+        when=(IN_STEPS,),
     ),
     Parameter(
         "learning_rate",
@@ -82,7 +114,7 @@ _ROWS = (
         "step size",
         default=FloatRange(low=1e-4, high=1e-2, log=True),
         start=1e-3,
-        when=SMALL_STEPS,
+        when=(IN_STEPS, SMALL_STEPS),
     ),
     Parameter(
         "sgd_learning_rate",
@@ -90,7 +122,7 @@ _ROWS = (
         "step size of sgd, whose good ones are larger",
         default=FloatRange(low=0.001, high=0.3, log=True),
         start=0.03,
-        when=LARGE_STEPS,
+        when=(IN_STEPS, LARGE_STEPS),
         follows="learning_rate",
     ),
     Parameter(
@@ -99,7 +131,7 @@ _ROWS = (
         "decoupled weight decay",
         default=FloatRange(low=1e-5, high=1e-1, log=True),
         start=1e-3,
-        when=DECOUPLED,
+        when=(IN_STEPS, DECOUPLED),
     ),
     Parameter(
         "l2",
@@ -107,83 +139,146 @@ _ROWS = (
         "weight of the squared-norm penalty",
         default=FloatRange(low=1e-6, high=1e-2, log=True, zero=True),
         start=0.0,
-        when=COUPLED,
+        when=(IN_STEPS, COUPLED),
     ),
-    Parameter("l2_scope", "model.l2_scope", "kernels penalised", when=PENALISED),
+    Parameter("l2_scope", "model.l2_scope", "kernels penalised", when=(PENALISED,)),
     Parameter(
         "augmentation",
         "augment",
         "named level of random changes to training images",
         start="light",
         names=tuple(AUGMENTATIONS),
+        when=(IN_STEPS,),
     ),
-    Parameter("rotation_deg", "augment.rotation_deg", "turned by up to this angle"),
-    Parameter("width_shift", "augment.width_shift", "moved sideways by up to this fraction"),
-    Parameter("height_shift", "augment.height_shift", "moved up or down by up to this"),
-    Parameter("zoom", "augment.zoom", "scaled by a factor in [1 - zoom, 1 + zoom]"),
-    Parameter("shear_deg", "augment.shear_deg", "sheared by up to this angle"),
-    Parameter("brightness", "augment.brightness", "multiplied by a factor in this range"),
-    Parameter("flip_horizontal", "augment.flip_horizontal", "mirrored half of the time"),
-    Parameter("flip_vertical", "augment.flip_vertical", "turned over half of the time"),
-    Parameter("fill", "augment.fill", "what stands where the image was moved away"),
+    Parameter(
+        "rotation_deg", "augment.rotation_deg", "turned by up to this angle", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "width_shift",
+        "augment.width_shift",
+        "moved sideways by up to this fraction",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "height_shift", "augment.height_shift", "moved up or down by up to this", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "zoom", "augment.zoom", "scaled by a factor in [1 - zoom, 1 + zoom]", when=(IN_STEPS,)
+    ),
+    Parameter("shear_deg", "augment.shear_deg", "sheared by up to this angle", when=(IN_STEPS,)),
+    Parameter(
+        "brightness", "augment.brightness", "multiplied by a factor in this range", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "flip_horizontal", "augment.flip_horizontal", "mirrored half of the time", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "flip_vertical", "augment.flip_vertical", "turned over half of the time", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "fill", "augment.fill", "what stands where the image was moved away", when=(IN_STEPS,)
+    ),
     Parameter(
         "mixup_alpha",
         "augment.mixup_alpha",
         "training images mixed in pairs by Beta(alpha, alpha); 0 is none",
         default=FloatRange(low=0.1, high=0.4, zero=True),
         start=0.0,
+        when=(IN_STEPS,),
     ),
-    Parameter("batch_size", "training.batch_size", "images a step", start=32),
-    Parameter("epochs", "training.epochs", "passes over the training images, at most", start=30),
+    Parameter("batch_size", "training.batch_size", "images a step", start=32, when=(IN_STEPS,)),
+    Parameter(
+        "epochs",
+        "training.epochs",
+        "passes over the training images, at most",
+        start=30,
+        when=(IN_STEPS,),
+    ),
     Parameter(
         "head_epochs",
         "training.head_epochs",
         "first epochs that train the head alone",
         default=Fixed(value=3),
-        when=FINE_TUNED,
+        when=(FINE_TUNED, HEAD_IN_STEPS),
     ),
     Parameter(
         "fine_tune_factor",
         "training.fine_tune_factor",
         "what the learning rate is multiplied by after them",
-        when=FINE_TUNED,
+        when=(FINE_TUNED, HEAD_IN_STEPS),
     ),
     Parameter(
         "schedule",
         "training.schedule",
         "constant learning rate, lowered when validation stalls, or along a cosine",
+        default=Choices(values=("plateau", "cosine")),
+        start="plateau",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "warmup",
+        "training.warmup",
+        "share of the steps in which the learning rate rises to its full height",
+        default=Fixed(value=0.1),
+        when=(IN_STEPS, ALONG_COSINE),
+    ),
+    Parameter(
+        "label_smoothing",
+        "training.label_smoothing",
+        "share of each label that is spread over all classes",
+        default=Choices(values=(0.0, 0.1)),
+        start=0.0,
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "weight_average",
+        "training.weight_average",
+        "decay a step of the moving average of the weights that is validated and kept; 0 is none",
+        default=Choices(values=(0.0, 0.98)),
+        start=0.0,
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "class_weights",
+        "training.class_weights",
+        "whether rare classes count as much as common ones",
+        when=(IN_STEPS,),
     ),
     Parameter(
         "plateau_factor",
         "training.plateau_factor",
         "what the learning rate is multiplied by then",
-        when=ON_PLATEAU,
+        when=(IN_STEPS, ON_PLATEAU),
     ),
     Parameter(
         "plateau_patience",
         "training.plateau_patience",
         "epochs without improvement before that",
-        when=ON_PLATEAU,
+        when=(IN_STEPS, ON_PLATEAU),
     ),
     Parameter(
-        "plateau_cooldown", "training.plateau_cooldown", "epochs to wait after it", when=ON_PLATEAU
+        "plateau_cooldown",
+        "training.plateau_cooldown",
+        "epochs to wait after it",
+        when=(IN_STEPS, ON_PLATEAU),
     ),
     Parameter(
         "min_learning_rate",
         "training.min_learning_rate",
         "the learning rate never falls below",
-        when=ON_PLATEAU,
+        when=(IN_STEPS, ON_PLATEAU),
     ),
     Parameter(
         "early_stopping_patience",
         "training.early_stopping_patience",
         "epochs without improvement after which training ends; 0 is never",
+        when=(IN_STEPS,),
     ),
     Parameter(
         "batch_norm",
         "training.batch_norm",
         "evaluate batch normalisation by precise statistics or Keras's moving averages",
-        when=NOT_PRETRAINED,
+        when=(FROM_SCRATCH,),
     ),
 )
 """All but the two that depend on what backbones there are."""
@@ -217,10 +312,10 @@ class ParameterTable(Mapping[str, Parameter]):
             row: The setting.
             values: Name to value; a row that is not in it has the default of its target.
         """
-        if row.when is None:
-            return True
-        earlier = row.when.parameter
-        return row.when.holds(values.get(earlier, self[earlier].default_value))
+        return all(
+            when.holds(*(values.get(name, self[name].default_value) for name in when.parameters))
+            for when in row.when
+        )
 
     def with_rows(self, *rows: Parameter) -> ParameterTable:
         """Returns a table with these settings after the present ones.
@@ -238,7 +333,7 @@ class ParameterTable(Mapping[str, Parameter]):
 def parameter_table(catalogue: Catalogue) -> ParameterTable:
     """Returns the settings of studies that choose from the backbones of a catalogue."""
     has_weights = When(
-        "backbone", lambda name: catalogue.find(name).has_weights, "backbone has weights"
+        ("backbone",), lambda name: catalogue.find(name).has_weights, "backbone has weights"
     )
     of_catalogue = (
         Parameter("backbone", "model.backbone", "network below the head", names=tuple(catalogue)),
@@ -247,7 +342,7 @@ def parameter_table(catalogue: Catalogue) -> ParameterTable:
             "model.pretrained",
             "start from ImageNet weights",
             default=Fixed(value=True),
-            when=has_weights,
+            when=(has_weights,),
         ),
     )
     return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *_ROWS)

@@ -21,8 +21,17 @@ from studies.parameters import (
     ParameterTable,
 )
 
-PRETRAINED_FROM_PX = 64
-"""On smaller images ImageNet's features say little, and a network of their own comes first."""
+PRETRAINED_FROM_PX = 32
+"""On smaller images ImageNet's features say little, however much they are enlarged."""
+MOST_PRETRAINED = 3
+"""Pretrained backbones that are searched; what they can do differs less than what sizes can."""
+SIZES_PX = (96, 128, 160, 192, 224, 288, 384)
+"""Image sizes for pretrained backbones, all whole multiples of their stride of 32."""
+SCRATCH_SIZES_PX = (32, 64, 96, 128)
+"""Image sizes for networks from random weights, which larger images slow down more than they help
+in the time that people have."""
+ENLARGED_PX = 160
+"""Smaller photos are enlarged up to this: pretrained filters were made for objects of that size."""
 
 
 class DataFacts(BaseModel):
@@ -30,7 +39,7 @@ class DataFacts(BaseModel):
 
     Attributes:
         classes: Number of classes.
-        image_size_px: Height and width of the square images the networks see.
+        native_size_px: Median shorter side of the images.
         train_images: Number of training images.
         mirror_safe: Whether a mirrored image is still of its class.
     """
@@ -38,7 +47,7 @@ class DataFacts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     classes: int = Field(ge=2)
-    image_size_px: int = Field(ge=4, le=4096)
+    native_size_px: int = Field(ge=1)
     train_images: int = Field(ge=1)
     mirror_safe: bool = True
 
@@ -138,6 +147,8 @@ def default_space(
     """
     fitted: dict[str, Domain] = {
         "backbone": _one_of(_backbones(facts, available_backbones, table.catalogue)),
+        "image_size_px": _one_of(_sizes_px(facts)),
+        "scratch_image_size_px": _one_of(_scratch_sizes_px(facts)),
         "augmentation": _one_of(_levels(facts)),
         "batch_size": _one_of(_batch_sizes(facts.train_images)),
         "epochs": IntRange(low=5, high=_most_epochs(facts.train_images), log=True),
@@ -153,23 +164,50 @@ def _one_of(values: Sequence[Value]) -> Domain:
 
 
 def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue) -> list[str]:
-    small = [name for name in available if catalogue.find(name).min_size_px <= facts.image_size_px]
+    """Returns the pretrained backbones that are here, and those that need no weights."""
+    largest_px = {
+        True: max(_sizes_px(facts)),
+        False: max(_scratch_sizes_px(facts)),
+    }
+    small = [
+        name
+        for name in available
+        if (row := catalogue.find(name)).min_size_px <= largest_px[row.has_weights]
+    ]
     if not small:
         raise StudyError(
-            f"No backbone accepts images this small. Received: {facts.image_size_px} px. "
+            f"No backbone accepts images this small. Received: {facts.native_size_px} px. "
             f"Choose an --image-size of at least "
             f"{min(catalogue.find(name).min_size_px for name in available)}."
         )
-    pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:2]
+    pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:MOST_PRETRAINED]
+    if facts.native_size_px < PRETRAINED_FROM_PX:
+        pretrained = []
     known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
     return [name for name in by_preference(facts) if name in known] or small
 
 
 def by_preference(facts: DataFacts) -> tuple[str, ...]:
     """Returns the backbones worth trying first on such data, best choice first."""
-    if facts.image_size_px < PRETRAINED_FROM_PX:
+    if facts.native_size_px < PRETRAINED_FROM_PX:
         return (*SCRATCH_BACKBONES, *PRETRAINED_BACKBONES)
     return (*PRETRAINED_BACKBONES, *reversed(SCRATCH_BACKBONES))
+
+
+def _sizes_px(facts: DataFacts) -> list[int]:
+    """Sizes up to the images' own, or somewhat beyond where those are small."""
+    most_px = max(ENLARGED_PX, facts.native_size_px * 1.15)
+    return [size_px for size_px in SIZES_PX if size_px <= most_px]
+
+
+def _scratch_sizes_px(facts: DataFacts) -> list[int]:
+    """Sizes up to the images' own, the smallest of those being their own where that is small."""
+    own_px = facts.native_size_px
+    if own_px < SCRATCH_SIZES_PX[0]:
+        return [max(4, own_px)]
+    return [size_px for size_px in SCRATCH_SIZES_PX if own_px / 3 < size_px <= own_px] or [
+        SCRATCH_SIZES_PX[-1]
+    ]
 
 
 def _levels(facts: DataFacts) -> list[str]:
@@ -196,7 +234,7 @@ def _most_epochs(train_images: int) -> int:
 
 
 def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> Space:
-    """Returns `space` without the backbones whose weights are not on this machine.
+    """Returns `space` without the backbones whose weights are not here, and sizes too small.
 
     Args:
         space: What was asked for.
@@ -208,15 +246,32 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
             classes; says what was asked for and what there is.
     """
     asked = space.values("backbone")
-    may_load = "pretrained" in space and True in space.values("pretrained")
+    values_of_pretrained = space.values("pretrained") if "pretrained" in space else (False,)
+    may_load = True in values_of_pretrained
     usable = [name for name in asked if name in available_backbones or not may_load]
-    least_px = {name: space.table.catalogue.find(str(name)).min_size_px for name in usable}
-    problems = [
-        f"{name} needs images of at least {least_px[name]} px. "
-        f"Received: {facts.image_size_px} px. Set --image-size, or leave it out of backbone."
-        for name in usable
-        if least_px[name] > facts.image_size_px
-    ]
+    problems: list[str] = []
+    sizes: dict[str, Domain] = {}
+    for parameter, pretrained in (("image_size_px", True), ("scratch_image_size_px", False)):
+        rows = map(space.table.catalogue.find, map(str, usable))
+        least_px = {
+            row.name: row.min_size_px
+            for row in rows
+            if pretrained in (values_of_pretrained if row.has_weights else (False,))
+        }
+        asked_px = space[parameter]
+        if isinstance(asked_px, Choices):
+            # A backbone that takes the larger ones only leaves the study these.
+            large = [px for px in asked_px.values if int(px) >= max(least_px.values(), default=0)]
+            if large:
+                sizes[parameter] = _one_of(large)
+                continue
+        smallest_px = int(asked_px.nearest(0))
+        problems += [
+            f"{name} needs images of at least {px} px. "
+            f"Received: {smallest_px} px. Set --image-size, or leave it out of backbone."
+            for name, px in least_px.items()
+            if px > smallest_px
+        ]
     if not usable:
         problems.append(
             "None of the backbones has its weights on this machine. "
@@ -230,4 +285,4 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
         )
     if problems:
         raise StudyError("\n".join(problems))
-    return _space(space.root | {"backbone": _one_of(usable)}, space.table)
+    return _space(space.root | sizes | {"backbone": _one_of(usable)}, space.table)

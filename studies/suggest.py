@@ -7,13 +7,12 @@ Three things stand for one trial here:
 - its *configuration*, which is all that anything below this module sees.
 
 `suggest` goes from parameters to values to configuration, `params_of` goes back. `configure` and
-`default_trial` find the values that somebody asked for.
+`nearest_trial` find the values that somebody asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from data_pipeline.augmentations import AUGMENTATIONS
@@ -29,8 +28,8 @@ from studies.trial_config import TrialConfig
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-FINE_TUNED_STAGES = 2
-"""How many stages the second of the first trials fine-tunes."""
+USUAL_SIZE_PX = 96
+"""Size at which photos are trained on where nothing better is known: quick, and not bad."""
 
 
 def suggest(trial: BaseTrial, space: Space, facts: DataFacts) -> TrialConfig:
@@ -66,7 +65,7 @@ def params_of(config: TrialConfig, space: Space) -> dict[str, Value]:
     if not problems:
         # What no row has read must be what these values give, or it would be lost on the way back.
         facts = DataFacts(
-            classes=config.model.classes, image_size_px=config.model.image_size_px, train_images=1
+            classes=config.model.classes, native_size_px=config.model.image_size_px, train_images=1
         )
         given = _config_of(values, facts, space.table).model_dump()
         problems = [
@@ -114,6 +113,8 @@ def configure(settings: Mapping[str, Any], space: Space, facts: DataFacts) -> Tr
             value = named[row.follows]
         elif isinstance(domain, Fixed):
             value = domain.value
+        elif row.target == "model.image_size_px":
+            value = domain.nearest(facts.native_size_px)
         elif row.target.startswith("augment."):
             level = _level(values, table)
             value = row.encode(getattr(level, row.target.removeprefix("augment.")))
@@ -128,7 +129,7 @@ def configure(settings: Mapping[str, Any], space: Space, facts: DataFacts) -> Tr
     followed = {table[name].follows for name in values}
     for row in (table[name] for name in named if name not in values and name not in followed):
         problems.append(
-            f"{row.name} means nothing here: it applies when {row.when.text}. Leave it out."
+            f"{row.name} means nothing here: it applies when {row.condition}. Leave it out."
             if row.name in space and row.when
             else f"{row.name} is not in the space. Received: {named[row.name]}. "
             "Declare it in [space]."
@@ -138,38 +139,35 @@ def configure(settings: Mapping[str, Any], space: Space, facts: DataFacts) -> Tr
     return _config_of(values, facts, table)
 
 
-def default_trial(
-    space: Space, facts: DataFacts, instead: Mapping[str, Value] = MappingProxyType({})
-) -> dict[str, Value]:
-    """Returns the Optuna parameters of the hand-chosen settings.
+def default_trial(space: Space, facts: DataFacts) -> dict[str, Value]:
+    """Returns the Optuna parameters of the hand-chosen settings."""
+    preferred = [name for name in by_preference(facts) if space["backbone"].contains(name)]
+    return nearest_trial(space, facts, {"backbone": preferred[0] if preferred else ""})[0]
 
-    What the space does not hold is replaced by the nearest value that it does.
+
+def nearest_trial(
+    space: Space, facts: DataFacts, wanted: Mapping[str, Value]
+) -> tuple[dict[str, Value], TrialConfig]:
+    """Returns the trial of a space that comes nearest to somebody's wishes.
 
     Args:
         space: The study's space.
         facts: The study's data.
-        instead: Parameter name to a value other than the usual one.
+        wanted: Parameter name to value; what is not named has its hand-chosen value. What the space
+            does not hold is replaced by the nearest value that it does.
+
+    Returns:
+        Its Optuna parameters and its configuration.
     """
-    preferred = [name for name in by_preference(facts) if space["backbone"].contains(name)]
-    wanted = {"backbone": preferred[0] if preferred else "", **instead}
     values: dict[str, Value] = {}
     for row, domain in _rows_that_apply(space, values):
         usual = row.default_value if row.start is None else row.start
+        if row.target == "model.image_size_px":
+            usual = min(facts.native_size_px, USUAL_SIZE_PX)
         values[row.name] = domain.nearest(wanted.get(row.name, "" if usual is None else usual))
+    config = _config_of(values, facts, space.table)
     # Not made of `values`: of two levels that are alike here, Optuna is to know one.
-    return params_of(_config_of(values, facts, space.table), space)
-
-
-def first_trials(space: Space, facts: DataFacts) -> dict[str, dict[str, Value]]:
-    """Returns label to Optuna parameters of what is trained first, after the baselines.
-
-    A head on a frozen backbone is good within seconds. Training the top of the backbone too takes
-    minutes and makes it better, if by the small steps that a random trial seldom has.
-    """
-    default = default_trial(space, facts)
-    fine_tuned = default_trial(space, facts, {"trainable_stages": FINE_TUNED_STAGES})
-    first = {"default": default, "fine-tuned": fine_tuned}
-    return first if fine_tuned != default else {"default": default}
+    return params_of(config, space), config
 
 
 def _rows_that_apply(
@@ -188,7 +186,7 @@ def _rows_that_apply(
 def _config_of(values: Mapping[str, Value], facts: DataFacts, table: ParameterTable) -> TrialConfig:
     """Returns the configuration that has these values, and its own defaults for the rest."""
     sections: dict[str, dict[str, Any]] = {
-        "model": {"classes": facts.classes, "image_size_px": facts.image_size_px},
+        "model": {"classes": facts.classes},
         "optimizer": {},
         "augment": _level(values, table).model_dump(),
         "training": {},

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data_pipeline.config import AugmentConfig
 from models.config import ModelConfig, OptimizerConfig
+from models.solved_head import STRENGTHS
 
 
 class TrainingConfig(BaseModel):
@@ -27,12 +28,22 @@ class TrainingConfig(BaseModel):
         plateau_patience: Epochs without improvement before that.
         plateau_cooldown: Epochs to wait after it.
         min_learning_rate: It never falls below.
+        warmup: Share of all steps in which the learning rate rises from nothing; with `cosine`.
         early_stopping_patience: Epochs without improvement after which training ends; 0 is never.
             They are counted in the last phase only: head epochs never end a trial.
         batch_norm: By which statistics batch normalisation is evaluated where it is trained:
             `precise` takes them anew from training images for the weights as they are (Wu &
             Johnson 2021); `moving` is Keras's moving average over the training steps, which may
             lag behind the weights. Pretrained networks keep the statistics they came with.
+        solved_head: The head, one dense layer on a pretrained backbone, begins as a logistic
+            regression on the backbone's features instead of at random. If nothing else is trained
+            that is all, and each epoch is one strength of its penalty; see `models.solved_head`.
+        label_smoothing: Share of each label that is spread evenly over all classes (Szegedy et al.
+            2016), in [0, 1).
+        weight_average: Decay a step of the exponential moving average of the weights, which is
+            what is validated and kept (Polyak & Juditsky 1992); 0 is none.
+        class_weights: Whether each image counts by how rare its class is, so that all classes
+            count alike.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,8 +57,13 @@ class TrainingConfig(BaseModel):
     plateau_patience: int = Field(default=3, ge=1)
     plateau_cooldown: int = Field(default=1, ge=0)
     min_learning_rate: float = Field(default=1e-7, ge=0.0)
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
     early_stopping_patience: int = Field(default=10, ge=0)
     batch_norm: Literal["precise", "moving"] = "precise"
+    solved_head: bool = False
+    label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
+    weight_average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    class_weights: bool = False
 
 
 class TrialConfig(BaseModel):
@@ -59,6 +75,17 @@ class TrialConfig(BaseModel):
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether it is a solved head on a frozen backbone, without any gradient step."""
+        frozen = self.model.pretrained and self.model.trainable_stages == 0
+        return frozen and self.training.solved_head
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs it may take; of a solved head, strengths of its penalty."""
+        return len(STRENGTHS) if self.is_solved else self.training.epochs
 
     @property
     def identity(self) -> str:
