@@ -63,6 +63,8 @@ class Backbone:
         source: Where the network was described.
         weights: Where its pretrained weights come from; None where it is trained from random
             weights only.
+        multiply_adds_224: What one image of 224 px costs in a forward pass, without any head; at
+            another size it grows with the pixels. None where that is not known.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Backbone:
     preprocessing: str = "unit"
     source: str = ""
     weights: Weights | None = None
+    multiply_adds_224: float | None = None
 
     @property
     def has_weights(self) -> bool:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from data_pipeline.augmentations import AUGMENTATIONS
 from models.catalogue import BUILT_IN, Catalogue
 from models.optimizers import OPTIMIZERS
-from studies.domains import Choices, Fixed, FloatRange, IntRange, Value
+from studies.domains import Choices, Fixed, FloatRange, Value
 from studies.parameter import NONE, Parameter, When
 
 PRETRAINED_BACKBONES = (
@@ -70,7 +70,7 @@ _ROWS = (
         "trainable_stages",
         "model.trainable_stages",
         "stages of the backbone that are trained, from the top; 0 trains the head alone",
-        default=IntRange(low=0, high=2),
+        default=Choices(values=(0, 1, 2, 5)),
         start=0,
         when=(PRETRAINED,),
     ),

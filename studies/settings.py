@@ -199,6 +199,12 @@ class StudySettings(BaseModel):
         default=None, description="whose figures the baselines' published ones are"
     )
 
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The [space] table, with the image size that may stand outside of it."""
+        fixed = {} if self.image_size_px is None else {"image_size_px": self.image_size_px}
+        return self.space | fixed
+
     @field_validator("space")
     @classmethod
     def _check_space(cls, space: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:

@@ -165,15 +165,14 @@ def _one_of(values: Sequence[Value]) -> Domain:
 
 def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue) -> list[str]:
     """Returns the pretrained backbones that are here, and those that need no weights."""
-    largest_px = {
-        True: max(_sizes_px(facts)),
-        False: max(_scratch_sizes_px(facts)),
-    }
-    small = [
-        name
-        for name in available
-        if (row := catalogue.find(name)).min_size_px <= largest_px[row.has_weights]
-    ]
+    small = []
+    for name in available:
+        row = catalogue.find(name)
+        if row.has_weights and facts.native_size_px < PRETRAINED_FROM_PX:
+            continue
+        sizes_px = _sizes_px(facts) if row.has_weights else _scratch_sizes_px(facts)
+        if row.min_size_px <= max(sizes_px):
+            small.append(name)
     if not small:
         raise StudyError(
             f"No backbone accepts images this small. Received: {facts.native_size_px} px. "
@@ -181,8 +180,6 @@ def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue)
             f"{min(catalogue.find(name).min_size_px for name in available)}."
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:MOST_PRETRAINED]
-    if facts.native_size_px < PRETRAINED_FROM_PX:
-        pretrained = []
     known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
     return [name for name in by_preference(facts) if name in known] or small
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from studies.parameters import SCRATCH_BACKBONES
 from studies.space import DataFacts, Space, default_space
 
-PHOTOS = DataFacts(classes=2, image_size_px=96, train_images=5600)
-DIGITS = DataFacts(classes=10, image_size_px=8, train_images=1257, mirror_safe=False)
+PHOTOS = DataFacts(classes=2, native_size_px=96, train_images=5600)
+DIGITS = DataFacts(classes=10, native_size_px=8, train_images=1257, mirror_safe=False)
 BACKBONES = ("mobilenet_0.75", *SCRATCH_BACKBONES)
 
 

@@ -22,6 +22,11 @@ FIXED: dict[str, Any] = {
     "mixup_alpha": 0.0,
     "batch_size": 32,
     "epochs": 5,
+    "image_size_px": 96,
+    "solved_head": False,
+    "schedule": "constant",
+    "label_smoothing": 0.0,
+    "weight_average": 0.0,
 }
 
 

@@ -21,7 +21,7 @@ from studies.parameters import (
 )
 from studies.trial_config import TrialConfig
 
-FROM_DATA = {"model.classes", "model.image_size_px"}
+FROM_DATA = {"model.classes"}
 
 
 def leaves() -> set[str]:
@@ -48,16 +48,18 @@ def test_only_rows_that_follow_share_a_target() -> None:
             assert leader.target == row.target
             assert leader.when
             assert row.when
-            for name in PARAMETERS[row.when.parameter].names:
-                assert leader.when.holds(name) != row.when.holds(name)
+            (condition,), (other,) = {*leader.when} - {*row.when}, {*row.when} - {*leader.when}
+            assert condition.parameters == other.parameters
+            for value in PARAMETERS[condition.parameters[0]].names or (True, False):
+                assert condition.holds(value) != other.holds(value)
 
 
 def test_conditions_look_back() -> None:
     """A condition is about a row that has been sampled before."""
     names = list(PARAMETERS)
     for row in PARAMETERS.values():
-        if row.when:
-            assert names.index(row.when.parameter) < names.index(row.name)
+        for when in row.when:
+            assert all(names.index(name) < names.index(row.name) for name in when.parameters)
 
 
 def test_defaults_are_allowed() -> None:

@@ -37,12 +37,14 @@ def placed(
 ) -> tuple[Space, DataFacts, Baselines]:
     """Returns a preset's space and baselines on a machine with these backbones."""
     settings = read(name)
+    if size_px is not None:
+        settings = settings.model_copy(update={"image_size_px": size_px})
     facts = DataFacts(
         classes=CLASSES.get(name, 10),
-        image_size_px=size_px or settings.image_size_px or 0,
+        native_size_px=settings.image_size_px or 0,
         train_images=5000,
     )
-    space = fit(default_space(facts, available).with_changes(settings.space), facts, available)
+    space = fit(default_space(facts, available).with_changes(settings.changes), facts, available)
     missing = {backbone: "not here" for backbone in BUILT_IN if backbone not in available}
     return space, facts, place(settings.baseline, space, facts, missing)
 

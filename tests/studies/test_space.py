@@ -20,8 +20,11 @@ def test_default_space_searches_what_it_promises() -> None:
     """What the documentation lists as searched is searched, everything else is fixed."""
     assert set(space_of().searched) == {
         "backbone",
+        "image_size_px",
+        "scratch_image_size_px",
         "trainable_stages",
         "head_widths",
+        "solved_head",
         "dropout",
         "optimizer",
         "learning_rate",
@@ -32,6 +35,9 @@ def test_default_space_searches_what_it_promises() -> None:
         "mixup_alpha",
         "batch_size",
         "epochs",
+        "schedule",
+        "label_smoothing",
+        "weight_average",
     }
 
 
@@ -53,7 +59,7 @@ def test_small_images_leave_out_what_needs_larger_ones() -> None:
 
 def test_images_below_every_minimum_are_refused() -> None:
     """Where nothing can be built, both sizes are named."""
-    tiny = PHOTOS.model_copy(update={"image_size_px": 4})
+    tiny = PHOTOS.model_copy(update={"native_size_px": 4})
     with pytest.raises(StudyError, match=r"Received: 4 px\. Choose an --image-size of at least 8"):
         default_space(tiny, BACKBONES)
 
@@ -61,7 +67,7 @@ def test_images_below_every_minimum_are_refused() -> None:
 def test_a_machine_with_every_weight_searches_few() -> None:
     """A study of 50 trials does not try thirty backbones."""
     space = default_space(PHOTOS, tuple(BUILT_IN))
-    assert len(space.values("backbone")) == 5
+    assert len(space.values("backbone")) == 6
 
 
 @pytest.mark.parametrize(
@@ -236,6 +242,13 @@ def test_fit_drops_backbones_without_weights() -> None:
     assert fit(space, PHOTOS, BACKBONES).values("backbone") == ("cnn", "mobilenet_0.75")
 
 
+def test_fit_drops_sizes_that_a_backbone_does_not_take() -> None:
+    """A network that needs 75 px leaves the sizes from 96 px, and no trial can fail for it."""
+    space = space_of({"backbone": ["cnn", "inception_v3"], "pretrained": False})
+    assert min(space.values("scratch_image_size_px")) == 64
+    assert fit(space, PHOTOS, BACKBONES).values("scratch_image_size_px") == (96,)
+
+
 def test_fit_keeps_backbones_that_start_from_random_weights() -> None:
     """Without pretraining no weights are needed."""
     space = space_of({"backbone": ["cnn", "vgg16"], "pretrained": False})
@@ -246,7 +259,11 @@ def test_fit_keeps_backbones_that_start_from_random_weights() -> None:
     ("changes", "facts", "words"),
     [
         ({"backbone": "vgg16"}, PHOTOS, ["vgg16", "weights", "Available: mobilenet_0.75, cnn"]),
-        ({"backbone": ["cnn", "mobilenet_0.75"]}, DIGITS, ["mobilenet_0.75", "32 px", "8 px"]),
+        (
+            {"backbone": ["cnn", "mobilenet_0.75"], "image_size_px": 8},
+            DIGITS,
+            ["mobilenet_0.75", "32 px", "8 px"],
+        ),
         ({"output": "sigmoid"}, DIGITS, ["sigmoid", "two classes", "Received: 10 classes"]),
     ],
 )

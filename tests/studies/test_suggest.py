@@ -17,10 +17,10 @@ from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from studies.errors import StudyError
 from studies.parameters import parameter_table
-from studies.space import DataFacts, Space, default_space, fit
-from studies.suggest import configure, default_trial, first_trials, params_of, suggest
+from studies.space import SCRATCH_SIZES_PX, SIZES_PX, DataFacts, Space, default_space, fit
+from studies.suggest import configure, default_trial, nearest_trial, params_of, suggest
 from studies.toml_files import make_settings
-from studies.trial_config import TrialConfig
+from studies.trial_config import TrainingConfig, TrialConfig
 from tests.studies.spaces import CHANGES, DIGITS, PHOTOS, space_of
 
 CNN = {"backbone": "cnn", "optimizer": "adam"}
@@ -57,14 +57,19 @@ def test_proposals_make_sense(seed: int) -> None:
     pretrained = BUILT_IN.find(config.model.backbone).has_weights
     assert config.model.pretrained == pretrained
     assert pretrained or config.model.trainable_stages == 0
-    assert config.training.head_epochs == (3 if config.model.trainable_stages else 0)
+    tuned = config.model.trainable_stages > 0 and not config.training.solved_head
+    assert config.training.head_epochs == (3 if tuned else 0)
     if OPTIMIZERS[config.optimizer.name].decoupled_decay:
         assert config.model.l2 == 0
     else:
         assert config.optimizer.weight_decay == 0
+    if config.is_solved:
+        untouched = TrainingConfig(solved_head=True, warmup=config.training.warmup)
+        assert (config.training, config.augment) == (untouched, AugmentConfig())
+        return
     low, high = (1e-3, 0.3) if config.optimizer.name == "sgd" else (1e-4, 1e-2)
     assert low <= config.optimizer.learning_rate <= high
-    assert (config.model.classes, config.model.image_size_px) == (2, 96)
+    assert config.model.image_size_px in (SIZES_PX if pretrained else SCRATCH_SIZES_PX)
 
 
 def test_optuna_is_asked_only_for_what_is_searched() -> None:
@@ -152,24 +157,41 @@ def test_default_trial_lies_in_every_space(changes: dict[str, Any]) -> None:
     assert params_of(config, space) == params
 
 
-def test_fine_tuning_is_tried_second() -> None:
-    """It differs from the default trial in what is trained and in nothing else."""
+def test_wishes_that_the_space_holds_are_granted() -> None:
+    """What is named is taken, the nearest of what the space lacks, the usual value of the rest."""
     space = space_of()
-    trials = first_trials(space, PHOTOS)
-    assert list(trials) == ["default", "fine-tuned"]
-    default, tuned = (suggest(FixedTrial(row), space, PHOTOS) for row in trials.values())
-    assert (tuned.model.trainable_stages, tuned.training.head_epochs) == (2, 3)
-    model = tuned.model.model_copy(update={"trainable_stages": 0})
-    training = tuned.training.model_copy(update={"head_epochs": 0})
-    assert tuned.model_copy(update={"model": model, "training": training}) == default
+    wanted = {"trainable_stages": 2, "image_size_px": 150, "dropout": 0.9}
+    params, config = nearest_trial(space, PHOTOS, wanted)
+    assert (config.model.trainable_stages, config.training.head_epochs) == (2, 3)
+    assert config.model.image_size_px == 160
+    assert config.model.dropout == 0.6
+    assert suggest(FixedTrial(params), space, PHOTOS) == config
 
 
-@pytest.mark.parametrize(
-    "changes", [{"backbone": "cnn"}, {"trainable_stages": 1}, {"pretrained": False}]
-)
-def test_nothing_is_tried_twice(changes: dict[str, Any]) -> None:
-    """Where there is nothing else to fine-tune, the default trial comes alone."""
-    assert list(first_trials(space_of(changes), PHOTOS)) == ["default"]
+def test_a_solved_head_has_no_steps_to_be_set() -> None:
+    """On a frozen backbone it is backbone, size and head: nothing of a gradient step applies."""
+    params, config = nearest_trial(
+        space_of(), PHOTOS, {"trainable_stages": 0, "head_widths": "none", "solved_head": True}
+    )
+    assert config.is_solved
+    assert {*params} == {
+        "backbone",
+        "image_size_px",
+        "trainable_stages",
+        "head_widths",
+        "solved_head",
+    }
+
+
+def test_sizes_are_searched_apart_for_networks_from_scratch() -> None:
+    """Each kind of network has sizes of its own; what a user says of one holds for both."""
+    space = space_of()
+    scratch = configure({**CNN, "epochs": 10}, space, PHOTOS)
+    assert scratch.model.image_size_px == 96
+    assert "scratch_image_size_px" in params_of(scratch, space)
+    fixed = space_of({"image_size_px": 64})
+    assert configure({**CNN, "epochs": 10}, fixed, PHOTOS).model.image_size_px == 64
+    assert nearest_trial(fixed, PHOTOS, {})[1].model.image_size_px == 64
 
 
 def test_configure_fills_in_what_is_not_named() -> None:
@@ -237,11 +259,11 @@ def test_level_none_changes_nothing() -> None:
 
 def test_the_first_trial_prefers_a_backbone_whatever_the_order() -> None:
     """Where a pretrained backbone is among those named, large images start with it."""
-    photos = DataFacts(classes=2, image_size_px=96, train_images=1000)
+    photos = DataFacts(classes=2, native_size_px=96, train_images=1000)
     for named in (["cnn", "mobilenet_0.75"], ["mobilenet_0.75", "cnn"]):
         space = default_space(photos, ["cnn", "mobilenet_0.75"]).with_changes({"backbone": named})
         assert default_trial(space, photos)["backbone"] == "mobilenet_0.75"
-        small = photos.model_copy(update={"image_size_px": 32})
+        small = photos.model_copy(update={"native_size_px": 28})
         assert default_trial(space, small)["backbone"] == "cnn"
 
 
@@ -249,7 +271,7 @@ def test_a_study_may_have_backbones_of_its_own() -> None:
     """One is searched, baselined and read from the stored space as the built-in ones are."""
     own = Backbone("mine", construct=lambda images: images, min_size_px=16)
     table = parameter_table(BUILT_IN.with_rows(own))
-    facts = DataFacts(classes=2, image_size_px=16, train_images=1000)
+    facts = DataFacts(classes=2, native_size_px=16, train_images=1000)
     changes = {"backbone": ["mine", "cnn"]}
     space = default_space(facts, ["mine", "cnn"], table).with_changes(changes)
     again = Space.model_validate(space.model_dump(mode="json")).of(table)
@@ -258,9 +280,8 @@ def test_a_study_may_have_backbones_of_its_own() -> None:
     assert config.model.backbone == "mine"
     assert not config.model.pretrained
     assert suggest(FixedTrial(params_of(config, again)), again, facts) == config
-    small = facts.model_copy(update={"image_size_px": 8})
     with pytest.raises(StudyError, match="mine needs images of at least 16 px"):
-        fit(space, small, ["mine", "cnn"])
+        fit(space.with_changes({"image_size_px": 8}), facts, ["mine", "cnn"])
     settings = {"space": changes, "baseline": [{"label": "x", "settings": {"backbone": "mine"}}]}
     assert make_settings(settings, table).space == changes
     with pytest.raises(StudyError, match="mine"):
