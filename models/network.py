@@ -20,6 +20,7 @@ from models.config import STAGES, ModelConfig
 from models.errors import ModelError
 from models.heads import Head, VariableDropout, classify, pool
 from models.normalization import fuse
+from models.solved_head import LinearHead
 from models.stages import find_cut
 
 
@@ -226,6 +227,13 @@ def top_weights(network: Network) -> dict[str, np.ndarray]:
 def set_top_weights(network: Network, weights: Mapping[str, np.ndarray]) -> None:
     """Sets what `top_weights` returned for a network that differs in `trainable_stages` alone."""
     variables.assign(_top_of(network).weights, weights)
+
+
+def set_linear_top(network: Network, head: LinearHead) -> None:
+    """Gives the output layer, which must be all there is after the pooling, a head's weights."""
+    kernel, bias = _top_of(network).trainable_variables
+    kernel.assign(head.kernel)
+    bias.assign(head.bias)
 
 
 def _top_of(network: Network) -> keras.Model:

@@ -36,7 +36,7 @@ class LinearHead:
 
 
 def solve_path(
-    features: Floats, labels: npt.NDArray[np.int32], *, sigmoid: bool
+    features: Floats, labels: npt.NDArray[np.int32], *, sigmoid: bool, class_weights: bool
 ) -> Iterator[LinearHead]:
     """Yields the optimum for each of `STRENGTHS`, each starting from the one before.
 
@@ -47,6 +47,7 @@ def solve_path(
         features: (n, features), of all training images; every class is among them.
         labels: (n,), class numbers from 0.
         sigmoid: One unit, the log-odds of the second of two classes, instead of one a class.
+        class_weights: All classes count alike, however many images they have.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -56,7 +57,11 @@ def solve_path(
     # A unit that is the same for every image says nothing; dividing by its rounding error would.
     scale = np.where(deviation > 1e-6 * (1.0 + np.abs(mean)), deviation, np.inf)
     standard = ((features - mean) / scale).astype(np.float32)
-    solver = LogisticRegression(warm_start=True, max_iter=MOST_ITERATIONS)
+    solver = LogisticRegression(
+        warm_start=True,
+        max_iter=MOST_ITERATIONS,
+        class_weight="balanced" if class_weights else None,
+    )
     for strength in STRENGTHS:
         solver.C = 1.0 / (strength * len(labels))  # scikit-learn weighs the sum of the losses
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):

@@ -141,7 +141,7 @@ class Features:
 
     def train_view(self, augment: AugmentConfig, view: int) -> Floats:
         """Returns the activations (n, *shape), float16, of one view of the training images."""
-        split = self._data.split("train")
+        split = self._data.split("train", self._model.image_size_px)
         if view == 0:
             augment = AugmentConfig()  # the images as they are, shared by all augmentations
         return self._open(
@@ -154,7 +154,7 @@ class Features:
 
     def validation(self) -> tuple[Floats, npt.NDArray[np.int32]]:
         """Returns the activations (n, *shape), float32, and labels of the validation images."""
-        split = self._data.split("validation")
+        split = self._data.split("validation", self._model.image_size_px)
         array = self._open(
             ("validation",),
             len(split),
@@ -304,7 +304,7 @@ class FeatureInputs:
     def train_sample(self, most: int, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of the activations of at most `most` unaugmented training images."""
         array = self._features.train_view(AugmentConfig(), 0)
-        labels = self._data.split("train").labels
+        labels = self._data.labels("train")
         chosen = self._data.sample(most)
         for begin in range(0, len(chosen), batch_size):
             rows = chosen[begin : begin + batch_size]
@@ -324,7 +324,7 @@ class FeatureInputs:
         return (
             order,
             np.full(count, view),
-            self._data.split("train").labels[order],
+            self._data.labels("train")[order],
             mix.astype(np.float32),
         )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from data_pipeline.augment import warp
@@ -27,6 +29,9 @@ from data_pipeline.store import Examples, ImageStore, open_store
 from hpo.training.protocol import Train
 from studies.trial_config import TrialConfig
 
+OPEN_SIZES = 3
+"""Image sizes that a worker has open at once."""
+
 Batch = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 """Inputs (b, ...), float32; labels (b,), int32; weight of each input beside its mixup partner."""
 
@@ -37,20 +42,30 @@ class TrialData:
 
     Attributes:
         manifest: The study's manifest.
-        open_images: Opens its decoded images.
+        open_images: Opens its images as they are decoded at a size.
         cache: Where features are kept.
     """
 
     manifest: Manifest
-    open_images: Callable[[], ImageStore]
+    open_images: Callable[[int], ImageStore]
     cache: Cache
+    _opened: OrderedDict[int, ImageStore] = field(default_factory=OrderedDict)
 
     @classmethod
-    def open(cls, manifest_file: Path, image_size_px: int) -> TrialData:
-        """Returns the images of the manifest in a file, which are opened when they are needed."""
+    def open(cls, manifest_file: Path, alive: Callable[[], None]) -> TrialData:
+        """Returns the images of the manifest in a file, which are opened when they are needed.
+
+        Args:
+            manifest_file: File with the manifest.
+            alive: Called now and then while images are decoded.
+        """
         manifest = Manifest.model_validate_json(manifest_file.read_bytes())
         cache = Cache()
-        return cls(manifest, partial(open_store, manifest, image_size_px, cache), cache)
+
+        def open_images(image_size_px: int) -> ImageStore:
+            return open_store(manifest, image_size_px, cache, progress=lambda *_: alive())
+
+        return cls(manifest, open_images, cache)
 
     @property
     def classes(self) -> int:
@@ -62,19 +77,26 @@ class TrialData:
         """Number of training images."""
         return sum(item.split == "train" for item in self.manifest.items)
 
-    @cached_property
-    def store(self) -> ImageStore:
-        """The decoded images, waited for where another process decodes them."""
-        return self.open_images()
+    def images(self, image_size_px: int) -> ImageStore:
+        """Returns the images decoded at a size, waited for if another process decodes them.
 
-    def wait_for_images(self) -> None:
-        """Opens the decoded images, once another process has decoded them."""
-        _ = self.store
+        Only the last few sizes stay open, as small sets are held in memory.
+        """
+        store = self._opened.pop(image_size_px, None) or self.open_images(image_size_px)
+        self._opened[image_size_px] = store
+        while len(self._opened) > OPEN_SIZES:
+            self._opened.popitem(last=False)
+        return store
 
-    def split(self, name: str) -> Examples:
-        """Returns `train` or `validation`."""
+    def split(self, name: str, image_size_px: int) -> Examples:
+        """Returns `train` or `validation` at a size."""
         assert name != "test", "the test images are sealed"
-        return self.store.splits[name]
+        return self.images(image_size_px).splits[name]
+
+    def labels(self, name: str) -> npt.NDArray[np.int32]:
+        """Returns the classes (n,) of `train` or `validation`."""
+        items = self.manifest.items
+        return np.array([item.label for item in items if item.split == name], np.int32)
 
     def sample(self, most: int) -> np.ndarray:
         """Returns which training examples to look at for all of them: at most `most`, mixed.
@@ -158,11 +180,11 @@ class ImageInputs:
 
     def validation(self, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of images and labels, always the same."""
-        return eval_batches(self._data.split("validation"), batch_size)
+        return eval_batches(self._split("validation"), batch_size)
 
     def train_sample(self, most: int, batch_size: int) -> Iterator[EvalBatch]:
         """Yields batches of at most `most` training images as they are, always the same."""
-        split, chosen = self._data.split("train"), self._data.sample(most)
+        split, chosen = self._split("train"), self._data.sample(most)
         paths = tuple(split.paths[index] for index in chosen)
         examples = replace(split, rows=split.rows[chosen], labels=split.labels[chosen], paths=paths)
         return eval_batches(examples, batch_size)
@@ -170,10 +192,13 @@ class ImageInputs:
     def trace(self) -> None:
         """Nothing is traced beforehand: a warp is compiled for the size of its batch."""
 
+    def _split(self, name: str) -> Examples:
+        return self._data.split(name, self._config.model.image_size_px)
+
     def _warped_before(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
-        return iter(train_batches(self._data.split("train"), **drawn))
+        return iter(train_batches(self._split("train"), **drawn))
 
     def _warped_on_device(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
-        batches = drawn_batches(self._data.split("train"), **drawn)
+        batches = drawn_batches(self._split("train"), **drawn)
         for images, transforms, brightness, labels, mix in batches:
             yield warp(images, transforms, brightness, self._config.augment.fill), labels, mix

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from data_pipeline.batches import generator
 from hpo.training.device import Device
 from hpo.training.inputs import Batch, Inputs, TrialData
@@ -13,7 +16,8 @@ from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import Train
 from models.memory import evaluation_batch, training_bytes
-from models.network import set_top_weights, top_weights
+from models.network import set_linear_top, set_top_weights, top_weights
+from models.solved_head import LinearHead
 
 
 @dataclass
@@ -47,6 +51,12 @@ class PhaseRun:
     def continue_from(self, before: PhaseRun) -> None:
         """Goes on with the head as the phase before left it."""
         set_top_weights(self.program.network, top_weights(before.program.network))
+        self.program.restart_average()
+
+    def begin_with(self, head: LinearHead) -> None:
+        """Begins with a solved head."""
+        set_linear_top(self.program.network, head)
+        self.program.restart_average()
 
 
 def start_phase(
@@ -61,7 +71,10 @@ def start_phase(
     inputs = programs.inputs(config, data, precision)
     program = programs.program(config, inputs, precision)
     seed = generator(job.seed, job.number, 0, "weights").integers(2**31)
-    program.reset(phase.model, config.optimizer, int(seed))
+    weights = (
+        balanced(data.labels("train"), data.classes) if config.training.class_weights else None
+    )
+    program.reset(config, int(seed), weights)
     batch_size, on_features = config.training.batch_size, program.on_features
     # An evaluation needs no more than a step, by the choice of its batch.
     needed = training_bytes(program.network, batch_size, on_features=on_features)
@@ -72,6 +85,12 @@ def start_phase(
         inputs,
         evaluation_batch(program.network, batch_size, on_features=on_features),
     )
+
+
+def balanced(labels: npt.NDArray[np.int32], classes: int) -> npt.NDArray[np.float64]:
+    """Returns weights (classes,) by which all classes count alike, and the mean image as one."""
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return np.asarray(len(labels) / (classes * counts))
 
 
 def _require_memory(needed_bytes: int, device: Device) -> None:

@@ -19,6 +19,8 @@ class Phase:
         first: Its first epoch, from 1.
         last: Its last epoch.
         followed: Whether another phase comes after it.
+        solved: Whether its epochs solve the head for one strength of the penalty after the other,
+            instead of training by gradient steps.
     """
 
     model: ModelConfig
@@ -26,11 +28,14 @@ class Phase:
     first: int
     last: int
     followed: bool = False
+    solved: bool = False
 
 
 def phase_of(config: TrialConfig, epoch: int) -> Phase:
     """Returns the phase in which `epoch` (from 1) is trained."""
     model, training = config.model, config.training
+    if config.is_solved:
+        return Phase(model, 1.0, 1, config.epochs, solved=True)
     fine_tuned = model.pretrained and model.trainable_stages > 0 and training.head_epochs > 0
     if not fine_tuned:
         return Phase(model, 1.0, 1, training.epochs)

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from hpo.training.phases import Phase
 from studies.trial_config import TrainingConfig, TrialConfig
 
+SOLVED_PATIENCE = 2
+"""Strengths of a solved head's penalty without improvement after which no weaker one is tried."""
 MIN_DELTA = 1e-4
 """An improvement smaller than this does not count for the schedule or for stopping early."""
 
@@ -44,10 +46,35 @@ class PolicyState(BaseModel):
     schedule_factor: float = 1.0
 
 
-def learning_rate(config: TrialConfig, phase: Phase, state: PolicyState) -> float:
-    """Returns the learning rate of the epoch that follows `state`."""
-    rate = config.optimizer.learning_rate * phase.rate_factor * state.schedule_factor
-    return max(rate, config.training.min_learning_rate)
+def learning_rates(
+    config: TrialConfig, phase: Phase, state: PolicyState, epoch: int, steps: int
+) -> list[float]:
+    """Returns the learning rate of each step of an epoch.
+
+    Along a cosine it changes with every step, and rises first if there is a warm-up, linearly
+    (Goyal et al. 2017); by the other schedules it is the same in all steps.
+
+    Args:
+        config: The trial.
+        phase: The phase that the epoch belongs to.
+        state: The state after the epoch before.
+        epoch: The epoch, from 1.
+        steps: How many steps it has.
+    """
+    training = config.training
+    rate = config.optimizer.learning_rate * phase.rate_factor
+    if training.schedule != "cosine":
+        return [max(rate * state.schedule_factor, training.min_learning_rate)] * steps
+    total = (phase.last - phase.first + 1) * steps
+    rising = training.warmup * total
+    done = [(epoch - phase.first) * steps + step for step in range(steps)]
+    factors = [
+        (step + 1) / (rising + 1)
+        if step < rising
+        else (1.0 + math.cos(math.pi * (step - rising) / (total - rising))) / 2.0
+        for step in done
+    ]
+    return [max(rate * factor, training.min_learning_rate) for factor in factors]
 
 
 def advance(
@@ -67,7 +94,7 @@ def advance(
     if phase.followed and epoch == phase.last:
         return PolicyState(best_value=state.best_value, best_epoch=state.best_epoch)
     improved = state.reference is None or sign * (value - state.reference) > MIN_DELTA
-    changes = _schedule(state, epoch, improved, training, phase)
+    changes = _schedule(state, improved, training)
     changes["stalled"] = 0 if improved or phase.followed else state.stalled + 1
     if improved:
         changes["reference"] = value
@@ -75,13 +102,10 @@ def advance(
 
 
 def _schedule(
-    state: PolicyState, epoch: int, improved: bool, training: TrainingConfig, phase: Phase
+    state: PolicyState, improved: bool, training: TrainingConfig
 ) -> dict[str, float | int]:
-    if training.schedule == "constant":
+    if training.schedule != "plateau":
         return {}
-    if training.schedule == "cosine":
-        done = (epoch - phase.first + 1) / (phase.last - phase.first + 1)
-        return {"schedule_factor": (1.0 + math.cos(math.pi * done)) / 2.0}
     cooldown = max(0, state.cooldown - 1)
     waited = 0 if improved or state.cooldown > 0 else state.waited
     if not improved and cooldown == 0:
@@ -95,18 +119,19 @@ def _schedule(
     }
 
 
-def is_over(state: PolicyState, epochs_done: int, training: TrainingConfig, perfect: float) -> bool:
+def is_over(state: PolicyState, epochs_done: int, config: TrialConfig, perfect: float) -> bool:
     """Whether no further epoch follows."""
-    return epochs_done >= training.epochs or stopped_early(state, training, perfect)
+    return epochs_done >= config.epochs or stopped_early(state, config, perfect)
 
 
-def stopped_early(state: PolicyState, training: TrainingConfig, perfect: float) -> bool:
+def stopped_early(state: PolicyState, config: TrialConfig, perfect: float) -> bool:
     """Whether the objective has not improved for the trial's patience, or cannot improve.
 
     Args:
         state: The state after the last epoch.
-        training: The trial's settings; without patience it never stops early.
+        config: The trial; without patience it never stops early.
         perfect: The best value the objective can have.
     """
-    patience = training.early_stopping_patience
+    # Along the path of a solved head the objective rises to one height and falls again.
+    patience = SOLVED_PATIENCE if config.is_solved else config.training.early_stopping_patience
     return patience > 0 and (state.stalled >= patience or state.best_value == perfect)

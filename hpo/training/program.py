@@ -8,7 +8,8 @@ variables; `reset` sets them all, so that a trial's result does not depend on th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ import tensorflow as tf
 from data_pipeline.batches import EvalBatch
 from models import variables
 from models.catalogue import BUILT_IN, Catalogue
-from models.config import ModelConfig, OptimizerConfig
+from models.config import ModelConfig
 from models.heads import Head
 from models.network import (
     build_network,
@@ -31,6 +32,7 @@ from models.network import (
 )
 from models.normalization import PopulationStatistics
 from models.optimizers import build_optimizer
+from studies.trial_config import TrialConfig
 
 CALL_S = 0.25
 """Steps are run in calls of about this length, after each of which a worker can be stopped."""
@@ -41,7 +43,8 @@ class EpochSums:
     """What a training epoch adds up to.
 
     Attributes:
-        loss: Mean cross-entropy over the images, without the L2 penalty.
+        loss: Mean cross-entropy over the images, of smoothed labels and weighted classes where
+            those are asked for, without the L2 penalty.
         accuracy: Share of images classified as their label while training, in [0, 1].
         finite: Whether every step's loss was finite; training ended with the call that had one
             that was not.
@@ -54,11 +57,10 @@ class EpochSums:
     complete: bool
 
 
-def program_key(
-    model: ModelConfig, optimizer: OptimizerConfig, precision: str, on_features: bool, mixup: bool
-) -> Hashable:
+def program_key(config: TrialConfig, precision: str, on_features: bool) -> Hashable:
     """Returns what trials must have in common to share a program."""
-    return shape_key(model), optimizer.name, precision, on_features, mixup
+    mixed, averaged = config.augment.mixup_alpha > 0, config.training.weight_average > 0
+    return shape_key(config.model), config.optimizer.name, precision, on_features, mixed, averaged
 
 
 class Predictor:
@@ -128,28 +130,40 @@ class Program(Predictor):
 
     def __init__(
         self,
-        model: ModelConfig,
-        optimizer: OptimizerConfig,
+        config: TrialConfig,
         *,
         precision: str,
         on_features: bool,
-        mixup: bool,
         jit_compile: bool,
         base: keras.Model | None = None,
         catalogue: Catalogue = BUILT_IN,
     ) -> None:
+        """Takes the trial whose network this is; `reset` makes it that of another like it."""
         super().__init__(
-            model, precision=precision, on_features=on_features, base=base, catalogue=catalogue
+            config.model,
+            precision=precision,
+            on_features=on_features,
+            base=base,
+            catalogue=catalogue,
         )
-        self.optimizer = build_optimizer(optimizer)
-        self._mixup = mixup
+        self.optimizer = build_optimizer(config.optimizer)
+        self._mixup = config.augment.mixup_alpha > 0
         self._kernels = l2_kernels(self.network)
         self._l2 = tf.Variable(0.0, trainable=False)
+        self._smoothing = tf.Variable(0.0, trainable=False)
+        self._class_weights = tf.Variable(tf.ones(config.model.classes), trainable=False)
         self._scaled = precision == "mixed_float16"
         if self._scaled:
             self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer, name="scaled")
         self.optimizer.build(self.network.head.trainable_variables)
         self._fresh_optimizer = [np.array(v) for v in self.optimizer.variables]
+        self._average: list[keras.Variable] = []
+        if config.training.weight_average:
+            self._average = [
+                keras.Variable(variable, trainable=False, name=f"average_{index}")
+                for index, variable in enumerate(self.network.head.trainable_variables)
+            ]
+        self._decay = tf.Variable(0.0, trainable=False)
         signature = [self._inputs, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None])]
         self._step = tf.function(self._train_step, signature, jit_compile=jit_compile)
         head = self.network.head
@@ -160,17 +174,29 @@ class Program(Predictor):
                 lambda images: self._statistics.of_batch(self._base(images)), [self._inputs]
             )
 
-    def reset(self, model: ModelConfig, optimizer: OptimizerConfig, seed: int) -> None:
-        """Makes this the program of a new trial: fresh weights, optimizer and rates."""
+    def reset(
+        self, config: TrialConfig, seed: int, class_weights: np.ndarray | None = None
+    ) -> None:
+        """Makes this the program of a new trial: fresh weights, optimizer and rates.
+
+        Args:
+            config: The trial.
+            seed: Of its random weights and its dropout.
+            class_weights: How much an image of each class counts, (classes,); None for alike.
+        """
         reset(self.network, seed=seed)
-        set_dropout(self.network, model.dropout)
+        set_dropout(self.network, config.model.dropout)
+        classes = config.model.classes
+        self._class_weights.assign(np.ones(classes) if class_weights is None else class_weights)
+        self._smoothing.assign(config.training.label_smoothing)
+        self._decay.assign(config.training.weight_average)
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
-        self._l2.assign(model.l2)
+        self._l2.assign(config.model.l2)
         inner = self.optimizer.inner_optimizer if self._scaled else self.optimizer
         if inner.weight_decay is not None:
-            inner.weight_decay.assign(optimizer.weight_decay)
-        self.set_learning_rate(optimizer.learning_rate)
+            inner.weight_decay.assign(config.optimizer.weight_decay)
+        self.restart_average()
 
     def trace(self) -> None:
         """Traces the forward pass and the training step, before their first use."""
@@ -198,10 +224,24 @@ class Program(Predictor):
             for inputs, labels in batches
         )
 
-    def set_learning_rate(self, rate: float) -> None:
-        """Sets the step size of the steps to come."""
-        inner = self.optimizer.inner_optimizer if self._scaled else self.optimizer
-        inner.learning_rate.assign(rate)
+    def restart_average(self) -> None:
+        """Lets the average of the weights begin with the weights as they are."""
+        trained = self.network.head.trainable_variables if self._average else []
+        for average, variable in zip(self._average, trained, strict=True):
+            average.assign(variable)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Puts the average of the weights, if one is kept, in their place inside the `with`."""
+        trained = self.network.head.trainable_variables if self._average else []
+        kept = [np.array(variable) for variable in trained]
+        for variable, average in zip(trained, self._average, strict=True):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(trained, kept, strict=True):
+                variable.assign(value)
 
     def state(self) -> dict[str, np.ndarray]:
         """Returns every array that training changes: weights, random states, optimizer."""
@@ -212,18 +252,24 @@ class Program(Predictor):
         variables.assign(self._variables(), arrays)
 
     def train(
-        self, batches: Iterator[Any], steps: int, on_call: Callable[[int], bool]
+        self, batches: Iterator[Any], rates: Sequence[float], on_call: Callable[[int], bool]
     ) -> EpochSums:
         """Trains one epoch.
 
         Args:
             batches: Of `(inputs, labels int32 (b,), mix_b float32 (b,))`; a data set's iterator.
-            steps: How many batches to take.
+            rates: Learning rate of each step; as many batches are taken.
             on_call: Called with the steps done after every call of about `CALL_S`; False stops.
         """
-        done, finite, called = 0, True, []
+        rate = (self.optimizer.inner_optimizer if self._scaled else self.optimizer).learning_rate
+        steps, done, finite, called = len(rates), 0, True, []
         for count in _call_sizes(steps):
-            called.append(tf.stack([self._step(*next(batches)) for _ in range(count)]).numpy())
+            sums = []
+            for step in range(done, done + count):
+                if step == 0 or rates[step] != rates[step - 1]:
+                    rate.assign(rates[step])
+                sums.append(self._step(*next(batches)))
+            called.append(tf.stack(sums).numpy())
             done, finite = done + count, bool(np.isfinite(called[-1][:, 3]).all())
             if not (finite and (on_call(done) or done == steps)):
                 break
@@ -232,7 +278,7 @@ class Program(Predictor):
         return EpochSums(float(loss / images), float(correct / images), finite, done == steps)
 
     def _variables(self) -> list[Any]:
-        return [*self.network.head.variables, *self.optimizer.variables]
+        return [*self.network.head.variables, *self.optimizer.variables, *self._average]
 
     def _train_step(self, inputs: Any, labels: Any, mix_b: Any) -> Any:
         partners = tf.roll(labels, 1, axis=0)
@@ -246,28 +292,37 @@ class Program(Predictor):
         trained = self.network.head.trainable_variables
         with tf.GradientTape() as tape:
             logits = self.network.head(inputs, training=True)
-            losses = cross_entropy(labels, logits)
+            losses = self._losses(labels, logits)
             if self._mixup:
-                losses = mix_b * losses + (1.0 - mix_b) * cross_entropy(partners, logits)
+                losses = mix_b * losses + (1.0 - mix_b) * self._losses(partners, logits)
             loss = tf.reduce_mean(losses) + self._penalty()
             scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
         self.optimizer.apply(tape.gradient(scaled, trained), trained)
+        if self._average:
+            # The first steps count more, or the average would hang on to where it began.
+            step = tf.cast(self.optimizer.iterations, tf.float32)
+            decay = tf.minimum(self._decay, (1.0 + step) / (10.0 + step))
+            for average, variable in zip(self._average, trained, strict=True):
+                average.assign(decay * average + (1.0 - decay) * variable)
         correct = tf.reduce_sum(tf.cast(tf.equal(predicted(logits), labels), tf.float32))
         return tf.stack(
             [tf.reduce_sum(losses), correct, tf.cast(tf.size(labels), tf.float32), loss]
         )
 
+    def _losses(self, labels: Any, logits: Any) -> Any:
+        """Returns the loss of each image, (b,), of labels (b,) that are smoothed and weighted."""
+        smoothing, units = self._smoothing, logits.shape[-1]
+        if units == 1:
+            targets = tf.cast(labels[:, None], logits.dtype) * (1.0 - smoothing) + smoothing / 2.0
+            losses = tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)[:, 0]
+        else:
+            targets = tf.one_hot(labels, units) * (1.0 - smoothing) + smoothing / units
+            losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        return losses * tf.gather(self._class_weights, labels)
+
     def _penalty(self) -> Any:
         squares = [tf.reduce_sum(tf.square(tf.convert_to_tensor(k))) for k in self._kernels]
         return self._l2 * tf.add_n(squares) if squares else tf.constant(0.0)
-
-
-def cross_entropy(labels: Any, logits: Any) -> Any:
-    """Returns the loss of each image: softmax over many units, sigmoid over one."""
-    if logits.shape[-1] == 1:
-        targets = tf.cast(labels[:, None], logits.dtype)
-        return tf.nn.sigmoid_cross_entropy_with_logits(targets, logits)[:, 0]
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
 
 
 def predicted(logits: Any) -> Any:

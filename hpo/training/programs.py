@@ -68,16 +68,13 @@ class Programs:
     def program(self, config: TrialConfig, inputs: Inputs, precision: str) -> Program:
         """Returns a program for the trial; its weights are those of the last trial that used it."""
         precision = _arithmetic(inputs, precision)
-        mixup = config.augment.mixup_alpha > 0
-        key = program_key(config.model, config.optimizer, precision, inputs.on_features, mixup)
+        key = program_key(config, precision, inputs.on_features)
         return self._programs.get_or_make(
             key,
             lambda: Program(
-                config.model,
-                config.optimizer,
+                config,
                 precision=precision,
                 on_features=inputs.on_features,
-                mixup=mixup,
                 jit_compile=self.device.jit_compile,
                 base=inputs.base,
                 catalogue=self.catalogue,
@@ -117,7 +114,13 @@ class Programs:
 
     def features(self, model: ModelConfig, data: TrialData, precision: str) -> Features:
         """Returns the features of the network's frozen base."""
-        base = (model.backbone, model.trainable_stages, model.pooling, precision)
+        base = (
+            model.backbone,
+            model.image_size_px,
+            model.trainable_stages,
+            model.pooling,
+            precision,
+        )
         return self._features.get_or_make(
             base, lambda: Features(model, data, precision, self._alive, self.catalogue)
         )

@@ -27,9 +27,11 @@ from hpo.training.program import EpochSums
 from hpo.training.programs import Programs
 from hpo.training.protocol import Alive, EpochEnd, Finished, Started, Train
 from hpo.training.saver import Saver
+from hpo.training.solving import SolvedHeads
 from hpo.training.stopwatch import Stopwatch
 from models.memory import evaluation_batch
-from models.network import head_weights, set_head_weights
+from models.network import head_weights, set_head_weights, set_linear_top
+from models.solved_head import STRENGTHS
 from studies.hits import Hits
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason
@@ -98,6 +100,7 @@ class _Run:
     facts: dict[str, str | int | float] = field(default_factory=dict)
     watch: Stopwatch = field(default_factory=Stopwatch)
     saver: Saver = field(default_factory=Saver)
+    _solved: SolvedHeads | None = None
 
     def __post_init__(self) -> None:
         self.config = self.job.config
@@ -108,11 +111,11 @@ class _Run:
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended, its files written."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        training, perfect = self.config.training, self.metric.perfect
+        config, perfect = self.config, self.metric.perfect
         with self.saver:
             run = self._begin()
             while True:
-                over = policies.is_over(self.state.policy, self.state.epoch, training, perfect)
+                over = policies.is_over(self.state.policy, self.state.epoch, config, perfect)
                 # The verdict on the last epoch is asked for as on any other, since a pause may
                 # come with it. But a trial that is over anyway is not pruned: its value is there.
                 if self.state.epoch and self._verdict() == "prune" and not over:
@@ -123,10 +126,11 @@ class _Run:
                 if phase != run.phase:
                     before, run = run, self._start(phase)
                     run.continue_from(before)
-                if not self._epoch(run):
+                finite = self._solve(run) if run.phase.solved else self._epoch(run)
+                if not finite:
                     return self.outcome("diverged", message="The loss was not finite.")
-            early = policies.stopped_early(self.state.policy, training, perfect)
-            done = self.state.epoch >= training.epochs
+            early = policies.stopped_early(self.state.policy, config, perfect)
+            done = self.state.epoch >= config.epochs
             return self._confirm("stopped early" if early and not done else "complete")
 
     def outcome(
@@ -173,6 +177,10 @@ class _Run:
         run = self._start(phase_of(self.config, max(1, self.state.epoch)))
         if loaded:
             run.program.set_state(loaded[1])
+        elif self.config.training.solved_head and not run.phase.solved:
+            # A random head would send noise through the pretrained layers above the cut.
+            with self.watch.timed("solving"):
+                run.begin_with(self._heads().best(self.metric.name, len(STRENGTHS)))
         self.facts |= {
             "parameters": run.program.parameters,
             "image_size_px": run.phase.model.image_size_px,
@@ -189,17 +197,16 @@ class _Run:
     def _epoch(self, run: PhaseRun) -> bool:
         """Trains and evaluates one epoch and saves it; False where the loss was not finite."""
         epoch, began = self.state.epoch + 1, time.monotonic()
-        rate = policies.learning_rate(self.config, run.phase, self.state.policy)
-        run.program.set_learning_rate(rate)
         with self.watch.timed("data"):
             batches, steps = run.batches(self.job, epoch)
+        rates = policies.learning_rates(self.config, run.phase, self.state.policy, epoch, steps)
         with self.watch.timed("training"):
-            sums = self._train(run, batches, steps)
+            sums = self._train(run, batches, rates)
         if not sums.finite:
             return False
         if not sums.complete:
             raise Paused
-        with self.watch.timed("evaluation"):
+        with self.watch.timed("evaluation"), run.program.averaged():
             # Before the weights are judged and saved, batch normalisation gets the statistics that
             # belong to them. They are taken from training images as they are, since those to be
             # classified are neither augmented nor mixed: on photos that was 2 to 4 points better
@@ -213,12 +220,36 @@ class _Run:
             validation = run.inputs.validation(run.evaluation_batch)
             logits, labels = run.program.logits(self._reporting(validation))
             figures = metrics.evaluate(logits, labels)
+            weights = head_weights(run.program.network)
         if not np.isfinite(logits).all():
             return False
-        row = {"loss": sums.loss, "accuracy": sums.accuracy, "learning_rate": rate}
-        self._save(run, row | {f"val_{name}": value for name, value in figures.items()})
+        row = {"loss": sums.loss, "accuracy": sums.accuracy, "learning_rate": rates[-1]}
+        self._save(run, weights, row | {f"val_{name}": value for name, value in figures.items()})
         self.facts["images_per_s"] = round(len(run.inputs) / (time.monotonic() - began), 1)
         return True
+
+    def _solve(self, run: PhaseRun) -> bool:
+        """Solves the head for one more strength of its penalty, which stands for an epoch."""
+        with self.watch.timed("solving"):
+            self.link.send(Alive())
+            heads, number = self._heads(), self.state.epoch + 1
+            head = heads.head(number)
+            set_linear_top(run.program.network, head)
+            train = heads.training_figures(head)
+        with self.watch.timed("evaluation"):
+            validation = run.inputs.validation(run.evaluation_batch)
+            logits, labels = run.program.logits(self._reporting(validation))
+            figures = metrics.evaluate(logits, labels)
+        row = {"loss": train["loss"], "accuracy": train["accuracy"]}
+        row |= {"penalty": STRENGTHS[number - 1]}
+        row |= {f"val_{name}": value for name, value in figures.items()}
+        self._save(run, head_weights(run.program.network), row)
+        return bool(np.isfinite(logits).all())
+
+    def _heads(self) -> SolvedHeads:
+        if self._solved is None:
+            self._solved = SolvedHeads(self.config, self.data, self.programs, self.state.precision)
+        return self._solved
 
     def _reporting(self, batches: Iterator[EvalBatch]) -> Iterator[EvalBatch]:
         """Yields batches and tells the coordinator of each, as a large evaluation takes long."""
@@ -226,15 +257,17 @@ class _Run:
             self.link.send(Alive())
             yield batch
 
-    def _train(self, run: PhaseRun, batches: Iterator[Batch], steps: int) -> EpochSums:
+    def _train(self, run: PhaseRun, batches: Iterator[Batch], rates: list[float]) -> EpochSums:
+        report = reporter(self.link, len(rates), len(run.inputs))
         try:
-            return run.program.train(batches, steps, reporter(self.link, steps, len(run.inputs)))
+            return run.program.train(batches, rates, report)
         except tf.errors.OpError:
             if run.inputs.failure:
                 raise run.inputs.failure from None
             raise
 
-    def _save(self, run: PhaseRun, row: dict[str, float]) -> None:
+    def _save(self, run: PhaseRun, weights: dict[str, np.ndarray], row: dict[str, float]) -> None:
+        """Saves an epoch, and the weights that were evaluated if it is the best."""
         epoch = self.state.epoch + 1
         policy = policies.advance(
             self.state.policy,
@@ -255,7 +288,7 @@ class _Run:
                 }
             )
             stages = run.phase.model.trainable_stages
-            best = head_weights(run.program.network) if policy.best_epoch == epoch else None
+            best = weights if policy.best_epoch == epoch else None
             # Both are copies, as the next epoch is trained while they are written.
             self.saver.submit(partial(self._write, self.state, run.program.state(), best, stages))
 

@@ -101,11 +101,11 @@ def main() -> None:
     from hpo.training.programs import Programs
     from hpo.training.trial import make_ready, run_trial
 
-    data = TrialData.open(Path(begin.manifest), begin.image_size_px)
+    data = TrialData.open(Path(begin.manifest), link.alive)
     programs = Programs(ready, link.alive)
     if begin.first:
         make_ready(begin.first, data, programs)  # while the coordinator decodes the images
-    data.wait_for_images()
+        data.images(begin.first.config.model.image_size_px)  # once they are decoded
     link.send(Ready(device=ready.name))
     while True:
         finished = run_trial(link.jobs.get(), data, programs, link)

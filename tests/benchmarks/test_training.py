@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import keras
@@ -74,7 +73,7 @@ def data(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> TrialData:
     """The same, decoded."""
     manifest, _ = create_manifest(str(folder), seed=0, validation=0.2, test=0.05)
     cache = Cache(tmp_path_factory.mktemp("cache"))
-    return TrialData(manifest, partial(open_store, manifest, SIZE_PX, cache), cache)
+    return TrialData(manifest, lambda size_px: open_store(manifest, size_px, cache), cache)
 
 
 def _train_job(folder: Path) -> Train:

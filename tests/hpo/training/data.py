@@ -49,7 +49,7 @@ def make_data(folder: Path, size_px: int = 8, classes: int = 3, scale: int = 1) 
         seed=0,
     )
     store = ImageStore(size_px, splits)
-    return TrialData(manifest, lambda: store, Cache(folder / "cache"))
+    return TrialData(manifest, lambda _: store, Cache(folder / "cache"))
 
 
 def make_job(config: TrialConfig, folder: Path, number: int = 0, metric: str = "accuracy") -> Train:

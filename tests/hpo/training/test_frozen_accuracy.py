@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +39,7 @@ def test_kept_activations_score_what_fresh_ones_score(
     if folder := os.environ.get("HPO_TEST_PHOTOS"):
         manifest, _ = create_manifest(folder, seed=0, validation=0.3)
         cache = Cache(tmp_path / "cache")
-        data = TrialData(manifest, partial(open_store, manifest, SIZE_PX, cache), cache)
+        data = TrialData(manifest, lambda size_px: open_store(manifest, size_px, cache), cache)
     else:
         data = make_data(tmp_path, SIZE_PX, classes=3, scale=8)
         monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -60,5 +59,5 @@ def test_kept_activations_score_what_fresh_ones_score(
         print(f"\n{level}: kept {kept}, fresh {fresh}")
     assert min(kept + fresh) > 1.5 / data.classes  # all have learnt
     mean = float(np.mean(kept + fresh))
-    error = math.sqrt(mean * (1 - mean) / len(data.split("validation")))
+    error = math.sqrt(mean * (1 - mean) / len(data.split("validation", SIZE_PX)))
     assert abs(np.mean(kept) - np.mean(fresh)) < 3 * error

@@ -57,7 +57,7 @@ def test_a_row_of_ones_own_is_trained_and_exported(construct, tmp_path: Path) ->
     model = whole_model(config.model, class_names=["a", "b", "c"], catalogue=catalogue)
     copy_weights(network, model)
     model.save(tmp_path / "mine.keras")
-    split = data.split("validation")
+    split = data.split("validation", 8)
     shares = keras.saving.load_model(tmp_path / "mine.keras").predict(
         split.images_bhwc[split.rows], verbose=0
     )

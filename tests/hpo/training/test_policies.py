@@ -14,7 +14,7 @@ from hpo.training.policies import (
     PolicyState,
     advance,
     is_over,
-    learning_rate,
+    learning_rates,
     stopped_early,
 )
 from models.config import ModelConfig, OptimizerConfig
@@ -53,7 +53,7 @@ def play(config: TrialConfig, curve: list[float]) -> list[PolicyState]:
                 phase=phase_of(config, epoch),
             )
         )
-        if is_over(states[-1], epoch, config.training, perfect=1.0):
+        if is_over(states[-1], epoch, config, perfect=1.0):
             break
     return states[1:]
 
@@ -62,7 +62,7 @@ def rates(config: TrialConfig, curve: list[float]) -> list[float]:
     """The learning rate of each epoch of a trial, as far as it goes."""
     states = [PolicyState(), *play(config, curve)]
     return [
-        learning_rate(config, phase_of(config, epoch), state)
+        learning_rates(config, phase_of(config, epoch), state, epoch, steps=1)[0]
         for epoch, state in enumerate(states[:-1], start=1)
     ]
 
@@ -120,7 +120,7 @@ def test_schedule_is_that_of_keras(
     for epoch, value in enumerate(curve, start=1):
         callback.on_epoch_end(epoch - 1, {"val": value})
         state = advance(state, epoch, value, maximize=maximize, training=training, phase=phase)
-        ours = learning_rate(config_of(training), phase, state)
+        (ours,) = learning_rates(config_of(training), phase, state, epoch + 1, steps=1)
         assert ours == float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
@@ -139,7 +139,9 @@ def test_stopping_is_that_of_keras(curve: list[float], maximize: bool, patience:
         state = advance(
             state, epoch, value, maximize=maximize, training=training, phase=only_phase(training)
         )
-        assert stopped_early(state, training, perfect=float("inf")) == model.stop_training
+        assert (
+            stopped_early(state, config_of(training), perfect=float("inf")) == model.stop_training
+        )
         if model.stop_training:
             break
     assert state.best_epoch == 1 + (np.argmax if maximize else np.argmin)(curve[:epoch])
@@ -157,16 +159,33 @@ def test_constant_schedule() -> None:
     assert state.stalled == 7
 
 
-def test_cosine_schedule() -> None:
-    """The learning rate falls as Keras's `CosineDecay` does, whatever validation says."""
-    state, training = PolicyState(), TrainingConfig(schedule="cosine", epochs=8)
-    decay = keras.optimizers.schedules.CosineDecay(1.0, decay_steps=8)
-    for epoch in range(1, 9):
-        state = advance(
-            state, epoch, epoch % 3, maximize=True, training=training, phase=only_phase(training)
-        )
-        assert state.schedule_factor == pytest.approx(float(decay(epoch)), abs=1e-6)
-    assert state.schedule_factor == 0.0
+@pytest.mark.parametrize("warmup", [0.0, 0.25])
+def test_cosine_schedule(warmup: float) -> None:
+    """The learning rate follows Keras's `CosineDecay` step by step, whatever validation says."""
+    steps, epochs = 5, 8
+    training = TrainingConfig(
+        schedule="cosine", epochs=epochs, warmup=warmup, min_learning_rate=0.0
+    )
+    config = config_of(training)
+    found = [
+        rate
+        for epoch in range(1, epochs + 1)
+        for rate in learning_rates(config, only_phase(training), PolicyState(), epoch, steps)
+    ]
+    rising = int(warmup * steps * epochs)
+    decay = keras.optimizers.schedules.CosineDecay(RATE, decay_steps=steps * epochs - rising)
+    expected = [RATE * (step + 1) / (rising + 1) for step in range(rising)]
+    expected += [float(decay(step)) for step in range(steps * epochs - rising)]
+    assert found == pytest.approx(expected, abs=1e-7)
+
+
+def test_the_path_of_a_solved_head_ends_when_it_falls() -> None:
+    """Two strengths without improvement end it, whatever the patience of gradient steps is."""
+    model = FINE_TUNED.model_copy(update={"trainable_stages": 0})
+    training = TrainingConfig(solved_head=True, early_stopping_patience=0)
+    config = config_of(training, model)
+    assert len(play(config, [0.5, 0.7, 0.6, 0.6, 0.9])) == 4
+    assert config.epochs == phase_of(config, 1).last == 7
 
 
 @pytest.mark.parametrize(("maximize", "perfect"), [(True, 1.0), (False, 0.0)])
@@ -182,8 +201,8 @@ def test_ends_where_nothing_can_improve(maximize: bool, perfect: float) -> None:
             training=training,
             phase=only_phase(training),
         )
-        assert is_over(state, 1, training, perfect) is over
-        assert is_over(state, 9, training, perfect)
+        assert is_over(state, 1, config_of(training), perfect) is over
+        assert is_over(state, 9, config_of(training), perfect)
 
 
 def test_ends_after_its_epochs() -> None:
@@ -192,7 +211,9 @@ def test_ends_after_its_epochs() -> None:
     states = [
         advance(PolicyState(), 1, 0.5, maximize=True, training=training, phase=only_phase(training))
     ] * 3
-    over = [is_over(state, done, training, 1.0) for done, state in enumerate(states, start=1)]
+    over = [
+        is_over(state, done, config_of(training), 1.0) for done, state in enumerate(states, start=1)
+    ]
     assert over == [False, False, True]
 
 
@@ -205,7 +226,7 @@ def test_small_improvements_are_best_but_do_not_count() -> None:
             state, epoch, value, maximize=True, training=training, phase=only_phase(training)
         )
     assert state.best_epoch == 3
-    assert stopped_early(state, training, perfect=1.0)
+    assert stopped_early(state, config_of(training), perfect=1.0)
 
 
 HEAD_FIRST = TrainingConfig(epochs=20, head_epochs=3, fine_tune_factor=0.25)

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hpo.training.program import EpochSums, Program, _call_sizes, cross_entropy, predicted
+from data_pipeline.config import AugmentConfig
+from hpo.training.program import EpochSums, Program, _call_sizes, predicted
 from models.config import ModelConfig, OptimizerConfig
 from models.network import build_network
+from studies.trial_config import TrainingConfig, TrialConfig
 from tests.models.random_weights import write_weights
 
 MODEL = ModelConfig(backbone="cats_dogs_cnn", image_size_px=12, classes=3, head_widths=(8,))
@@ -23,10 +25,26 @@ IMAGES = RANDOM.integers(0, 255, (50, 12, 12, 3)).astype(np.float32)
 LABELS = (np.arange(50) % 3).astype(np.int32)
 
 
-def make(optimizer: OptimizerConfig = SGD, model: ModelConfig = MODEL, **settings: Any) -> Program:
+def config_of(
+    model: ModelConfig = MODEL, optimizer: OptimizerConfig = SGD, mixup: bool = False, **how: Any
+) -> TrialConfig:
+    """A trial of a network and an optimizer."""
+    augment, training = AugmentConfig(mixup_alpha=0.2 * mixup), TrainingConfig(**how)
+    return TrialConfig(model=model, optimizer=optimizer, augment=augment, training=training)
+
+
+def make(
+    optimizer: OptimizerConfig = SGD,
+    model: ModelConfig = MODEL,
+    *,
+    mixup: bool = False,
+    average: float = 0.0,
+    **settings: Any,
+) -> Program:
     """A program of small images."""
-    given = {"precision": "float32", "on_features": False, "mixup": False, "jit_compile": False}
-    return Program(model, optimizer, **(given | settings))
+    given = {"precision": "float32", "on_features": False, "jit_compile": False}
+    config = config_of(model, optimizer, mixup, weight_average=average)
+    return Program(config, **(given | settings))
 
 
 def batches(size: int = 16, mix: float = 1.0) -> Iterator[tuple[tf.Tensor, ...]]:
@@ -37,10 +55,12 @@ def batches(size: int = 16, mix: float = 1.0) -> Iterator[tuple[tf.Tensor, ...]]
         yield tuple(map(tf.constant, (IMAGES[part], LABELS[part], mix_b)))
 
 
-def train(program: Program, size: int = 16, epochs: int = 2, mix: float = 1.0) -> list[EpochSums]:
+def train(
+    program: Program, size: int = 16, epochs: int = 2, mix: float = 1.0, rate: float = 0.05
+) -> list[EpochSums]:
     """Trains a few epochs."""
-    steps = -(-50 // size)
-    return [program.train(batches(size, mix), steps, lambda done: True) for _ in range(epochs)]
+    rates = [rate] * -(-50 // size)
+    return [program.train(batches(size, mix), rates, lambda done: True) for _ in range(epochs)]
 
 
 def state(program: Program) -> list[np.ndarray]:
@@ -52,8 +72,8 @@ def weights_after(
     program: Program, optimizer: OptimizerConfig = SGD, model: ModelConfig = MODEL, **how: Any
 ) -> list[np.ndarray]:
     """The weights of a new trial of the program after two epochs."""
-    program.reset(model, optimizer, seed=3)
-    train(program, **how)
+    program.reset(config_of(model, optimizer), seed=3)
+    train(program, rate=optimizer.learning_rate, **how)
     return state(program)
 
 
@@ -89,7 +109,7 @@ def test_settings_act(program: Program) -> None:
     assert differ(plain, weights_after(program, SGD.model_copy(update={"learning_rate": 0.06})))
     for update in ({"l2": 0.01}, {"dropout": 0.5}):
         assert differ(plain, weights_after(program, SGD, MODEL.model_copy(update=update)))
-    program.reset(MODEL, SGD, seed=4)
+    program.reset(config_of(), seed=4)
     train(program)
     assert differ(plain, state(program))
 
@@ -107,7 +127,7 @@ def test_weight_decay_acts() -> None:
 
 def test_what_was_read_stays_as_it_was(program: Program) -> None:
     """Weights and state are copies, since they are written while training goes on."""
-    program.reset(MODEL, SGD, seed=1)
+    program.reset(config_of(), seed=1)
     read = [*state(program), *program.network.head.get_weights()]
     before = [array.copy() for array in read]
     train(program)
@@ -118,14 +138,14 @@ def test_what_was_read_stays_as_it_was(program: Program) -> None:
 def test_state_round_trip(program: Program) -> None:
     """A trial that is restored after an epoch ends as if it had not been interrupted."""
     model = MODEL.model_copy(update={"dropout": 0.3})
-    program.reset(model, SGD, seed=1)
+    program.reset(config_of(model), seed=1)
     train(program, epochs=1)
     after_one = program.state()
     train(program, epochs=1)
     undisturbed = state(program)
-    program.reset(model, SGD, seed=9)
+    program.reset(config_of(model), seed=9)
     train(program)
-    program.reset(model, SGD, seed=1)
+    program.reset(config_of(model), seed=1)
     program.set_state(after_one)
     train(program, epochs=1)
     assert not differ(undisturbed, state(program))
@@ -157,7 +177,7 @@ def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str, backbo
     )
     labels = LABELS % classes
     program = make(optimizer, model)
-    program.reset(model, optimizer, seed=3)
+    program.reset(config_of(model, optimizer), seed=3)
 
     network = build_network(model, seed=3)
     reference = network.head
@@ -185,7 +205,7 @@ def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str, backbo
             (images, tf.constant(labels[i * 16 : i * 16 + 16]), mix)
             for i, (images, _, mix) in enumerate(batches())
         ]
-        program.train(iter(data), 4, lambda done: True)
+        program.train(iter(data), [optimizer.learning_rate] * 4, lambda done: True)
     start = build_network(model, seed=3).head.get_weights()
     for ours, theirs, first in zip(
         program.network.head.get_weights(), reference.get_weights(), start, strict=True
@@ -196,12 +216,13 @@ def test_equals_keras(optimizer: OptimizerConfig, l2: float, output: str, backbo
 
 def test_sums(program: Program) -> None:
     """Loss and accuracy are means over the images, not over batches of different sizes."""
-    still = SGD.model_copy(update={"learning_rate": 1e-12})
-    program.reset(MODEL, still, seed=3)
+    program.reset(config_of(), seed=3)
     for size in (16, 50):
-        (sums,) = train(program, size=size, epochs=1)
+        (sums,) = train(program, size=size, epochs=1, rate=1e-12)
         logits = program.network.head(IMAGES, training=False)
-        loss = float(tf.reduce_mean(cross_entropy(tf.constant(LABELS), logits)))
+        loss = float(
+            keras.ops.mean(keras.losses.sparse_categorical_crossentropy(LABELS, logits, True))
+        )
         assert sums.loss == pytest.approx(loss, rel=1e-3)
         guesses = np.asarray(predicted(logits))
         assert sums.accuracy == pytest.approx((guesses == LABELS).mean(), abs=0.021)
@@ -214,7 +235,7 @@ def test_sums_do_not_depend_on_time(program: Program, monkeypatch: pytest.Monkey
     results = []
     for sizes in ([13], [1] * 13, [4, 8, 1]):
         monkeypatch.setattr("hpo.training.program._call_sizes", lambda steps, s=sizes: iter(s))
-        program.reset(MODEL, SGD, seed=3)
+        program.reset(config_of(), seed=3)
         results.append(train(program, size=4, epochs=3))
     assert results[0] == results[1] == results[2]
 
@@ -234,18 +255,18 @@ def test_traced_once() -> None:
 
 def test_notices_what_is_not_finite(program: Program) -> None:
     """An epoch ends with the call that met a loss that is not finite."""
-    program.reset(MODEL, SGD.model_copy(update={"learning_rate": 1e30}), seed=3)
-    (sums,) = train(program, epochs=1, size=2)
+    program.reset(config_of(), seed=3)
+    (sums,) = train(program, epochs=1, size=2, rate=1e30)
     assert not sums.finite
     assert not sums.complete
-    program.reset(MODEL, SGD, seed=3)
+    program.reset(config_of(), seed=3)
     assert train(program, epochs=1)[0].finite, "the next trial is not infected"
 
 
 def test_stops_within_an_epoch(program: Program) -> None:
     """Who says no after a call gets an epoch that is not complete."""
-    program.reset(MODEL, SGD, seed=3)
-    sums = program.train(batches(2), 25, lambda done: done < 3)
+    program.reset(config_of(), seed=3)
+    sums = program.train(batches(2), [0.05] * 25, lambda done: done < 3)
     assert sums.finite
     assert not sums.complete
 
@@ -277,8 +298,8 @@ def test_mixup_above_a_frozen_base(
     assert base is not None
     kept = tf.cast(base(images, training=False), tf.float32)
     for program, inputs in ((on_images, images), (on_features, kept)):
-        program.reset(model, SGD, seed=3)
-        program.train(iter([(inputs, labels, mix_b)]), 1, lambda done: True)
+        program.reset(config_of(model), seed=3)
+        program.train(iter([(inputs, labels, mix_b)]), [0.05], lambda done: True)
     tolerance = 1e-5 if precision == "float32" else 2e-2  # eight bits of a logit's gradient
     for a, b in zip(state(on_images), state(on_features), strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance)
@@ -335,7 +356,7 @@ def test_compiled_by_xla_is_the_same() -> None:
 def test_low_precision_learns(precision: str) -> None:
     """With less precision the loss falls as well, and variables stay float32."""
     program = make(precision=precision)
-    program.reset(MODEL, SGD, seed=3)
+    program.reset(config_of(), seed=3)
     sums = train(program, epochs=8)
     assert sums[-1].loss < sums[0].loss
     assert {w.dtype for w in program.network.head.get_weights()} == {np.dtype(np.float32)}
@@ -345,3 +366,79 @@ def test_calls_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls double while they are quick and never add up to more than the steps."""
     assert list(_call_sizes(25)) == [1, 2, 4, 8, 10]
     assert list(_call_sizes(0)) == []
+
+
+def test_the_rate_may_change_with_every_step() -> None:
+    """Steps at a rate of nothing change nothing; what comes after them does."""
+    program = make()
+    program.reset(config_of(), seed=3)
+    before = program.network.head.get_weights()
+    program.train(batches(), [0.0] * 4, lambda done: True)
+    assert not differ(before, program.network.head.get_weights())
+    program.train(batches(), [0.0, 0.0, 0.0, 0.05], lambda done: True)
+    assert differ(before, program.network.head.get_weights())
+
+
+def test_labels_are_smoothed_as_keras_does() -> None:
+    """The loss is Keras's own of smoothed labels, for many units and for one."""
+    for output, classes in (("softmax", 3), ("sigmoid", 2)):
+        model = MODEL.model_copy(update={"output": output, "classes": classes})
+        program = make(model=model)
+        program.reset(config_of(model, label_smoothing=0.2), seed=3)
+        labels = LABELS % classes
+        data = iter([tuple(map(tf.constant, (IMAGES, labels, np.ones(50, np.float32))))])
+        sums = program.train(data, [1e-12], lambda done: True)
+        logits = program.network.head(IMAGES, training=False)
+        if output == "sigmoid":
+            theirs = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.2)
+            expected = theirs(labels[:, None].astype(np.float32), logits)
+        else:
+            theirs = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2)
+            expected = theirs(np.eye(3, dtype=np.float32)[labels], logits)
+        assert sums.loss == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_rare_classes_can_count_as_much(program: Program) -> None:
+    """A class of weight 0 teaches nothing, so that its labels might be any."""
+    weights = np.array([1.0, 1.0, 0.0])
+    results = []
+    for third in (2, 0):
+        program.reset(config_of(), seed=3, class_weights=weights)
+        labels = np.where(LABELS == 2, 2, LABELS).astype(np.int32)
+        images = np.where((LABELS == 2)[:, None, None, None], IMAGES * third, IMAGES)
+        data = iter([tuple(map(tf.constant, (images, labels, np.ones(50, np.float32))))])
+        program.train(data, [0.05], lambda done: True)
+        results.append(state(program))
+    for ours, other in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, other, atol=1e-7)
+
+
+def test_the_average_of_the_weights() -> None:
+    """It is the recursion of its definition, and stands in for the weights only when asked."""
+    program, decay = make(average=0.9), 0.9
+    program.reset(config_of(weight_average=decay), seed=3)
+    average = [w.copy() for w in program.network.head.get_weights()]
+    for step in range(1, 8):
+        train(program, size=50, epochs=1)
+        now, factor = program.network.head.get_weights(), min(decay, (1 + step) / (10 + step))
+        average = [factor * a + (1 - factor) * w for a, w in zip(average, now, strict=True)]
+    before = program.network.head.get_weights()
+    with program.averaged():
+        for found, expected in zip(program.network.head.get_weights(), average, strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert not differ(before, program.network.head.get_weights())
+
+
+def test_the_average_is_part_of_the_state() -> None:
+    """A trial that is restored after an epoch averages on as if it had not been interrupted."""
+    program = make(average=0.9)
+    config = config_of(weight_average=0.9)
+    program.reset(config, seed=1)
+    train(program, epochs=1)
+    after_one = program.state()
+    train(program, epochs=1)
+    undisturbed = state(program)
+    program.reset(config, seed=9)
+    program.set_state(after_one)
+    train(program, epochs=1)
+    assert not differ(undisturbed, state(program))

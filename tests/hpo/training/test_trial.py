@@ -129,7 +129,7 @@ def test_complete(data: TrialData, programs: Programs, folder: Path) -> None:
     assert {"training", "evaluation", "checkpoint", "total"} <= outcome.seconds.keys()
     network = build_network(PLAIN.model, seed=99)
     set_head_weights(network, trained.weights[0])
-    split = data.split("validation")
+    split = data.split("validation", 8)
     logits = network.head(split.images_bhwc[split.rows].astype(np.float32), training=False)
     assert evaluate(np.asarray(logits), split.labels)["accuracy"] == outcome.value
 
@@ -147,7 +147,7 @@ def test_training_accuracy_is_that_of_clean_images(
     )
     network = build_network(PLAIN.model, seed=99)
     set_head_weights(network, trained.weights[0])
-    split = data.split("train")
+    split = data.split("train", 8)
     logits = network.head(split.images_bhwc[split.rows].astype(np.float32), training=False)
     figures = evaluate(np.asarray(logits), split.labels)
     outcome = ended(trained)
@@ -169,7 +169,7 @@ LAGGING = PLAIN.model_copy(
 
 def first_statistics(weights: dict[str, np.ndarray], data: TrialData) -> tuple[Any, Any]:
     """Mean and variance of what the first normalisation of `cnn` gets from the training images."""
-    split = data.split("train")
+    split = data.split("train", 8)
     images = split.images_bhwc[split.rows].astype(np.float32) / 255
     convolved = tf.nn.conv2d(images, weights["stage1_1_conv/kernel"], 1, "SAME").numpy()
     return convolved.mean(axis=(0, 1, 2)), convolved.var(axis=(0, 1, 2))
@@ -230,9 +230,9 @@ def test_made_ready_before_the_images_are_there(
     data = make_data(tmp_path, size_px)
     late, there = data.open_images, False
 
-    def open_images() -> ImageStore:
+    def open_images(image_size_px: int) -> ImageStore:
         assert there, "the images were opened"
-        return late()
+        return late(image_size_px)
 
     data, ready = TrialData(data.manifest, open_images, data.cache), Programs(CPU)
     make_ready(make_job(config, tmp_path / "ready"), data, ready)
@@ -577,7 +577,7 @@ def test_features_are_those_of_the_images(photos: TrialData, folder: Path) -> No
     inputs = programs.inputs(config, photos, "float32")
     program = programs.program(config, inputs, "float32")
     logits, labels = program.logits(inputs.validation(32))
-    split = photos.split("validation")
+    split = photos.split("validation", 32)
     images = split.images_bhwc[split.rows].astype(np.float32)
     base = program.network.base
     assert base is not None
@@ -597,7 +597,7 @@ def test_replaced_weights_are_other_features(tmp_path: Path, monkeypatch: Any) -
         inputs = Programs(CPU).inputs(config, photos, "float32")
         network = build_network(PRETRAINED, seed=0)
         assert network.base is not None
-        split = photos.split("validation")
+        split = photos.split("validation", 32)
         expected = network.base(split.images_bhwc[split.rows].astype(np.float32), training=False)
         found.append(np.concatenate([batch for batch, _ in inputs.validation(16)]))
         np.testing.assert_allclose(found[-1], np.asarray(expected), rtol=1e-3, atol=1e-3)
