@@ -28,6 +28,7 @@ from hpo.training.trial import make_ready, run_trial
 from models.config import ModelConfig, OptimizerConfig
 from models.memory import training_bytes
 from models.network import build_network, set_head_weights
+from models.solved_head import STRENGTHS
 from studies.record import Outcome
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.hpo.training.data import FakeLink, make_data, make_job
@@ -634,3 +635,88 @@ def test_hopeless_for_memory(data: TrialData, programs: Programs, folder: Path) 
     assert outcome.reason == "out of memory"
     assert outcome.epochs == 0
     assert "this machine has 0.0 GB" in (outcome.message or "")
+
+
+SOLVED = TrialConfig(model=PRETRAINED, training=TrainingConfig(solved_head=True))
+
+
+def test_a_solved_head_is_a_trial(photos: TrialData, folder: Path) -> None:
+    """Each epoch is a strength of the penalty; the best one's weights are kept, and confirmed."""
+    trained = train(make_job(SOLVED, folder), photos, Programs(CPU), FakeLink())
+    outcome = ended(trained)
+    assert outcome.reason in ("complete", "stopped early")
+    strengths = outcome.history["penalty"]
+    assert list(STRENGTHS[: len(strengths)]) == strengths
+    assert "learning_rate" not in outcome.history
+    assert outcome.value == max(outcome.history["val_accuracy"]) > 0.5
+    network = build_network(PRETRAINED, seed=1)
+    set_head_weights(network, trained.weights[0])
+    split = photos.split("validation", 32)
+    assert network.base is not None
+    features = network.base(split.images_bhwc[split.rows].astype(np.float32), training=False)
+    logits = network.head(features, training=False)
+    assert evaluate(np.asarray(logits), split.labels)["accuracy"] == outcome.value
+
+
+def test_a_solved_head_continued(photos: TrialData, tmp_path: Path) -> None:
+    """Paused after two strengths and continued elsewhere it ends the same."""
+    whole = train(make_job(SOLVED, tmp_path / "whole"), photos, Programs(CPU), FakeLink())
+    job = make_job(SOLVED, tmp_path / "paused")
+    pausing = FakeLink(answer=lambda done: "pause" if done == 2 else "continue")
+    assert ended(train(job, photos, Programs(CPU), pausing)).reason == "interrupted"
+    assert_same(train(job, photos, Programs(CPU), FakeLink()), whole)
+
+
+FROM_SOLVED = FINE_TUNED.model_copy(
+    update={
+        "model": FINE_TUNED.model.model_copy(update={"dropout": 0.0}),
+        "optimizer": OptimizerConfig(name="adamw", learning_rate=1e-4),
+        "training": TrainingConfig(
+            batch_size=16,
+            epochs=4,
+            solved_head=True,
+            schedule="cosine",
+            warmup=0.2,
+            label_smoothing=0.1,
+            weight_average=0.9,
+            class_weights=True,
+            early_stopping_patience=0,
+        ),
+    }
+)
+"""Fine-tuned from a solved head in one phase, the average of its weights validated."""
+
+
+def test_fine_tuning_begins_with_the_solved_head(photos: TrialData, tmp_path: Path) -> None:
+    """After an epoch of tiny steps it is as good as the head was, and no head epochs come first."""
+    tiny = FROM_SOLVED.model_copy(update={"optimizer": OptimizerConfig(learning_rate=1e-9)})
+    tiny = with_training(tiny, class_weights=False)
+    outcome = ended(train(make_job(tiny, tmp_path / "t"), photos, Programs(CPU), FakeLink()))
+    solved = ended(train(make_job(SOLVED, tmp_path / "s"), photos, Programs(CPU), FakeLink()))
+    assert outcome.history["val_accuracy"] == [solved.value] * 4
+    assert "solving" in outcome.seconds
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_averaged_trial_continued(photos: TrialData, tmp_path: Path, after: int) -> None:
+    """The average of the weights and the warmed-up cosine go on where they were."""
+    whole = train(make_job(FROM_SOLVED, tmp_path / "whole"), photos, Programs(CPU), FakeLink())
+    job = make_job(FROM_SOLVED, tmp_path / "paused")
+    pausing = FakeLink(answer=lambda done: "pause" if done == after else "continue")
+    assert ended(train(job, photos, Programs(CPU), pausing)).reason == "interrupted"
+    assert_same(train(job, photos, Programs(CPU), FakeLink()), whole)
+
+
+def test_trials_of_several_sizes_share_a_worker(tmp_path: Path) -> None:
+    """Each trial sees the images at its own size, whatever was trained before it."""
+    by_size = {size: make_data(tmp_path / str(size), size_px=size) for size in (32, 64)}
+    data = TrialData(
+        by_size[32].manifest, lambda size: by_size[size].open_images(size), by_size[32].cache
+    )
+    programs, values = Programs(CPU), {}
+    for size in (32, 64, 32):
+        model = PRETRAINED.model_copy(update={"image_size_px": size})
+        config = SOLVED.model_copy(update={"model": model})
+        outcome = ended(train(make_job(config, tmp_path / f"t{size}"), data, programs, FakeLink()))
+        assert outcome.facts["image_size_px"] == size
+        assert values.setdefault(size, outcome.history) == outcome.history
