@@ -8,8 +8,9 @@ import numpy.typing as npt
 from data_pipeline.config import AugmentConfig
 from hpo.training import metrics
 from hpo.training.inputs import TrialData
+from hpo.training.policies import SOLVED_PATIENCE
 from hpo.training.programs import Programs
-from models.solved_head import LinearHead, solve_path
+from models.solved_head import STRENGTHS, LinearHead, solve_path
 from studies.metrics import METRICS
 from studies.trial_config import TrialConfig
 
@@ -51,18 +52,19 @@ class SolvedHeads:
         """Returns every metric of a head on the training images."""
         return metrics.evaluate(_logits(head, self._features), self._labels)
 
-    def best(self, metric: str, strengths: int) -> LinearHead:
-        """Returns the head that is best on the validation images; of equals the most penalised."""
+    def best(self, metric: str) -> LinearHead:
+        """Returns the head that a trial of solved heads alone would keep."""
         row = METRICS[metric]
         activations, labels = self._validation
         activations = np.asarray(activations).reshape(len(labels), -1)
-        values: dict[int, float] = {}
-        for number in range(1, strengths + 1):
-            logits = _logits(self.head(number), activations)
-            values[number] = metrics.evaluate(logits, labels)[metric]
-        best = row.best(values)
-        assert best is not None
-        return self.head(best)
+        best_number, best_value = 0, 0.0
+        for number in range(1, len(STRENGTHS) + 1):
+            value = metrics.evaluate(_logits(self.head(number), activations), labels)[metric]
+            if not best_number or row.better(value, best_value):
+                best_number, best_value = number, value
+            elif number - best_number >= SOLVED_PATIENCE:
+                break
+        return self.head(best_number)
 
 
 def _logits(head: LinearHead, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -180,7 +180,7 @@ class _Run:
         elif self.config.training.solved_head and not run.phase.solved:
             # A random head would send noise through the pretrained layers above the cut.
             with self.watch.timed("solving"):
-                run.begin_with(self._heads().best(self.metric.name, len(STRENGTHS)))
+                run.begin_with(self._heads().best(self.metric.name))
         self.facts |= {
             "parameters": run.program.parameters,
             "image_size_px": run.phase.model.image_size_px,
