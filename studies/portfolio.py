@@ -1,158 +1,170 @@
 """What is trained before the sampler proposes anything: a race of solved heads, then recipes.
 
 A solved head on a frozen backbone takes seconds and tells which backbone and image size suit the
-data; in measured literature that race beats scores made for the purpose (Renggli et al. 2022,
+data; measured literature has that race ahead of scores made for the purpose (Renggli et al. 2022,
 "Which Model to Transfer?"). The recipes then train on with the winner's backbone and size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from models.catalogue import Catalogue
-from studies.domains import Fixed, Value
-from studies.space import DataFacts, Space
-from studies.suggest import nearest_trial
+from studies.domains import Value
+from studies.space import SIZES_PX, DataFacts, Space
+from studies.suggest import default_trial, nearest_trial
 from studies.trial_config import TrialConfig
 
-RACE = "race"
-RECIPE = "recipe"
+SOLVED: Mapping[str, Value] = {
+    "pretrained": True,
+    "trainable_stages": 0,
+    "head_widths": "none",
+    "solved_head": True,
+}
+"""A logistic regression on a frozen backbone."""
 
-RECIPES: Sequence[Mapping[str, Value]] = (
-    # Fine-tuning as it is done well: from the solved head, small steps, warmed up, averaged.
-    MappingProxyType(
-        {
-            "trainable_stages": 2,
-            "head_widths": "none",
-            "solved_head": True,
-            "dropout": 0.0,
-            "optimizer": "adamw",
-            "learning_rate": 2e-4,
-            "weight_decay": 1e-4,
-            "augmentation": "light",
-            "mixup_alpha": 0.0,
-            "batch_size": 32,
-            "epochs": 8,
-            "schedule": "cosine",
-            "label_smoothing": 0.1,
-            "weight_average": 0.98,
-        }
-    ),
-    # A hidden layer on the frozen backbone, for features that no plane separates.
-    MappingProxyType(
-        {
-            "trainable_stages": 0,
-            "head_widths": "256",
-            "solved_head": False,
-            "dropout": 0.4,
-            "optimizer": "adam",
-            "learning_rate": 1e-3,
-            "augmentation": "light",
-            "mixup_alpha": 0.2,
-            "batch_size": 64,
-            "epochs": 20,
-            "schedule": "cosine",
-            "label_smoothing": 0.1,
-            "weight_average": 0.98,
-        }
-    ),
-    # The whole backbone, with stronger augmentation, for data unlike ImageNet.
-    MappingProxyType(
-        {
-            "trainable_stages": 5,
-            "head_widths": "none",
-            "solved_head": True,
-            "dropout": 0.0,
-            "optimizer": "adamw",
-            "learning_rate": 1e-4,
-            "weight_decay": 1e-3,
-            "augmentation": "medium",
-            "mixup_alpha": 0.0,
-            "batch_size": 32,
-            "epochs": 12,
-            "schedule": "cosine",
-            "label_smoothing": 0.1,
-            "weight_average": 0.98,
-        }
-    ),
-)
-"""Chosen by hand on seven of the measured data sets; the first for every set, the others where
-there is time."""
+_MODERN: Mapping[str, Value] = {
+    "dropout": 0.0,
+    "mixup_alpha": 0.0,
+    "schedule": "cosine",
+    "label_smoothing": 0.1,
+    "weight_average": 0.98,
+}
+FINE_TUNED: Mapping[str, Value] = {
+    **_MODERN,
+    "pretrained": True,
+    "trainable_stages": 2,
+    "head_widths": "none",
+    "solved_head": True,
+    "optimizer": "adamw",
+    "learning_rate": 2e-4,
+    "weight_decay": 1e-4,
+    "augmentation": "light",
+    "batch_size": 32,
+    "epochs": 8,
+}
+"""Small steps from the solved head through the top of the backbone."""
+HIDDEN: Mapping[str, Value] = {
+    **_MODERN,
+    "pretrained": True,
+    "trainable_stages": 0,
+    "head_widths": "256",
+    "solved_head": False,
+    "dropout": 0.4,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "augmentation": "light",
+    "batch_size": 64,
+    "epochs": 20,
+}
+"""A hidden layer on the frozen backbone, for classes that no plane separates."""
+WHOLE: Mapping[str, Value] = {
+    **FINE_TUNED,
+    "trainable_stages": 5,
+    "learning_rate": 1e-4,
+    "weight_decay": 1e-3,
+    "augmentation": "medium",
+    "epochs": 12,
+}
+"""All of the backbone, for images unlike ImageNet's."""
+FROM_SCRATCH: Mapping[str, Value] = {
+    "schedule": "cosine",
+    "label_smoothing": 0.1,
+    "weight_average": 0.98,
+    "epochs": 40,
+}
+"""The hand-chosen settings with a modern schedule, for networks from random weights."""
 
 
-def race(space: Space, facts: DataFacts) -> list[dict[str, Value]]:
-    """Returns the Optuna parameters of the solved heads, the cheapest first.
+@dataclass(frozen=True)
+class Step:
+    """One of the trials that come first.
 
-    Every size is tried with the first of the pretrained backbones, and the middle and the largest
-    one with the others: sizes differ more than backbones do. A space without solved heads, or
-    without pretrained backbones, has no race.
+    Attributes:
+        name: What it is called in listings.
+        wanted: Its settings; of the others each has its hand-chosen value.
+        like: Settings that it takes over from the best solved head so far.
+    """
+
+    name: str
+    wanted: Mapping[str, Value]
+    like: tuple[str, ...] = ()
+
+
+def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
+    """Returns what is trained first, in this order.
+
+    What a space does not hold is left out, and so is what would come to the same trial.
 
     Args:
         space: The study's space.
         facts: The study's data.
     """
-    catalogue = space.table.catalogue
-    names = [
-        str(name) for name in space.values("backbone") if catalogue.find(str(name)).has_weights
-    ]
-    sizes_px = _sizes_px(space)
-    entrants = [(name, px) for name in names[:1] for px in sizes_px]
-    entrants += [(name, px) for name in names[1:] for px in {*sizes_px[1::2], sizes_px[-1]}]
-    entrants.sort(key=lambda entrant: (cost_of(catalogue, *entrant), entrant))
-    found = []
-    for name, size_px in entrants:
-        wanted: dict[str, Value] = {
-            "backbone": name,
-            "pretrained": True,
-            "image_size_px": size_px,
-            "trainable_stages": 0,
-            "head_widths": "none",
-            "solved_head": True,
-        }
-        params, config = nearest_trial(space, facts, wanted)
-        if config.is_solved and (config.model.backbone, config.model.image_size_px) == (
-            name,
-            size_px,
-        ):
-            found.append(params)
-    return found
+    found: list[Step] = []
+    seen: list[dict[str, Value]] = []
+    for step in _steps(space, facts):
+        params, config = trial_of(step, space, facts, None)
+        if step.name.startswith("race") and not config.is_solved:
+            continue
+        # A step that follows the winner of the race is another one then.
+        if params not in seen or step.like:
+            found.append(step)
+            seen.append(params)
+    return tuple(found)
 
 
-def recipe(
-    number: int, space: Space, facts: DataFacts, like: TrialConfig | None
-) -> dict[str, Value]:
-    """Returns the Optuna parameters of a row of `RECIPES`.
+def trial_of(
+    step: Step, space: Space, facts: DataFacts, like: TrialConfig | None
+) -> tuple[dict[str, Value], TrialConfig]:
+    """Returns the Optuna parameters and the configuration of a step.
 
     What the space does not hold is replaced by the nearest value that it does.
 
     Args:
-        number: The row.
+        step: The step.
         space: The study's space.
         facts: The study's data.
-        like: The winner of the race, whose backbone and image size are taken; None without a race.
+        like: The best solved head so far; None if there is none.
     """
-    wanted = dict(RECIPES[number])
+    wanted = dict(step.wanted)
     if like is not None:
-        wanted |= {
+        of_winner: dict[str, Value] = {
             "backbone": like.model.backbone,
-            "pretrained": like.model.pretrained,
             "image_size_px": like.model.image_size_px,
         }
-    return nearest_trial(space, facts, wanted)[0]
+        wanted |= {name: of_winner[name] for name in step.like}
+    return nearest_trial(space, facts, wanted)
 
 
-def cost_of(catalogue: Catalogue, backbone: str, size_px: int) -> float:
-    """Returns what one pass of one image costs, in multiply-adds; 1.0 where that is not known."""
-    at_224 = catalogue.find(backbone).multiply_adds_224
-    return 1.0 if at_224 is None else at_224 * (size_px / 224) ** 2
+def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
+    catalogue = space.table.catalogue
+    names = [
+        str(name) for name in space.values("backbone") if catalogue.find(str(name)).has_weights
+    ]
+    has_race = bool(names) and trial_of(Step("race", SOLVED), space, facts, None)[1].is_solved
+    if not has_race:
+        yield Step("default", default_settings(space, facts))
+        if names:
+            yield Step("fine-tuned", {**default_settings(space, facts), "trainable_stages": 2})
+        else:
+            yield Step("cosine", {**default_settings(space, facts), **FROM_SCRATCH})
+        return
+    # Sizes differ more than backbones do, so one backbone tries them, small ones first: that is a
+    # usable model within seconds. The other backbones then join at the size that was best.
+    sizes_px = sorted({int(space["image_size_px"].nearest(size_px)) for size_px in SIZES_PX})
+    for size_px in [*sizes_px[::2], *([] if len(sizes_px) % 2 else sizes_px[-1:])]:
+        wanted = {**SOLVED, "backbone": names[0], "image_size_px": size_px}
+        yield Step(f"race {names[0]} {size_px} px", wanted)
+    for name in names[1:]:
+        yield Step(f"race {name}", {**SOLVED, "backbone": name}, like=("image_size_px",))
+    winner = ("backbone", "image_size_px")
+    yield Step("fine-tuned", FINE_TUNED, like=winner)
+    yield Step("hidden layer", HIDDEN, like=winner)
+    yield Step("wholly fine-tuned", WHOLE, like=winner)
 
 
-def _sizes_px(space: Space) -> list[int]:
-    domain = space["image_size_px"]
-    if isinstance(domain, Fixed):
-        return [int(domain.value)]
-    # Of a range, the sizes that the default space would hold.
-    from studies.space import SIZES_PX
-
-    return sorted({int(domain.nearest(px)) for px in SIZES_PX})
+def default_settings(space: Space, facts: DataFacts) -> dict[str, Value]:
+    """Returns the backbone of the hand-chosen trial, which decides about its other settings."""
+    params = default_trial(space, facts)
+    backbone = params.get("backbone", space.values("backbone")[0])
+    return {"backbone": backbone}

@@ -32,14 +32,16 @@ Reason = Literal[
     "imported",
 ]
 
-FORMAT = 1
-"""Version of what is stored; a study of a later one is refused."""
+FORMAT = 2
+"""Version of what is stored; a study of another one is refused."""
 STUDY_KEY = "hpo"
 TOTAL_KEY = "trials"
 """How many trials the study was last asked to have."""
 CONFIG_KEY = "config"
 HISTORY_KEY = "history"
 LABEL_KEY = "label"
+STEP_KEY = "step"
+"""Name of the step of the opening that a trial is."""
 HITS_KEY = "validation_hits"
 FIGURES_KEY = "figures"
 TAKEN_KEY = "taken_from"
@@ -217,6 +219,12 @@ def read_study(study: optuna.Study) -> StudyRecord:
     if stored.get("format", 0) > FORMAT:
         raise StudyError(
             f"The study {study.study_name!r} was created by a later version of hpo. "
-            f"Received: format {stored['format']}, this version reads up to {FORMAT}. Upgrade hpo."
+            f"Received: format {stored['format']}, this version reads {FORMAT}. Upgrade hpo."
+        )
+    if stored.get("format", 0) < FORMAT:
+        raise StudyError(
+            f"The study {study.study_name!r} was created by an earlier version of hpo. "
+            f"Received: format {stored.get('format', 0)}, this version reads {FORMAT}. "
+            "Use that version, or begin another study."
         )
     return StudyRecord.model_validate(stored)

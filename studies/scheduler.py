@@ -19,6 +19,10 @@ Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
 resumed by anybody; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
+EPOCH_PASSES, LEAST_EPOCHS = 2.5, 4
+"""An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it;
+with fewer epochs than that left a smaller image size is fine-tuned instead."""
+
 COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
 """Reasons of trials that have a value."""
 REPEATABLE = frozenset({"complete", "stopped early", "pruned", "diverged", "out of memory"})
@@ -40,6 +44,10 @@ class TrialRecord:
         epoch_cost: What an epoch costs in multiply-adds; 1.0 while that is unknown.
         settings: Identity of its settings.
         baseline: Whether a person chose its settings. It is never paused, pruned or shared.
+        solved: Whether its head was solved instead of trained, and no epoch of it compares with
+            one of another trial.
+        step: Name of the step of the opening that it is; empty if the sampler proposed it.
+        seconds: Seconds that it took; 0 while that is unknown.
         reason: Why it ended; None before.
     """
 
@@ -53,12 +61,25 @@ class TrialRecord:
     epoch_cost: float = 1.0
     settings: str = ""
     baseline: bool = False
+    solved: bool = False
+    step: str = ""
+    seconds: float = 0.0
     reason: Reason | None = None
 
 
 @dataclass(frozen=True)
 class Start:
-    """Start a trial: the first that waits, or one whose settings the sampler proposes."""
+    """Start a trial: the first that waits, or one whose settings the sampler proposes.
+
+    Attributes:
+        step: Name of the step of the opening to start instead; empty for none.
+        like: Number of the solved head whose backbone and image size the step takes over.
+        epochs: At most so many epochs fit into the time that is left; None if they need not.
+    """
+
+    step: str = ""
+    like: int | None = None
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,18 +183,22 @@ class Scheduler:
         total: How many trials the study has in the end, imported ones not counted.
         keep_top: How many trials' weights are kept.
         maximize: Whether more of the objective is better.
+        opening: Names of the steps that come before the sampler's proposals.
     """
 
     rule: Rule
     total: int
     keep_top: int = 1
     maximize: bool = True
+    opening: tuple[str, ...] = ()
 
-    def next(self, trials: Sequence[TrialRecord]) -> Decision:
+    def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
         """Returns what a worker that is free does next.
 
         Args:
             trials: All trials, in the order of their numbers.
+            remaining_s: Seconds until the search ends; None if it has no deadline. Only with a
+                deadline does a decision depend on what trials took.
         """
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
@@ -191,8 +216,27 @@ class Scheduler:
             if trial.status == "doubtful":
                 return Wait(trial.number)
         if may_start:
-            return Start()
+            return self._start(trials, remaining_s)
         return Done() if {t.status for t in begun} <= {"ended"} else Wait()
+
+    def _start(self, trials: Sequence[TrialRecord], remaining_s: float | None) -> Start:
+        if any(trial.status == "waiting" for trial in trials):
+            return Start()
+        begun = {trial.step for trial in trials}
+        step = next((name for name in self.opening if name not in begun), "")
+        heads = sorted((t for t in trials if t.solved and t.value is not None), key=self._rank)
+        if not heads:
+            return Start(step)
+        if remaining_s is None or step.startswith("race"):
+            return Start(step, heads[0].number)
+        # Of a solved head nearly all seconds are one pass over the images, by which the epochs of
+        # its backbone at its size are foretold.
+        for head in heads:
+            epochs = int(remaining_s / (EPOCH_PASSES * max(head.seconds, 0.1)))
+            if epochs >= LEAST_EPOCHS:
+                return Start(step, head.number, epochs)
+        cheapest = min(heads, key=lambda head: head.seconds)
+        return Start(step, cheapest.number, LEAST_EPOCHS)
 
     def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
         """Returns what happens to a trial after an epoch.
@@ -201,6 +245,8 @@ class Scheduler:
             trial: The trial, with the curve up to that epoch.
             trials: All trials, this one among them.
         """
+        if trial.solved:
+            return "continue"  # its next strength takes a second
         if trial.baseline or len(trial.curve) >= trial.epochs:
             return "continue"  # after its last epoch there is nothing to save
         return self.rule.judge(trial, trials, maximize=self.maximize)

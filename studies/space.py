@@ -99,6 +99,15 @@ class Space(RootModel[dict[str, Domain]]):
         assert isinstance(domain, Choices), name
         return domain.values
 
+    @property
+    def largest_px(self) -> int:
+        """The largest image size that a trial can have."""
+        names = [str(name) for name in self.values("backbone")]
+        loads = "pretrained" in self and True in self.values("pretrained")
+        pretrained = [loads and self.table.catalogue.find(name).has_weights for name in names]
+        sizes = {True: self["image_size_px"], False: self["scratch_image_size_px"]}
+        return max(int(sizes[kind].nearest(1 << 20)) for kind in {*pretrained})
+
     def with_changes(self, changes: Mapping[str, Any]) -> Space:
         """Returns this space changed as the [space] table of a TOML file says.
 

@@ -14,7 +14,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.objectives import Objectives, value_in
-from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
+from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, STEP_KEY, TAKEN_KEY, read_config
 from studies.space import DataFacts, Space
 from studies.suggest import params_of, suggest
 
@@ -79,6 +79,7 @@ def take_over(
         curve = history.get(f"val_{objectives.first.name}", [])
         attributes = trial.user_attrs | {TAKEN_KEY: f"{study} {trial.number}"}
         attributes.pop(LABEL_KEY, None)
+        attributes.pop(STEP_KEY, None)
         if label := labels.get(tuple(sorted(params.items()))):
             attributes[LABEL_KEY] = label
         taken.append(

@@ -172,7 +172,7 @@ def _print_settings(findings: Findings) -> None:
 
 
 def _name(row: TrialRow) -> str:
-    return f"trial {row.number}" + (f" ({row.label})" if row.label else "")
+    return f"trial {row.number}" + (f" ({row.title})" if row.title else "")
 
 
 def _setting(value: Any) -> str:

@@ -61,7 +61,7 @@ def _cells(row: StudyRow) -> list[str | int | float | None]:
         row.metric.label if row.metric else None,
         row.settings.get("data"),
         facts.get("classes"),
-        facts.get("image_size_px"),
+        facts.get("native_size_px"),
         row.started and f"{row.started:%Y-%m-%d %H:%M}",
         "latest" if row.latest else None,
     ]

@@ -92,7 +92,7 @@ def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
     epochs, best_epoch = row.epochs_done, row.best_epoch(metric)
     return [
         row.number,
-        row.label,
+        row.title,
         row.ending,
         _value(row, metric),
         f"{best_epoch or '?'} of {epochs}" if epochs else None,
@@ -140,7 +140,7 @@ def _show_timing(rows: Sequence[TrialRow]) -> None:
 
 def _show_tracebacks(rows: Sequence[TrialRow]) -> None:
     for row in rows:
-        label = f" ({printable(row.label)})" if row.label else ""
+        label = f" ({printable(row.title)})" if row.title else ""
         click.secho(f"Trial {row.number}{label}: {row.ending}", bold=True)
         lines = (row.attributes.get("message") or "Nothing was recorded.").splitlines()
         click.echo("\n".join(f"  {printable(line)}" for line in lines))
@@ -150,7 +150,7 @@ def _as_json(row: TrialRow, metric: Metric) -> dict[str, Any]:
     names = ("seconds", "timing", "images_per_s", "parameters", "message")
     return {
         "trial": row.number,
-        "label": row.label,
+        "label": row.title,
         "state": row.state.lower(),
         "reason": row.ending,
         "value": row.value,

@@ -20,7 +20,7 @@ from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
 from studies.errors import StudyError
 from studies.metrics import METRICS
-from studies.record import value_of
+from studies.record import read_config, value_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -108,7 +108,6 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
     assert recorded is not None
     manifest = read_manifest(opened)
     model = rebuild(opened, trial, manifest)
-    size_px = opened.record.facts["image_size_px"]
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
     try:
         _save(model, temporary)
@@ -117,7 +116,7 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
             Job(
                 model=temporary.resolve(),
                 manifest=manifest,
-                image_size_px=size_px,
+                image_size_px=read_config(trial).model.image_size_px,
                 expected=expected,
             )
         )

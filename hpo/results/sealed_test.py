@@ -13,6 +13,7 @@ from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
 from studies.hits import Hits
 from studies.metrics import evaluate, f1_of_guesses
+from studies.record import read_config
 from studies.storage import require_writable
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
     from data_pipeline.store import open_store
     from hpo.results.predictions import Classifier
 
-    split = open_store(manifest, opened.record.facts["image_size_px"], Cache()).splits["test"]
+    split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
     shares, classes = Classifier(model).split(split), len(manifest.classes)
     figures, guesses = evaluate(shares, split.labels), shares.argmax(axis=1)
     taken = Look(

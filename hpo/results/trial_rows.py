@@ -21,10 +21,10 @@ from studies.leases import held
 from studies.metrics import Metric
 from studies.objectives import rank, value_in
 from studies.optuna_private import ATTRIBUTES, EPOCHS, TRIALS, VALUES, study_id
-from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, STANDING_KEY, objective
+from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, STANDING_KEY, STEP_KEY, objective
 
 KEYS = (
-    *(CONFIG_KEY, LABEL_KEY, STANDING_KEY, FIGURES_KEY),
+    *(CONFIG_KEY, LABEL_KEY, STEP_KEY, STANDING_KEY, FIGURES_KEY),
     *("reason", "best_epoch", "best_val_loss", "epochs_done", "seconds", "parameters"),
 )
 """The user attributes every listing shows."""
@@ -69,6 +69,11 @@ class TrialRow:
     def label(self) -> str | None:
         """Name of the baseline it is, or None."""
         return self.attributes.get(LABEL_KEY)
+
+    @property
+    def title(self) -> str | None:
+        """What it is called: the baseline or the step of the opening that it is; None of others."""
+        return self.label or self.attributes.get(STEP_KEY)
 
     @property
     def ending(self) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import optuna
 from optuna.trial import TrialState
 
 from hpo.search.records import TrialReader
 from studies.leases import Leases, gate_of
-from studies.record import CONFIG_KEY, LABEL_KEY
+from studies.portfolio import Step, trial_of
+from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, read_config
 from studies.scheduler import Done, Prune, Resume, Scheduler, Start, TrialRecord, Wait
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
@@ -23,7 +24,7 @@ class Claim:
     Attributes:
         trial: The trial, running.
         config: Its settings.
-        label: Name of the baseline it is, or None.
+        label: Name of the baseline it is, or of the step of the opening; None of others.
         reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
         pruned: Whether the scheduler has ended it, so that nobody trains it.
@@ -57,6 +58,7 @@ class Claims:
         facts: The facts of its data.
         leases: The leases of its storage.
         scheduler: Decides which trial is next.
+        opening: What comes before the sampler's proposals.
     """
 
     study: optuna.Study
@@ -64,6 +66,7 @@ class Claims:
     facts: DataFacts
     leases: Leases
     scheduler: Scheduler
+    opening: tuple[Step, ...] = ()
     _reader: TrialReader = field(init=False)
     _returned: dict[int, Claim] = field(default_factory=dict)
 
@@ -88,11 +91,14 @@ class Claims:
                 del self._returned[claim.number]
         self.leases.holders()
 
-    def next(self) -> Claim | Wait | Done:
+    def next(self, remaining_s: float | None = None) -> Claim | Wait | Done:
         """Claims the trial that the scheduler says is next, or returns why there is none.
 
         The whole of it happens under one lease of the study, so that two processes never start the
         last trial twice.
+
+        Args:
+            remaining_s: Seconds until the search ends; None if it has no deadline.
         """
         gate = gate_of(self.study._study_id)
         held, returned = frozenset(self.leases.held), dict(self._returned)
@@ -100,7 +106,7 @@ class Claims:
             return Wait()
         try:
             try:
-                return self._next()
+                return self._next(remaining_s)
             finally:
                 self.leases.release(gate)
         except BaseException:
@@ -109,17 +115,34 @@ class Claims:
             self._returned = returned
             raise
 
-    def _next(self) -> Claim | Wait | Done:
+    def _next(self, remaining_s: float | None) -> Claim | Wait | Done:
         while True:
-            decision = self.scheduler.next(self.trials())
+            decision = self.scheduler.next(self.trials(), remaining_s)
             if isinstance(decision, Wait | Done):
                 return decision
             if isinstance(decision, Start):
+                if decision.step:
+                    self._enqueue(decision)
                 trial = self.study.ask()
                 self.leases.take(trial._trial_id)
                 return self._claim(trial)
             if claim := self._resume(decision):
                 return claim
+
+    def _enqueue(self, start: Start) -> None:
+        """Makes a step of the opening the next trial that Optuna hands out.
+
+        After a kill in between it waits in the study, and the next call hands it out.
+        """
+        step = next(step for step in self.opening if step.name == start.step)
+        if start.epochs is not None and "epochs" in step.wanted:
+            epochs = min(int(step.wanted["epochs"]), start.epochs)
+            step = replace(step, wanted=dict(step.wanted) | {"epochs": epochs})
+        like = None
+        if start.like is not None:
+            like = read_config(self.study.get_trials(deepcopy=False)[start.like])
+        params, _ = trial_of(step, self.space, self.facts, like)
+        self.study.enqueue_trial(params, user_attrs={STEP_KEY: step.name})
 
     def _resume(self, decision: Resume | Prune) -> Claim | None:
         """Claims a paused trial; None where another process was faster."""
@@ -149,4 +172,5 @@ class Claims:
         else:
             config = suggest(trial, self.space, self.facts)
             trial.set_user_attr(CONFIG_KEY, config.model_dump(mode="json"))
-        return Claim(trial, config, trial.user_attrs.get(LABEL_KEY))
+        attributes = trial.user_attrs
+        return Claim(trial, config, attributes.get(LABEL_KEY) or attributes.get(STEP_KEY))

@@ -152,13 +152,18 @@ class Search:
         self.view.tick()
         return not self.training and bool(self.pausing or self.failure or self._done)
 
+    @property
+    def _remaining_s(self) -> float | None:
+        """Seconds until the deadline; None without."""
+        return None if self.deadline_s is None else max(0.0, self.deadline_s - time.monotonic())
+
     def _assign(self) -> None:
         self._done = False
         while not (self.pausing or self.failure):
             idle = (w for w in self.runner.workers if w.ready and w not in self.training)
             if (worker := next(idle, None)) is None:
                 return
-            claim = self._stored(self.claims.next)
+            claim = self._stored(lambda: self.claims.next(self._remaining_s))
             if not isinstance(claim, Claim):
                 self._done = isinstance(claim, Done)
                 self._say_what_is_waited_for(claim)

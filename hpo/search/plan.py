@@ -11,16 +11,18 @@ from optuna.trial import FrozenTrial
 from data_pipeline.inspect_image import Keep
 from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import Manifest, create_manifest
-from hpo.search.image_size import suitable_image_size
+from hpo.search.image_size import native_size_px
 from hpo.search.weights import unavailable
 from models.catalogue import BUILT_IN
 from studies.baselines import place
 from studies.domains import Value
 from studies.grid import combinations
 from studies.settings import StudySettings
-from studies.space import PRETRAINED_FROM_PX, DataFacts, Space, default_space, fit
-from studies.suggest import first_trials
+from studies.space import DataFacts, Space, default_space, fit
 
+MOST_DOWNLOADS = 2
+"""Backbones whose weights are downloaded for a study that names none; any others that are here are
+searched too."""
 NAMED = 3
 """Files or classes that a warning names."""
 
@@ -32,7 +34,7 @@ class Plan:
     """A study that can be created.
 
     Attributes:
-        settings: What was asked for, with the image size and the source of the data filled in.
+        settings: What was asked for, with the source of the data filled in.
         manifest: The data.
         facts: What the space and the trials need to know of them.
         space: What is searched.
@@ -64,10 +66,9 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         StudyError: The settings do not suit the data or this machine; says what differs.
     """
     manifest = _manifest(settings, say, keep)
-    size_px = settings.image_size_px or suitable_image_size(manifest)
     facts = DataFacts(
         classes=len(manifest.classes),
-        image_size_px=size_px,
+        native_size_px=native_size_px(manifest),
         train_images=sum(item.split == "train" for item in manifest.items),
         mirror_safe=manifest.open().mirror_safe,
     )
@@ -79,35 +80,13 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         labels = ", ".join(map(repr, baselines.left_out))
         say(f"Left out of the baselines, since their backbones are: {labels}.")
     return Plan(
-        settings=settings.model_copy(
-            update={
-                "image_size_px": size_px,
-                "data": manifest.source,
-                "images": manifest.images,
-            }
-        ),
+        settings=settings.model_copy(update={"data": manifest.source, "images": manifest.images}),
         manifest=manifest,
         facts=facts,
         space=space,
         unavailable=left_out,
-        first=_first(settings, baselines.params, space, facts),
+        first=baselines.params,
     )
-
-
-def _first(
-    settings: StudySettings,
-    baselines: Mapping[str, Mapping[str, Value]],
-    space: Space,
-    facts: DataFacts,
-) -> Mapping[str, Mapping[str, Value]]:
-    """Returns the baselines and, where not every combination is tried anyway, ours after them."""
-    ours = {} if settings.sampler.name == "exhaustive" else first_trials(space, facts)
-    known = list(baselines.values())
-    return dict(baselines) | {
-        label: params
-        for label, params in ours.items()
-        if label not in baselines and params not in known
-    }
 
 
 def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
@@ -137,17 +116,15 @@ def labelling(settings: StudySettings) -> Labelling:
 
 def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:
     """Returns the space without the backbones that cannot be had here, and those."""
-    everything = default_space(facts, tuple(BUILT_IN)).with_changes(settings.space)
+    everything = default_space(facts, tuple(BUILT_IN)).with_changes(settings.changes)
     left_out: dict[str, str] = {}
     usable = list(BUILT_IN)
     # Without pretrained weights every backbone can be built, and nothing is looked for.
     if "pretrained" in everything and True in everything.values("pretrained"):
         wanted = [str(name) for name in everything.values("backbone")]
-        if "backbone" not in settings.space and facts.image_size_px < PRETRAINED_FROM_PX:
-            # On images this small pretrained networks are not worth a download. They are
-            # searched where they are here already.
-            wanted = []
-        left_out = unavailable(wanted, facts.image_size_px)
+        if "backbone" not in settings.space:
+            wanted = [name for name in wanted if BUILT_IN.find(name).has_weights][:MOST_DOWNLOADS]
+        left_out = unavailable(wanted)
         usable = [
             name
             for name, row in BUILT_IN.rows.items()
@@ -156,5 +133,5 @@ def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, 
     if left_out:
         # One download that fails stands for all, so its reason is said once.
         say(f"Left out of the backbones: {', '.join(left_out)}. {next(iter(left_out.values()))}")
-    space = default_space(facts, usable).with_changes(settings.space)
+    space = default_space(facts, usable).with_changes(settings.changes)
     return fit(space, facts, usable), left_out

@@ -99,7 +99,7 @@ def describe(opened: OpenStudy) -> str:
     return (
         f"Study {opened.study.study_name}: {opened.record.settings['data']}, "
         f"{facts.classes} classes, {facts.train_images:,} training images of "
-        f"{facts.image_size_px} px\n{describe_classes(read_manifest(opened))}"
+        f"{facts.native_size_px} px\n{describe_classes(read_manifest(opened))}"
     )
 
 

@@ -16,7 +16,7 @@ from hpo.search.notes import describe, write_note
 from studies.leases import Leases, collection_of
 from studies.metrics import METRICS
 from studies.optuna_private import write_attributes
-from studies.record import CONFIG_KEY, LABEL_KEY, STANDING_KEY, Outcome, Reason
+from studies.record import CONFIG_KEY, LABEL_KEY, STANDING_KEY, STEP_KEY, Outcome, Reason
 from studies.scheduler import Keep
 
 STATES: Mapping[Reason, TrialState] = {
@@ -32,7 +32,7 @@ STATES: Mapping[Reason, TrialState] = {
 }
 WAIT_S = 5.0
 """How long one process waits while another tidies the study's files."""
-_GIVEN = {CONFIG_KEY, LABEL_KEY}
+_GIVEN = {CONFIG_KEY, LABEL_KEY, STEP_KEY}
 """User attributes that a trial has before it is trained."""
 
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.leases import Leases
 from studies.objectives import validation_loss
-from studies.record import CONFIG_KEY, LABEL_KEY, Reason, value_of
+from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, Reason, value_of
 from studies.scheduler import Status, TrialRecord
 from studies.trial_config import TrialConfig
 
@@ -64,20 +64,24 @@ class TrialReader:
 
 def _record(trial: FrozenTrial, status: Status) -> TrialRecord:
     attributes, reported = trial.user_attrs, trial.intermediate_values
-    settings, epochs = "", 0
+    settings, epochs, solved = "", 0, False
     if CONFIG_KEY in attributes:  # else its process was killed before it had drawn them
         config = TrialConfig.model_validate(attributes[CONFIG_KEY])
-        settings, epochs = config.identity, config.training.epochs
+        settings, epochs, solved = config.identity, config.epochs, config.is_solved
     reason = attributes.get("reason", _REASON_OF_STATE.get(trial.state))
     return TrialRecord(
         number=trial.number,
         status=status,
-        curve=tuple(reported[epoch] for epoch in sorted(reported)),
+        # The strengths of a solved head are no epochs that others could be compared with.
+        curve=() if solved else tuple(reported[epoch] for epoch in sorted(reported)),
         value=value_of(trial),
         loss=validation_loss(attributes),
         best_epoch=attributes.get("best_epoch"),
         epochs=epochs,
         settings=settings,
         baseline=LABEL_KEY in attributes,
+        solved=solved,
+        step=attributes.get(STEP_KEY, ""),
+        seconds=attributes.get("seconds", 0.0),
         reason=reason if status == "ended" else None,
     )

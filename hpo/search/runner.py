@@ -19,7 +19,7 @@ class Setup:
     """What all trials of a study have in common.
 
     Attributes:
-        image_size_px: Size of the images.
+        image_size_px: Largest size of the images.
         device: `auto`, `cpu` or `gpu`.
         seed: The study's seed.
         metric: Name of the row of `studies.metrics.METRICS` that is the objective.

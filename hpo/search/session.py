@@ -28,6 +28,7 @@ from studies.errors import StudyError
 from studies.grid import at_most
 from studies.leases import Leases
 from studies.metrics import METRICS
+from studies.portfolio import opening
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
 from studies.scheduler import Done, Scheduler
@@ -100,11 +101,17 @@ def run_study(
                 highlight=False,
             )
         total = held
-    scheduler = Scheduler(
-        settings.pruner, total, settings.keep_top, METRICS[settings.metric].maximize
-    )
     leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
-    claims = Claims(opened.study, space, facts, leases, scheduler)
+    # Where every combination is tried anyway, none of them has to come first.
+    steps = () if held is not None else opening(space, facts)
+    scheduler = Scheduler(
+        rule=settings.pruner,
+        total=total,
+        keep_top=settings.keep_top,
+        maximize=METRICS[settings.metric].maximize,
+        opening=tuple(step.name for step in steps),
+    )
+    claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()
     if isinstance(scheduler.next(trials), Done):
         console.print(
@@ -123,9 +130,12 @@ def run_study(
     search = Search(claims, recorder, runner, view, deadline_s)
     try:
         runner.start(settings.workers, settings.device)
-        runner.begin(_setup(settings), opened.files, search.first())
+        first = search.first()
+        runner.begin(_setup(settings, space), opened.files, first)
         with view:
-            _decode(manifest, settings, view, decoded)  # while the workers get ready
+            if first:
+                # While the workers get ready. Other sizes are decoded by the first to need them.
+                _decode(manifest, first[1].model.image_size_px, view, decoded)
             prepared_s = time.monotonic() - began_s
             with _signals(search, view) as signalled:
                 try:
@@ -146,10 +156,9 @@ def run_study(
     return Ending(bool(signalled), out_of_time, failure)
 
 
-def _setup(settings: StudySettings) -> Setup:
-    assert settings.image_size_px is not None
+def _setup(settings: StudySettings, space: Space) -> Setup:
     return Setup(
-        image_size_px=settings.image_size_px,
+        image_size_px=space.largest_px,
         device=settings.device,
         seed=settings.seed,
         metric=settings.metric,
@@ -158,16 +167,14 @@ def _setup(settings: StudySettings) -> Setup:
 
 
 def _decode(
-    manifest: Manifest, settings: StudySettings, view: LineView, decoded: Decoded | None
+    manifest: Manifest, image_size_px: int, view: LineView, decoded: Decoded | None
 ) -> None:
-    """Decodes the images once, before the workers need them."""
-    assert settings.image_size_px is not None
+    """Decodes the images at the first trial's size, before a worker needs them."""
 
     def progress(done: int, total: int) -> None:
         view.board.activity = f"decoding images, {done / total:.0%}" if done < total else ""
 
-    size_px = settings.image_size_px
-    open_store(manifest, size_px, Cache(), progress=progress, decoded=decoded)
+    open_store(manifest, image_size_px, Cache(), progress=progress, decoded=decoded)
     if decoded:
         decoded.clear()
 

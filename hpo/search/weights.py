@@ -29,18 +29,16 @@ print("\\n" + json.dumps(failed))
 for a network that is not there."""
 
 
-def unavailable(
-    names: Sequence[str], image_size_px: int, catalogue: Catalogue = BUILT_IN
-) -> dict[str, str]:
+def unavailable(names: Sequence[str], catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
     """Returns the backbones of `names` whose weights cannot be had, with the reason.
 
     Missing weights are downloaded by Keras, in a process of its own: this one stays without
-    TensorFlow. Backbones without weights, or for larger images, need none.
+    TensorFlow. Backbones without weights need none.
     """
     missing = []
     for name in names:
         row = catalogue.find(name)
-        if row.weights and row.min_size_px <= image_size_px and row.weights.here() is None:
+        if row.weights and row.weights.here() is None:
             missing.append(name)
     return _download(missing) if missing else {}
 

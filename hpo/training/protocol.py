@@ -25,7 +25,7 @@ class Begin(_Message):
 
     Attributes:
         manifest: File that holds the manifest.
-        image_size_px: Size of the decoded images.
+        image_size_px: Largest size that images are decoded at.
         device: auto, cpu or gpu.
         threads: CPU threads this worker may use.
         log: File for what it prints from now on.

@@ -33,7 +33,8 @@ class SolvedHeads:
         activations = features.train_view(AugmentConfig(), 0)
         self._features = activations.reshape(len(activations), -1).astype(np.float32)
         self._labels = data.labels("train")
-        self._validation = features.validation()
+        validation, self._validation_labels = features.validation()
+        self._validation = validation.reshape(len(validation), -1).astype(np.float32)
         self._path = solve_path(
             self._features,
             self._labels,
@@ -55,8 +56,7 @@ class SolvedHeads:
     def best(self, metric: str) -> LinearHead:
         """Returns the head that a trial of solved heads alone would keep."""
         row = METRICS[metric]
-        activations, labels = self._validation
-        activations = np.asarray(activations).reshape(len(labels), -1)
+        activations, labels = self._validation, self._validation_labels
         best_number, best_value = 0, 0.0
         for number in range(1, len(STRENGTHS) + 1):
             value = metrics.evaluate(_logits(self.head(number), activations), labels)[metric]

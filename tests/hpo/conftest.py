@@ -131,7 +131,7 @@ def _make_study(folder: Path) -> None:
     StudyRecord(
         settings=settings.model_dump(mode="json"),
         space={},
-        facts={"classes": 3, "image_size_px": IMAGE_SIZE_PX, "train_images": 62},
+        facts={"classes": 3, "native_size_px": IMAGE_SIZE_PX, "train_images": 62},
         manifest_digest=manifest.digest,
         manifest_artifact=files.key,
     ).save(study)

@@ -1,73 +1,109 @@
-"""What is trained first: the race of solved heads, and the recipes."""
+"""What is trained first: a race of solved heads, then recipes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from optuna.trial import FixedTrial
 
-from models.catalogue import BUILT_IN
-from studies.portfolio import RECIPES, cost_of, race, recipe
+from studies.portfolio import FINE_TUNED, Step, opening, trial_of
 from studies.space import DataFacts, Space, default_space
-from studies.suggest import suggest
+from studies.suggest import default_trial, suggest
 from tests.studies.spaces import DIGITS, PHOTOS, space_of
 
-WEIGHTS = ("mobilenet_0.75", "mobilenet_v2_1.0", "cnn")
 LARGE = DataFacts(classes=5, native_size_px=240, train_images=2500)
 
 
-def _space(facts: DataFacts = LARGE) -> Space:
-    return default_space(facts, WEIGHTS)
+def _space(changes: dict[str, Any] | None = None) -> Space:
+    backbones = ("mobilenet_0.75", "mobilenet_v2_1.0", "cnn")
+    return default_space(LARGE, backbones).with_changes(changes or {})
 
 
-def test_the_race_is_of_solved_heads_the_cheapest_first() -> None:
-    """Every size with one backbone, some with the other, in the order of what a pass costs."""
+def _step(name: str) -> Step:
+    return next(step for step in opening(_space(), LARGE) if step.name == name)
+
+
+def test_the_race_comes_first_small_sizes_before_large_ones() -> None:
+    """One backbone tries the sizes, the other joins later; then the recipes."""
+    names = [step.name for step in opening(_space(), LARGE)]
+    assert names == [
+        "race mobilenet_0.75 96 px",
+        "race mobilenet_0.75 160 px",
+        "race mobilenet_0.75 224 px",
+        "race mobilenet_v2_1.0",
+        "fine-tuned",
+        "hidden layer",
+        "wholly fine-tuned",
+    ]
+
+
+def test_every_step_lies_in_the_space() -> None:
+    """Optuna's parameters of a step give exactly its configuration."""
     space = _space()
-    configs = [suggest(FixedTrial(params), space, LARGE) for params in race(space, LARGE)]
-    assert all(config.is_solved for config in configs)
-    entrants = [(config.model.backbone, config.model.image_size_px) for config in configs]
-    assert len({*entrants}) == len(entrants)
-    costs = [cost_of(BUILT_IN, *entrant) for entrant in entrants]
-    assert costs == sorted(costs)
-    first = [size for name, size in entrants if name == "mobilenet_0.75"]
-    assert first == [96, 128, 160, 192, 224]
-    assert ("mobilenet_v2_1.0", 224) in entrants
+    for step in opening(space, LARGE):
+        params, config = trial_of(step, space, LARGE, None)
+        assert suggest(FixedTrial(params), space, LARGE) == config
+        assert config.is_solved == step.name.startswith("race")
+
+
+def test_recipes_take_over_the_winner_of_the_race() -> None:
+    """A recipe is as it is written, with the backbone and the size of the best head."""
+    space = _space()
+    winner = trial_of(_step("race mobilenet_0.75 160 px"), space, LARGE, None)[1]
+    winner = winner.model_copy(
+        update={"model": winner.model.model_copy(update={"backbone": "mobilenet_v2_1.0"})}
+    )
+    config = trial_of(_step("fine-tuned"), space, LARGE, winner)[1]
+    assert (config.model.backbone, config.model.image_size_px) == ("mobilenet_v2_1.0", 160)
+    assert config.training.solved_head
+    assert config.training.epochs == FINE_TUNED["epochs"]
+    assert config.optimizer.learning_rate == FINE_TUNED["learning_rate"]
+    raced = trial_of(_step("race mobilenet_v2_1.0"), space, LARGE, winner)[1]
+    assert raced.model.image_size_px == 160
+
+
+@pytest.mark.parametrize("changes", [{"solved_head": False}, {"head_widths": 64}])
+def test_without_solved_heads_the_usual_trial_comes_first(changes: dict[str, Any]) -> None:
+    """Then the same with the top of the backbone fine-tuned."""
+    space = _space(changes)
+    first, second = opening(space, LARGE)
+    assert (first.name, second.name) == ("default", "fine-tuned")
+    params, config = trial_of(first, space, LARGE, None)
+    assert params == default_trial(space, LARGE)
+    tuned = trial_of(second, space, LARGE, None)[1]
+    assert (config.model.trainable_stages, tuned.model.trainable_stages) == (0, 2)
 
 
 @pytest.mark.parametrize(
-    "changes", [{"backbone": "cnn"}, {"pretrained": False}, {"solved_head": False}]
+    ("space", "facts"),
+    [
+        (space_of(facts=DIGITS), DIGITS),
+        (space_of({"backbone": "cnn"}), PHOTOS),
+        (space_of({"backbone": ["cnn", "cnn_deep"]}), PHOTOS),
+    ],
 )
-def test_a_space_without_solved_heads_has_no_race(changes: dict[str, object]) -> None:
-    """What the user rules out is not raced."""
-    assert race(space_of(changes), PHOTOS) == []
+def test_networks_from_scratch_have_two_steps(space: Space, facts: DataFacts) -> None:
+    """The usual settings, and the same along a cosine."""
+    first, second = (trial_of(step, space, facts, None)[1] for step in opening(space, facts))
+    assert (first.training.schedule, second.training.schedule) == ("plateau", "cosine")
+    assert first.model.backbone == second.model.backbone
+    assert not first.model.pretrained
 
 
-def test_small_pictures_have_no_race() -> None:
-    """Digits of eight pixels are left to networks of their own."""
-    assert race(space_of(facts=DIGITS), DIGITS) == []
+def test_what_would_be_the_same_trial_comes_once() -> None:
+    """A space that fixes everything the recipes differ in leaves one."""
+    fixed = {
+        "backbone": "cnn",
+        "schedule": "plateau",
+        "label_smoothing": 0.0,
+        "weight_average": 0.0,
+        "epochs": 20,
+    }
+    assert len(opening(space_of(fixed), PHOTOS)) == 1
 
 
-def test_a_fixed_size_is_raced_alone() -> None:
-    """Every backbone enters once."""
-    space = _space().with_changes({"image_size_px": 160})
-    names = [suggest(FixedTrial(p), space, LARGE).model.backbone for p in race(space, LARGE)]
-    assert sorted(names) == ["mobilenet_0.75", "mobilenet_v2_1.0"]
-
-
-@pytest.mark.parametrize("number", range(len(RECIPES)))
-def test_recipes_take_over_the_winner_of_the_race(number: int) -> None:
-    """A recipe lies in the default space as it is written, with the winner's backbone and size."""
-    space = _space()
-    winner = suggest(FixedTrial(race(space, LARGE)[-1]), space, LARGE)
-    config = suggest(FixedTrial(recipe(number, space, LARGE, winner)), space, LARGE)
-    assert config.model.backbone == winner.model.backbone
-    assert config.model.image_size_px == winner.model.image_size_px
-    assert config.training.epochs == RECIPES[number]["epochs"]
-    assert config.training.schedule == "cosine"
-    assert config.optimizer.learning_rate == RECIPES[number]["learning_rate"]
-
-
-@pytest.mark.parametrize("number", range(len(RECIPES)))
-def test_recipes_suit_every_space(number: int) -> None:
-    """Without pretrained backbones a recipe is the nearest that the space holds."""
-    params = recipe(number, space_of(facts=DIGITS), DIGITS, None)
-    assert not suggest(FixedTrial(params), space_of(facts=DIGITS), DIGITS).model.pretrained
+def test_one_size_is_raced_once() -> None:
+    """A size that the user fixed leaves one racer a backbone."""
+    names = [step.name for step in opening(_space({"image_size_px": 160}), LARGE)]
+    assert names[:2] == ["race mobilenet_0.75 160 px", "race mobilenet_v2_1.0"]

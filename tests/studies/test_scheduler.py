@@ -309,3 +309,57 @@ def test_a_rule_that_pauses() -> None:
     assert len(complete) == 1
     assert sum(len(each.curve) for each in trials) < 1_000
     assert max(complete[0].curve) > max(map(max, curves)) - 0.1
+
+
+OPENING = ("race small", "race large", "tuned")
+
+
+def _head(number: int, value: float, seconds: float = 10.0) -> TrialRecord:
+    """A solved head that has ended."""
+    step = OPENING[number]
+    return TrialRecord(
+        number, "ended", value=value, solved=True, step=step, seconds=seconds, reason="complete"
+    )
+
+
+class TestOpening:
+    """What comes before the sampler's proposals."""
+
+    scheduler = Scheduler(NoPruner(), total=10, opening=OPENING)
+
+    def test_steps_come_in_their_order(self) -> None:
+        """Each once, then the sampler is asked."""
+        trials: list[TrialRecord] = []
+        for number, name in enumerate(OPENING):
+            decision = self.scheduler.next(trials)
+            assert isinstance(decision, Start)
+            assert decision.step == name
+            trials.append(TrialRecord(number, "running", step=name))
+        assert self.scheduler.next(trials) == Start()
+
+    def test_what_waits_comes_before_them(self) -> None:
+        """Baselines, and a step whose process was killed before it was handed out."""
+        assert self.scheduler.next([TrialRecord(0, "waiting", baseline=True)]) == Start()
+
+    def test_a_step_takes_over_the_best_head(self) -> None:
+        """The best one so far, whatever it took."""
+        trials = [_head(0, 0.8), _head(1, 0.9, seconds=1000.0)]
+        assert self.scheduler.next(trials) == Start("tuned", like=1)
+
+    def test_before_a_deadline_the_best_head_that_fits_is_taken(self) -> None:
+        """A head whose epochs would not fit gives way to a quicker one, or to fewer epochs."""
+        trials = [_head(0, 0.8, seconds=10.0), _head(1, 0.9, seconds=40.0)]
+        assert self.scheduler.next(trials, remaining_s=1000.0) == Start("tuned", 1, 10)
+        assert self.scheduler.next(trials, remaining_s=300.0) == Start("tuned", 0, 12)
+        assert self.scheduler.next(trials, remaining_s=5.0) == Start("tuned", 0, 4)
+
+    def test_a_solved_head_is_not_judged(self) -> None:
+        """Its strengths are no epochs."""
+        rule = Percentile(n_startup_trials=0, n_warmup_epochs=0, n_min_trials=1)
+        scheduler = Scheduler(rule, total=10)
+        others = [
+            TrialRecord(n, "ended", (0.9, 0.9), 0.9, epochs=2, reason="complete") for n in (0, 1)
+        ]
+        trial = TrialRecord(2, "running", (0.1,), epochs=7)
+        assert scheduler.judge(trial, [*others, trial]) == "prune"
+        assert scheduler.judge(replace(trial, solved=True), [*others, trial]) == "continue"

@@ -1,4 +1,4 @@
-"""The image size that is chosen, and what is kept in it while images are read."""
+"""How large images are, and in which size they are kept while they are read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from data_pipeline.manifest import create_manifest
-from hpo.search.image_size import images_to_keep, suitable_image_size
+from hpo.search.image_size import images_to_keep, native_size_px
 
 
 def draw(folder: Path, size: tuple[int, int]) -> Path:
@@ -23,18 +23,18 @@ def draw(folder: Path, size: tuple[int, int]) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("size", "image_size_px", "kept"),
-    [((150, 200), 96, True), ((96, 96), 96, True), ((90, 80), 64, False), ((9, 30), 32, False)],
+    ("size", "native_px", "kept"),
+    [((150, 200), 150, True), ((96, 96), 96, True), ((90, 80), 80, False), ((9, 30), 9, False)],
 )
-def test_photos_are_kept_in_the_size_that_is_chosen(
-    tmp_path: Path, size: tuple[int, int], image_size_px: int, kept: bool
+def test_photos_are_kept_in_the_size_that_comes_first(
+    tmp_path: Path, size: tuple[int, int], native_px: int, kept: bool
 ) -> None:
     """Small images, which are trained on in a size of their own, are decoded once more."""
     decoded = images_to_keep(None)
     manifest, _ = create_manifest(str(draw(tmp_path, size)), seed=0, keep=decoded.add)
-    assert suitable_image_size(manifest) == image_size_px
+    assert native_size_px(manifest) == native_px
     assert {decoded.get(item.sha256) is not None for item in manifest.items} == {kept}
-    assert not kept or decoded.image_size_px == image_size_px
+    assert decoded.image_size_px == 96
 
 
 def test_a_size_that_is_asked_for_is_kept_whatever_the_images_are(tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_a_size_that_is_asked_for_is_kept_whatever_the_images_are(tmp_path: Path
 
 def test_a_built_in_data_set_has_its_own() -> None:
     """Its images are all of one size."""
-    assert suitable_image_size(create_manifest("digits", seed=0)[0]) == 8
+    assert native_size_px(create_manifest("digits", seed=0)[0]) == 8

@@ -49,7 +49,7 @@ def test_what_does_not_fit_creates_no_study(
 
 def test_missing_weights_refuse_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Backbone, baseline and the reason are named before a study exists."""
-    monkeypatch.setattr(plan, "unavailable", lambda names, size_px: {"vgg16": "no network"})
+    monkeypatch.setattr(plan, "unavailable", lambda names: {"vgg16": "no network"})
     space = {"backbone": ["cnn", "vgg16"]}
     baseline = [{"label": "VGG", "settings": {"backbone": "vgg16"}}]
     with pytest.raises(StudyError, match=r"'VGG'.*vgg16.*\(no network\)"):
@@ -61,7 +61,7 @@ def test_missing_weights_refuse_a_baseline(tmp_path: Path, monkeypatch: pytest.M
     ("size_px", "space", "expected"),
     [
         (64, {}, {"mobilenet_1.0", "resnet50_v2"}),
-        (32, {}, set()),
+        (28, {}, set()),
         (64, {"pretrained": False}, set()),
         (64, {"backbone": ["cnn", "vgg16"]}, {"vgg16"}),
         (32, {"backbone": ["cnn", "vgg16"]}, {"vgg16"}),
@@ -86,7 +86,8 @@ def test_only_weights_that_will_be_used_are_downloaded(
 
     monkeypatch.setattr(weights, "_download", download)
     said: list[str] = []
-    settings = StudySettings(data="digits", image_size_px=size_px, space=space)
+    monkeypatch.setattr(plan, "native_size_px", lambda _: size_px)
+    settings = StudySettings(data="digits", space=space)
     planned = plan.make_plan(settings, said.append)
     assert set(missing) == expected
     assert set(planned.unavailable) == expected
@@ -101,7 +102,7 @@ def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
     planned = partial(plan.make_plan, settings, said.append)
     opened = prepare(where(tmp_path), "hand", ASKED, planned)
     labels = [trial.user_attrs[LABEL_KEY] for trial in opened.study.trials]
-    assert labels == ["by hand", "default"]
+    assert labels == ["by hand"]
     assert opened.study.trials[0].system_attrs["fixed_params"]["batch_size"] == 64
     assert any("Left out" in line and "'frozen VGG'" in line for line in said)
 

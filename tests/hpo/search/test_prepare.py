@@ -27,6 +27,7 @@ from studies.settings import StudySettings
 from studies.storage import default_url, open_storage
 
 ASKED: dict[str, Any] = {"data": "digits", "space": {"backbone": "cnn"}}
+MINE = {"label": "mine", "settings": {"backbone": "cnn", "dropout": 0.1}}
 
 
 class Killed(BaseException):
@@ -62,17 +63,16 @@ def test_killed_while_it_is_created(
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, die)
         with pytest.raises(Killed):
-            make(where)
-    mine = {"label": "mine", "settings": {"backbone": "cnn", "dropout": 0.1}}
-    study = make(where, metric="loss", baseline=[mine])
+            make(where, baseline=[MINE | {"label": "other"}])
+    study = make(where, metric="loss", baseline=[MINE])
     assert study.direction.name == "MINIMIZE"
-    assert [trial.user_attrs[LABEL_KEY] for trial in study.trials] == ["mine", "default"]
+    assert [trial.user_attrs[LABEL_KEY] for trial in study.trials] == ["mine"]
     assert read_study(study).settings["metric"] == "loss"
 
 
 def test_typed_twice(where: Paths) -> None:
     """The second time the study is opened as it is, the baseline not enqueued again."""
-    first, second = make(where), make(where)
+    first, second = (make(where, baseline=[MINE]) for _ in range(2))
     assert first._study_id == second._study_id
     assert len(second.trials) == 1
 
@@ -154,7 +154,7 @@ def opened(where: Paths, **asked: Any) -> OpenStudy:
 def test_the_classes_are_named_at_the_start(where: Paths, photos: Path) -> None:
     """With the numbers of their images, and the parts of the split."""
     lines = describe(opened(where, data=str(photos))).splitlines()
-    assert lines[0] == f"Study s: {photos}, 2 classes, 8 training images of 32 px"
+    assert lines[0] == f"Study s: {photos}, 2 classes, 8 training images of 8 px"
     assert lines[1] == "Classes: cat 6, dog 6 | train 8, validation 2, test 2"
 
 
@@ -190,7 +190,7 @@ def test_images_that_were_moved(where: Paths, photos: Path, tmp_path: Path) -> N
     assert read_manifest(again).source == str(place)
     assert read_manifest(again).digest == created.record.manifest_digest
     assert opened(where).record.settings["data"] == str(place)
-    require_unchanged(read_manifest(again), again.stamps)
+    require_unchanged(read_manifest(again), again.files.stamps)
 
 
 def test_other_images_are_refused(where: Paths, photos: Path) -> None:
