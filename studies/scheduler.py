@@ -47,7 +47,8 @@ class TrialRecord:
         solved: Whether its head was solved instead of trained, and no epoch of it compares with
             one of another trial.
         step: Name of the step of the opening that it is; empty if the sampler proposed it.
-        seconds: Seconds that it took; 0 while that is unknown.
+        seconds: Seconds that solving it took, nearly all of them for one pass over the images
+            unless its activations were kept; 0 if it was not solved.
         reason: Why it ended; None before.
     """
 
@@ -229,8 +230,7 @@ class Scheduler:
             return Start(step)
         if remaining_s is None or step.startswith("race"):
             return Start(step, heads[0].number)
-        # Of a solved head nearly all seconds are one pass over the images, by which the epochs of
-        # its backbone at its size are foretold.
+        # The pass over the images that a solved head took foretells the epochs of its backbone.
         for head in heads:
             epochs = int(remaining_s / (EPOCH_PASSES * max(head.seconds, 0.1)))
             if epochs >= LEAST_EPOCHS:

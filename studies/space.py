@@ -25,6 +25,8 @@ PRETRAINED_FROM_PX = 32
 """On smaller images ImageNet's features say little, however much they are enlarged."""
 MOST_PRETRAINED = 3
 """Pretrained backbones that are searched; what they can do differs less than what sizes can."""
+PHOTOS_FROM_PX = 64
+"""From this size on images are taken for photos."""
 SIZES_PX = (96, 128, 160, 192, 224, 288, 384)
 """Image sizes for pretrained backbones, all whole multiples of their stride of 32."""
 SCRATCH_SIZES_PX = (32, 64, 96, 128)
@@ -190,6 +192,9 @@ def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue)
         )
     pretrained = [name for name in PRETRAINED_BACKBONES if name in small][:MOST_PRETRAINED]
     known = {*pretrained, *SCRATCH_BACKBONES} & {*small}
+    if pretrained and facts.native_size_px >= PHOTOS_FROM_PX:
+        # On photos a network from random weights would need hours to come near.
+        known = {*pretrained}
     return [name for name in by_preference(facts) if name in known] or small
 
 

@@ -88,6 +88,18 @@ class TrialConfig(BaseModel):
         return len(STRENGTHS) if self.is_solved else self.training.epochs
 
     @property
+    def summary(self) -> str:
+        """What people tell trials apart by, in a few words."""
+        model = self.model
+        parts = [f"{model.backbone} {model.image_size_px} px"]
+        if model.pretrained and model.trainable_stages:
+            parts.append(f"{model.trainable_stages} stages")
+        if self.is_solved:
+            return " · ".join([*parts, "solved head"])
+        rate = f"{self.optimizer.name} {self.optimizer.learning_rate:.1e}"
+        return " · ".join([*parts, f"batch {self.training.batch_size}", rate])
+
+    @property
     def identity(self) -> str:
         """Hash of every setting: two trials with the same one are duplicates."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]

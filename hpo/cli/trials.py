@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "model.backbone": Column("backbone"),
+    "model.image_size_px": Column("px", "d"),
     "training.batch_size": Column("batch", "d"),
     "optimizer.learning_rate": Column("learning rate", ".2e"),
     "optimizer.name": Column("optimizer"),
 }
 """Settings shown of each trial; `--json` holds them all."""
+OF_STEPS = ("training.batch_size", "optimizer.learning_rate", "optimizer.name")
+"""Of these, what means nothing for a solved head."""
 PHASES = ("start-up", "data", "training", "evaluation", "checkpoint", "waiting")
 """Phases in their order; those a trial records beside them come last."""
 
@@ -77,7 +80,7 @@ def trials(
 def _show(rows: Sequence[TrialRow], metric: Metric) -> None:
     columns = [
         Column("trial", "d"),
-        Column("baseline"),
+        Column("label"),
         Column("state"),
         Column(metric.label, ".4f"),
         Column("best epoch"),
@@ -96,7 +99,7 @@ def _cells(row: TrialRow, metric: Metric) -> list[Cell]:
         row.ending,
         _value(row, metric),
         f"{best_epoch or '?'} of {epochs}" if epochs else None,
-        *(row.settings.get(name) for name in SETTINGS),
+        *(None if row.solved and name in OF_STEPS else row.settings.get(name) for name in SETTINGS),
         row.attributes.get("seconds") if row.ending != "running" else None,
         _last_line(row.attributes.get("message")) if row.failed else None,
     ]

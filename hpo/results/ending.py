@@ -15,6 +15,8 @@ from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
 from studies.objectives import objectives_of
+from studies.record import CONFIG_KEY
+from studies.trial_config import TrialConfig
 
 TOP = 5
 
@@ -44,11 +46,10 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
 
 
 def _cells(row: TrialRow) -> list[str]:
-    settings, epochs = row.settings, f"{row.attributes.get('best_epoch', '-')} of {row.epochs_done}"
+    epochs = f"{row.attributes.get('best_epoch', '-')} of {row.epochs_done}"
     return [
-        f"{row.number} {row.label or ''}".strip(),
-        f"{settings['model.backbone']}, batch {settings['training.batch_size']}, "
-        f"{settings['optimizer.name']} {settings['optimizer.learning_rate']:.2e}",
+        f"{row.number} {row.title or ''}".strip(),
+        TrialConfig.model_validate(row.attributes[CONFIG_KEY]).summary,
         f"{row.value:.4f}",
         epochs if row.state == "COMPLETE" else f"{epochs}, {row.ending}",
         duration(row.attributes.get("seconds")),

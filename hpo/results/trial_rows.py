@@ -76,6 +76,12 @@ class TrialRow:
         return self.label or self.attributes.get(STEP_KEY)
 
     @property
+    def solved(self) -> bool:
+        """Whether its head was solved, without any gradient step."""
+        solved: bool = self.settings.get("training.solved_head", False)
+        return solved and not self.settings.get("model.trainable_stages")
+
+    @property
     def ending(self) -> str:
         """Why it ended, or that it has not."""
         if self.state == "RUNNING":

@@ -101,10 +101,8 @@ class Board:
     def started(self, worker: Worker, claim: Claim, event: Started) -> None:
         """Adds a running trial."""
         config = claim.config
-        about = f"{config.model.backbone} · batch {config.training.batch_size} · "
-        about += f"{config.optimizer.name} {config.optimizer.learning_rate:.1e}"
         self.running[worker.index] = Row(
-            claim.number, about, claim.label or "", config.training.epochs, event.epoch
+            claim.number, config.summary, claim.label or "", config.epochs, event.epoch
         )
 
     def progress(self, worker: Worker, event: Progress) -> None:
@@ -157,7 +155,7 @@ class Board:
 
     def _unseen(self, claim: Claim) -> Row:
         model = claim.config.model
-        return Row(claim.number, model.backbone, claim.label or "", claim.config.training.epochs)
+        return Row(claim.number, model.backbone, claim.label or "", claim.config.epochs)
 
 
 def new_board(study: str, metric: str, total: int) -> Board:

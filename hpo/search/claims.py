@@ -135,7 +135,8 @@ class Claims:
         After a kill in between it waits in the study, and the next call hands it out.
         """
         step = next(step for step in self.opening if step.name == start.step)
-        if start.epochs is not None and "epochs" in step.wanted:
+        if start.epochs is not None and step.wanted.get("trainable_stages"):
+            # Only what is trained through the backbone takes long.
             epochs = min(int(step.wanted["epochs"]), start.epochs)
             step = replace(step, wanted=dict(step.wanted) | {"epochs": epochs})
         like = None

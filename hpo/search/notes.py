@@ -16,16 +16,14 @@ and all that a note says is in the trial's attributes too."""
 
 def describe(label: str | None, config: TrialConfig, outcome: Outcome) -> str:
     """Returns what a trial was and how it ended, as Markdown."""
-    model, training = config.model, config.training
-    kind = "pretrained" if model.pretrained else "from random weights"
+    kind = "pretrained" if config.model.pretrained else "from random weights"
     lines = [
-        f"**{outcome.reason}** after {outcome.epochs} of {training.epochs} epochs"
+        f"**{outcome.reason}** after {outcome.epochs} of {config.epochs} epochs"
         + (f", best at {outcome.best_epoch}" if outcome.best_epoch else ""),
-        f"{model.backbone}, {kind}, {model.image_size_px} px; {config.optimizer.name}, "
-        f"learning rate {config.optimizer.learning_rate:.3g}, batch {training.batch_size}",
+        f"{config.summary}, {kind}",
     ]
     if label:
-        lines.insert(0, f"Baseline: {label}")
+        lines.insert(0, label)
     if outcome.message:
         lines.append(f"```text\n{outcome.message[-LONGEST:].strip()}\n```")
     return "\n\n".join(lines)

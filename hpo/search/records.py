@@ -82,6 +82,6 @@ def _record(trial: FrozenTrial, status: Status) -> TrialRecord:
         baseline=LABEL_KEY in attributes,
         solved=solved,
         step=attributes.get(STEP_KEY, ""),
-        seconds=attributes.get("seconds", 0.0),
+        seconds=attributes.get("timing", {}).get("solving", 0.0),
         reason=reason if status == "ended" else None,
     )

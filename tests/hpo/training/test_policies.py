@@ -18,6 +18,7 @@ from hpo.training.policies import (
     stopped_early,
 )
 from models.config import ModelConfig, OptimizerConfig
+from models.solved_head import STRENGTHS
 from studies.trial_config import TrainingConfig, TrialConfig
 
 RATE = 2.0**-3
@@ -185,7 +186,7 @@ def test_the_path_of_a_solved_head_ends_when_it_falls() -> None:
     training = TrainingConfig(solved_head=True, early_stopping_patience=0)
     config = config_of(training, model)
     assert len(play(config, [0.5, 0.7, 0.6, 0.6, 0.9])) == 4
-    assert config.epochs == phase_of(config, 1).last == 7
+    assert config.epochs == phase_of(config, 1).last == len(STRENGTHS)
 
 
 @pytest.mark.parametrize(("maximize", "perfect"), [(True, 1.0), (False, 0.0)])
