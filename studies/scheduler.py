@@ -20,8 +20,8 @@ resumed by anybody; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
 EPOCH_PASSES, LEAST_EPOCHS = 2.5, 4
-"""An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it;
-with fewer epochs than that left a smaller image size is fine-tuned instead."""
+"""An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it,
+and fewer epochs than that are hardly worth it."""
 
 COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
 """Reasons of trials that have a value."""
@@ -225,18 +225,15 @@ class Scheduler:
             return Start()
         begun = {trial.step for trial in trials}
         step = next((name for name in self.opening if name not in begun), "")
-        heads = sorted((t for t in trials if t.solved and t.value is not None), key=self._rank)
-        if not heads:
+        solved = [trial for trial in trials if trial.solved and trial.value is not None]
+        if not solved:
             return Start(step)
+        best = min(solved, key=self._rank)
         if remaining_s is None or step.startswith("race"):
-            return Start(step, heads[0].number)
+            return Start(step, best.number)
         # The pass over the images that a solved head took foretells the epochs of its backbone.
-        for head in heads:
-            epochs = int(remaining_s / (EPOCH_PASSES * max(head.seconds, 0.1)))
-            if epochs >= LEAST_EPOCHS:
-                return Start(step, head.number, epochs)
-        cheapest = min(heads, key=lambda head: head.seconds)
-        return Start(step, cheapest.number, LEAST_EPOCHS)
+        epochs = int(remaining_s / (EPOCH_PASSES * max(best.seconds, 0.1)))
+        return Start(step, best.number, max(LEAST_EPOCHS, epochs))
 
     def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
         """Returns what happens to a trial after an epoch.
