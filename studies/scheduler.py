@@ -185,6 +185,7 @@ class Scheduler:
         keep_top: How many trials' weights are kept.
         maximize: Whether more of the objective is better.
         opening: Names of the steps that come before the sampler's proposals.
+        perfect: The best value that the objective can have; None if it has no end.
     """
 
     rule: Rule
@@ -192,6 +193,7 @@ class Scheduler:
     keep_top: int = 1
     maximize: bool = True
     opening: tuple[str, ...] = ()
+    perfect: float | None = None
 
     def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
         """Returns what a worker that is free does next.
@@ -246,6 +248,11 @@ class Scheduler:
             return "continue"  # its next strength takes a second
         if trial.baseline or len(trial.curve) >= trial.epochs:
             return "continue"  # after its last epoch there is nothing to save
+        # Nothing is better than perfect. A trial that is slower to get there than one before it
+        # was, is not worth the rest of its epochs.
+        quickest = [t.best_epoch for t in trials if t.best_epoch and t.value == self.perfect]
+        if quickest and self.perfect not in trial.curve and len(trial.curve) >= min(quickest):
+            return "prune"
         return self.rule.judge(trial, trials, maximize=self.maximize)
 
     def duplicate_of(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -110,6 +110,7 @@ def run_study(
         keep_top=settings.keep_top,
         maximize=METRICS[settings.metric].maximize,
         opening=tuple(step.name for step in steps),
+        perfect=METRICS[settings.metric].perfect,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()

@@ -311,6 +311,23 @@ def test_a_rule_that_pauses() -> None:
     assert max(complete[0].curve) > max(map(max, curves)) - 0.1
 
 
+def test_nothing_is_better_than_perfect() -> None:
+    """A trial is pruned once it is slower to be perfect than one that has ended, not before."""
+    scheduler = Scheduler(NoPruner(), total=10, perfect=1.0)
+    perfect = trial(0, curve=(0.8, 0.9, 1.0), value=1.0, best_epoch=3, epochs=9)
+    for curve, expected in (
+        ((0.9, 0.95), "continue"),
+        ((0.9, 0.95, 0.99), "prune"),
+        ((0.9, 0.95, 1.0), "continue"),
+    ):
+        running = trial(1, "running", curve=curve, epochs=9)
+        assert scheduler.judge(running, [perfect, running]) == expected
+        good = replace(perfect, value=0.99)
+        assert scheduler.judge(running, [good, running]) == "continue"
+        mine = replace(running, baseline=True)
+        assert scheduler.judge(mine, [perfect, mine]) == "continue"
+
+
 OPENING = ("race small", "race large", "tuned")
 
 
