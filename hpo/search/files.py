@@ -218,6 +218,6 @@ def _copy(source: Path, target: Path) -> bool:
 
 def _put(temporary: Path, target: Path) -> None:
     """Puts a file in place as a whole, once it is on the disk: its source is deleted next."""
-    with temporary.open("rb") as file:
+    with temporary.open("r+b") as file:  # Windows syncs no file that is open to be read
         os.fsync(file.fileno())
     temporary.replace(target)
