@@ -17,8 +17,9 @@ from studies.record import FIGURES_KEY, value_of
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.study._frozen import FrozenStudy
     from optuna.trial import FrozenTrial
+
+    from studies.optuna_private import FrozenStudy
 
 Rank = tuple[float, float, int]
 """A key by which trials are sorted, the best first."""

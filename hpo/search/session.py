@@ -101,12 +101,8 @@ def run_study(
                 highlight=False,
             )
         total = held
-    scheduler = Scheduler(
-        settings.pruner,
-        total,
-        settings.keep_top,
-        objectives_of(opened.record.settings).first.maximize,
-    )
+    objective = objectives_of(opened.record.settings).first
+    scheduler = Scheduler(settings.pruner, total, settings.keep_top, objective.maximize)
     leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
     claims = Claims(opened.study, space, facts, leases, scheduler)
     trials = claims.trials()
