@@ -113,7 +113,7 @@ def leave_weights(recorder: Recorder, claim: Claim, value: float) -> None:
 def kept_weights(recorder: Recorder, number: int) -> list[float]:
     """The weights of a trial that are kept."""
     weights, _ = load_weights(recorder.files.weights()[number])
-    values: list[float] = weights[0].tolist()
+    values: list[float] = weights["logits/bias"].tolist()
     return values
 
 
