@@ -16,7 +16,7 @@ from hpo.search.notes import describe, write_note
 from studies.leases import Leases, collection_of
 from studies.metrics import METRICS
 from studies.optuna_private import read_trial, study_id, write_attributes
-from studies.record import CONFIG_KEY, LABEL_KEY, STANDING_KEY, Outcome, Reason
+from studies.record import CONFIG_KEY, LABEL_KEY, PAUSED_KEY, Outcome, Reason
 from studies.scheduler import Keep
 
 STATES: Mapping[Reason, TrialState] = {
@@ -84,9 +84,9 @@ class Recorder:
         if not now.state.is_finished():
             outcome = self._with_curve(outcome, now.intermediate_values)
             attributes: dict[str, Any] = outcome.attributes()
-            if STANDING_KEY in now.user_attrs:
+            if PAUSED_KEY in now.user_attrs:
                 if claim.pruned:  # all that is known of it was written when it was paused
-                    attributes = {"reason": outcome.reason, STANDING_KEY: None}
+                    attributes = {"reason": outcome.reason, PAUSED_KEY: None}
                 else:
                     attributes = dict.fromkeys(now.user_attrs.keys() - _GIVEN) | attributes
             write_attributes(self.files.storage, claim.trial_id, attributes)
