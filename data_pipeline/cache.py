@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
+import uuid
 import warnings
 import weakref
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,12 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from data_pipeline.errors import DataError
 
 META = "meta.json"
-"""Lists an entry's files; written last, locked while in use, touched at each use."""
+"""Lists an entry's files; written last, touched at each use."""
 
 WAIT_S = 5.0
 _BUILDING = ".building"
+_IN_USE = ".use-"
+"""Begins the names of files in an entry that a process locks while it uses the entry."""
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 _BLOCK_BYTES = 1 << 22
 
@@ -54,20 +56,14 @@ class CacheUsage:
         return sum(entry.size_bytes for entry in self.entries)
 
 
-@dataclass(frozen=True)
-class _Use:
-    """An entry in use: the open file that carries its shared lock, and what closes it."""
-
-    descriptor: int
-    end: Callable[[], object]
-
-
 class Cache:
     """Folders that are built once and shared by every process of this user.
 
-    An entry `root/kind/key` appears by rename when it is complete. Each process holds a shared
-    lock on the entries that it uses; the kernel gives it back however the process ends. Locks work
-    between processes of one machine, and across machines only where the file system's do.
+    An entry `root/kind/key` appears by rename when it is complete. Each process locks a file of its
+    own in the entries that it uses; the kernel gives the lock back however the process ends. (One
+    lock that many share would need no such files, but Windows has none for a file that is read.)
+    Locks work between processes of one machine, and across machines only where the file system's
+    do.
 
     Attributes:
         root: The folder; `HPO_CACHE_DIR`, or this user's cache folder.
@@ -79,7 +75,8 @@ class Cache:
         default_root = os.environ.get("HPO_CACHE_DIR") or platformdirs.user_cache_dir("hpo")
         self.root = (root or Path(default_root)).expanduser().absolute()
         self.limit_bytes = _default_limit_bytes() if limit_bytes is None else limit_bytes
-        self._in_use: dict[Path, _Use] = {}
+        self._in_use: dict[Path, tuple[Path, Callable[[], object]]] = {}
+        """Of each entry in use: the file that says so, and what ends that."""
 
     def entry(
         self,
@@ -104,7 +101,7 @@ class Cache:
         """
         path = self.root / kind / key
         if path in self._in_use:
-            if os.fstat(self._in_use[path].descriptor).st_nlink:
+            if self._in_use[path][0].exists():
                 return path
             self.release(path)  # It was deleted, or built again, meanwhile.
         with _explained(self.root):
@@ -113,6 +110,7 @@ class Cache:
                 missing = not _is_sound(path)
                 if missing:
                     _build(path, build)
+                _is_in_use(path)  # which deletes what killed processes left
                 self._in_use[path] = self._use(path)
             if missing:
                 self._shrink(self.limit_bytes)
@@ -120,7 +118,7 @@ class Cache:
 
     def release(self, path: Path) -> None:
         """Lets go of an entry of this process, so that it may be evicted."""
-        self._in_use.pop(path).end()
+        self._in_use.pop(path)[1]()
 
     def usage(self) -> CacheUsage:
         """What there is. Entries that vanish while it looks are left out."""
@@ -130,7 +128,8 @@ class Cache:
             if path.suffix == _BUILDING:
                 continue
             try:
-                size_bytes = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+                files = (f for f in path.rglob("*") if not f.name.startswith(_IN_USE))
+                size_bytes = sum(file.stat().st_size for file in files if file.is_file())
                 used_s = meta.stat().st_mtime
             except FileNotFoundError:
                 continue
@@ -148,12 +147,19 @@ class Cache:
             self._shrink(0)
         return self.usage()
 
-    def _use(self, path: Path) -> _Use:
+    def _use(self, path: Path) -> tuple[Path, Callable[[], object]]:
         """Marks an entry as used now, and as in use until its release or the end of this cache."""
-        descriptor = os.open(path / META, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
         os.utime(path / META)
-        return _Use(descriptor, weakref.finalize(self, os.close, descriptor))
+        mark = path / f"{_IN_USE}{uuid.uuid4()}"
+        lock = filelock.FileLock(mark, thread_local=False)  # another thread may release it
+        lock.acquire()
+
+        def end() -> None:
+            lock.release()
+            with suppress(OSError):  # another process may look at it now, and deletes it then
+                mark.unlink()
+
+        return mark, weakref.finalize(self, end)
 
     def _shrink(self, limit_bytes: int) -> None:
         """Deletes what killed processes left, then unused entries until the rest fits."""
@@ -252,7 +258,9 @@ def _is_sound(path: Path) -> bool:
         return False
     try:
         files = json.loads((path / META).read_text())
-        sound = {file.name for file in path.iterdir()} == {*files, META} and all(
+        names = (file.name for file in path.iterdir())
+        found = {name for name in names if not name.startswith(_IN_USE)}
+        sound = found == {*files, META} and all(
             _is_unchanged(path / name, expected) for name, expected in files.items()
         )
     except (FileNotFoundError, ValueError, TypeError, AttributeError):
@@ -291,15 +299,17 @@ def _delete_unused(path: Path) -> bool:
 
 
 def _is_in_use(path: Path) -> bool:
-    """Whether any process, this one included, holds the entry's shared lock."""
-    try:
-        with (path / META).open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
+    """Whether any process, this one included, uses the entry; the caller holds its lock."""
+    in_use = False
+    for mark in path.glob(f"{_IN_USE}*"):
+        try:
+            with filelock.FileLock(mark, timeout=0):
+                pass
+        except filelock.Timeout:
+            in_use = True
+        else:  # its process was killed
+            mark.unlink(missing_ok=True)
+    return in_use
 
 
 def _delete(path: Path) -> None:

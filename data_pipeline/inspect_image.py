@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from data_pipeline.files import Files
 from data_pipeline.images import Decoded, decode_file, to_rgb
 from data_pipeline.reading import GROUNDS, Reading
+from data_pipeline.system import processors
 from data_pipeline.thumbnails import thumbnail
 
 Progress = Callable[[int, int], None]
@@ -189,7 +189,7 @@ def inspect_files(
         Facts in the order of `paths`.
     """
     todo = tuple(paths)
-    threads = os.cpu_count() or 1
+    threads = processors()
     size = max(1, min(MOST_AT_ONCE, len(todo) // (4 * threads)))
     chunks = [todo[begin : begin + size] for begin in range(0, len(todo), size)]
     found: list[FileFacts] = []

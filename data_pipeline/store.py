@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from data_pipeline.errors import DataError
 from data_pipeline.manifest import Item, Manifest
 from data_pipeline.parts import SPLITS
 from data_pipeline.reading import Reading, Resize
+from data_pipeline.system import processors
 from data_pipeline.unchanged import changed
 
 KIND = "images"
@@ -202,16 +203,16 @@ def _decode_all(
     """Decodes in threads (Pillow decodes and resizes outside the interpreter's lock)."""
     read = _reader(manifest)
     image_bytes = size_px * size_px * 3
-    with (
-        file.open("wb", buffering=0) as stream,
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-    ):
+    turn = threading.Lock()  # seeking and writing are one step; they take next to no time
+    with file.open("wb") as stream, ThreadPoolExecutor(processors()) as pool:
 
         def decode(row: int) -> None:
             item = items[row]
             known = decoded.get(item.sha256) if decoded else None
             pixels = known or resize(read(item), size_px, manifest.reading.resize).tobytes()
-            _write_at(stream.fileno(), pixels, row * image_bytes)
+            with turn:  # a mapped file would be simpler, but a full disk then kills the process
+                stream.seek(row * image_bytes)
+                stream.write(pixels)
 
         futures = [pool.submit(decode, row) for row in range(len(items))]
         try:
@@ -222,13 +223,6 @@ def _decode_all(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _write_at(descriptor: int, pixels: bytes, offset: int) -> None:
-    """Writes all of `pixels`; in a mapped file, a full disk would kill the process instead."""
-    while pixels:
-        count = os.pwrite(descriptor, pixels, offset)
-        pixels, offset = pixels[count:], offset + count
 
 
 def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:

@@ -15,6 +15,7 @@ from data_pipeline.hashing import file_sha256
 from data_pipeline.manifest import Item, Manifest
 from data_pipeline.sources.opening import SOURCES
 from data_pipeline.sources.source import Source
+from data_pipeline.system import processors
 
 
 class Stamp(BaseModel):
@@ -108,7 +109,7 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
     if source.kind != manifest.kind:
         found = {item.path: f"it is no {manifest.kind}" for item in manifest.items[:1]}
     else:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(processors()) as pool:
             how = pool.map(differs, manifest.items)
             found = {i.path: why for i, why in zip(manifest.items, how, strict=True) if why}
     if found:
@@ -210,7 +211,7 @@ def _look(
         except OSError as error:
             raise changed(source, place[0].name, str(error.strerror)) from error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(processors()) as pool:
         hashes = pool.map(sha256, unread.values())
         for (name, (_, state)), found in zip(unread.items(), hashes, strict=True):
             stamps[name] = _stamp(state, found)

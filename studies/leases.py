@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import secrets
 import socket
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 import psutil
 import sqlalchemy as sa
+
+from data_pipeline import system
 
 LEASE_S = 45.0
 """A holder that has not beaten for this long has lost its trial."""
@@ -57,7 +57,7 @@ def new_owner() -> str:
 
 def owner_of(pid: int) -> str:
     """Returns a name for a process of this machine."""
-    return f"{_here()}|{pid}|{_started_s(pid)}|{uuid.uuid4().hex[:8]}"
+    return f"{_here()}|{pid}|{system.started_s(pid)}|{uuid.uuid4().hex[:8]}"
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
@@ -249,7 +249,7 @@ def lives(owner: str) -> bool | None:
         # A zombie has ended, though its parent does not know yet: in containers without an init,
         # under supervisors and in notebooks it may stay for ever.
         ended = process.status() == psutil.STATUS_ZOMBIE
-        return not ended and abs(_started_s(int(pid)) - float(started_s)) <= 0.1
+        return not ended and abs(system.started_s(int(pid)) - float(started_s)) <= 0.1
     except psutil.NoSuchProcess:  # ZombieProcess is one, too
         return False
 
@@ -258,24 +258,9 @@ def _here() -> str:
     """Returns which machine this is, which of its starts, and whose process ids are seen here.
 
     A machine's name alone does not tell: copied machines share it, and so do containers on the
-    host's network, which see none of its processes. Systems other than Linux say no more.
+    host's network, which see none of its processes.
     """
-    name, start = socket.gethostname(), _text("/proc/sys/kernel/random/boot_id")[:8]
-    processes = ""
-    with suppress(OSError):
-        processes = re.sub(r"\D", "", Path("/proc/self/ns/pid").readlink().name)
-    if known := _text("/etc/machine-id")[:8]:
-        return f"{name} {known}/{start}/{processes}"
-    return f"{name} {start}//{processes}"  # another start may be another machine's
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""
-
-
-def _started_s(pid: int) -> float:
-    """Returns when a process began, in seconds since the machine did: no clock is ever set on."""
-    return round(psutil.Process(pid).create_time() - psutil.boot_time(), 2)
+    name, start = socket.gethostname(), system.boot_id()
+    if known := system.machine_id():
+        return f"{name} {known}/{start}/{system.process_namespace()}"
+    return f"{name} {start}//{system.process_namespace()}"  # another start may be another machine's

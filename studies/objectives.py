@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from studies import scheduler
 from studies.metrics import METRICS, Metric
@@ -17,8 +17,9 @@ from studies.record import FIGURES_KEY, value_of
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.study._frozen import FrozenStudy
     from optuna.trial import FrozenTrial
+
+    from studies.optuna_private import FrozenStudy
 
 Rank = tuple[float, float, int]
 """A key by which trials are sorted, the best first."""
@@ -40,7 +41,7 @@ class Objectives:
         return self.metrics[0]
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
         """Whether more or less of each is better, in Optuna's words."""
         return [metric.direction for metric in self.metrics]
 

@@ -19,11 +19,12 @@ from optuna.trial import FrozenTrial, TrialState
 if TYPE_CHECKING:
     from optuna import Trial
     from optuna.artifacts import ArtifactMeta
-    from optuna.storages import BaseStorage, RDBStorage
-    from optuna.study._frozen import FrozenStudy
+    from optuna.storages import RDBStorage
+    from optuna.study._frozen import FrozenStudy as FrozenStudy
 
 # Optuna's tables, as its migrations keep them. `Study.get_trials` builds an object for each
 # parameter: 14 s for 10,000 trials with their curves, where these tables take less than one.
+STUDIES = sa.table("studies", *map(sa.column, ("study_id", "study_name")))
 TRIALS = sa.table(
     "trials",
     *map(sa.column, ("trial_id", "number", "study_id", "state")),
@@ -41,6 +42,10 @@ ATTRIBUTES = sa.table(
 EPOCHS = sa.table(
     "trial_intermediate_values", *map(sa.column, ("trial_id", "step", "intermediate_value"))
 )
+STUDY_SYSTEM_ATTRIBUTES = sa.table("study_system_attributes", *map(sa.column, ("study_id", "key")))
+
+_ARTIFACT = "artifacts:"
+"""Begins the key of the system attribute by which Optuna and its dashboard know an artifact."""
 
 
 def study_id(study: Study | FrozenStudy) -> int:
@@ -53,17 +58,27 @@ def trial_id(trial: Trial | FrozenTrial) -> int:
     return trial._trial_id
 
 
-def storage_of(study: Study) -> BaseStorage:
-    """Returns a study's storage, to read one trial without reading them all."""
-    return study._storage
+def id_of_number(study: Study, number: int) -> int:
+    """Returns the id of the trial of a number, without reading the trial or any other."""
+    return study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
 
 
-def set_trial_system_attr(study: Study, trial: int, key: str, value: Any) -> None:
-    """Writes a system attribute of a trial, which the dashboard does not show.
+def read_trial(study: Study, trial: int) -> FrozenTrial:
+    """Returns a trial as it is now, by its id; `Study.get_trials` reads them all."""
+    return study._storage.get_trial(trial)
 
-    The public way, `Trial.set_system_attr`, is deprecated.
+
+def rename_study(storage: RDBStorage, study: int, name: str) -> None:
+    """Gives the study of an id another name, which Optuna cannot.
+
+    Its dashboard copies all trials into a new study.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: Another study has that name.
     """
-    study._storage.set_trial_system_attr(trial, key, value)
+    with storage.engine.begin() as connection:
+        mine = STUDIES.c.study_id == study
+        connection.execute(sa.update(STUDIES).where(mine).values(study_name=name))
 
 
 def write_attributes(storage: RDBStorage, trial: int, attributes: Mapping[str, Any]) -> None:
@@ -87,19 +102,58 @@ def write_attributes(storage: RDBStorage, trial: int, attributes: Mapping[str, A
 def write_note(trial: Trial, text: str) -> None:
     """Shows `text` with a trial in the dashboard, in place of what stood there.
 
-    As `optuna_dashboard.save_note` does, which reads the notes of all trials twice for each.
+    As `optuna_dashboard.save_note` does, which reads the notes of all trials twice for each:
+    measured, its time grows with the square of the number of trials.
     """
     key = f"dashboard:{trial_id(trial)}:note_"
-    storage, study = storage_of(trial.study), study_id(trial.study)
+    storage, study = trial.study._storage, study_id(trial.study)
     storage.set_study_system_attr(study, f"{key}str:0", text)
     storage.set_study_system_attr(study, f"{key}ver", 1)
 
 
-def name_artifact(study: Study, meta: ArtifactMeta) -> None:
-    """Writes what an artifact of a study is called, which cannot be changed publicly."""
-    storage_of(study).set_study_system_attr(
-        study_id(study), f"artifacts:{meta.artifact_id}", json.dumps(asdict(meta))
+def artifacts_of(study: Study) -> Mapping[str, str]:
+    """Returns what a study's own artifacts are called, by their ids; an empty entry has no name.
+
+    Optuna's `get_all_artifact_meta` fails at an empty entry.
+
+    Raises:
+        KeyError: The study is gone.
+    """
+    return _artifacts(study._storage.get_study_system_attrs(study._study_id))
+
+
+def all_artifacts_of(study: Study) -> Mapping[str, str]:
+    """Returns the same of the study and of its trials, to which the dashboard can upload files.
+
+    Raises:
+        KeyError: The study is gone.
+    """
+    of_trials = [_artifacts(trial.system_attrs) for trial in study.get_trials(deepcopy=False)]
+    return {id_: name for found in (artifacts_of(study), *of_trials) for id_, name in found.items()}
+
+
+def _artifacts(attributes: Mapping[str, Any]) -> Mapping[str, str]:
+    entries = {
+        key.removeprefix(_ARTIFACT): json.loads(value)
+        for key, value in attributes.items()
+        if key.startswith(_ARTIFACT)
+    }
+    return {id_: entry["filename"] if entry else "" for id_, entry in entries.items()}
+
+
+def offer_artifact(study: Study, meta: ArtifactMeta) -> None:
+    """Lets the dashboard offer a file for download; `upload_artifact` would choose its id."""
+    study._storage.set_study_system_attr(
+        study._study_id, f"{_ARTIFACT}{meta.artifact_id}", json.dumps(asdict(meta))
     )
+
+
+def withdraw_artifact(storage: RDBStorage, study: Study, artifact_id: str) -> None:
+    """Ends that, for which Optuna has no call."""
+    columns = STUDY_SYSTEM_ATTRIBUTES.c
+    row = (columns.study_id == study._study_id) & (columns.key == f"{_ARTIFACT}{artifact_id}")
+    with storage.engine.begin() as connection:
+        connection.execute(sa.delete(STUDY_SYSTEM_ATTRIBUTES).where(row))
 
 
 class StudyOfTrials(Study):

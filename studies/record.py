@@ -48,15 +48,15 @@ TAKEN_KEY = "taken_from"
 """Study and number that a trial was trained under, before another study took it over."""
 CLEAN_ACCURACY_KEY = "train_accuracy_clean"
 """Accuracy on training images that were not changed, without dropout, at the best epoch."""
-STANDING_KEY = "value_when_interrupted"
-"""Objective of the best epoch of a trial that was laid aside, to be continued."""
+PAUSED_KEY = "value_when_interrupted"
+"""Objective of the best epoch of a trial that is paused; the name is that of stored studies."""
 
 
 class Outcome(BaseModel):
     """How a trial ended.
 
     Attributes:
-        reason: Why it ended; `interrupted` where it has not, but was laid aside.
+        reason: Why it ended; `interrupted` where it has not, but is paused.
         value: The first objective at the best epoch; None where no epoch finished or it was pruned.
         figures: Metric name to its value on the validation images, for the weights that are kept,
             evaluated as an export is; empty where the trial was not trained to its end.
@@ -107,7 +107,7 @@ class Outcome(BaseModel):
 
     def _ending(self) -> dict[str, Any]:
         if self.reason == "interrupted":
-            return {STANDING_KEY: self.value}
+            return {PAUSED_KEY: self.value}
         return {"reason": self.reason}
 
     def _best_and_last(self) -> dict[str, float]:
@@ -118,7 +118,7 @@ class Outcome(BaseModel):
 
 
 def value_of(trial: FrozenTrial) -> float | None:
-    """Returns a trial's first objective; of one that was laid aside, its best until then."""
+    """Returns a trial's first objective; of one that is paused, its best until then."""
     first = trial.values[0] if trial.values else None
     return objective(trial.state.name, first, trial.user_attrs)
 
@@ -128,8 +128,8 @@ def objective(state: str, value: float | None, attributes: Mapping[str, Any]) ->
 
     The value that Optuna keeps of a pruned trial is that of its last epoch, and no objective.
     """
-    standing: float | None = attributes.get(STANDING_KEY) if state == "RUNNING" else None
-    return value if state == "COMPLETE" else standing
+    paused: float | None = attributes.get(PAUSED_KEY) if state == "RUNNING" else None
+    return value if state == "COMPLETE" else paused
 
 
 def was_trained(trial: FrozenTrial) -> bool:

@@ -153,8 +153,8 @@ def _print_trials(findings: Findings) -> None:
 def _print_unfinished(row: TrialRow) -> None:
     say(
         f"\nTrial {row.number} is {row.ending} after {row.epochs_done} of "
-        f"{row.settings['training.epochs']} epochs; the best of those until it was laid aside is "
-        "shown. `hpo run` continues it."
+        f"{row.settings['training.epochs']} epochs; its best epoch so far is shown. "
+        "`hpo run` continues it."
     )
 
 

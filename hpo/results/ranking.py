@@ -23,8 +23,8 @@ class Ranking:
     Attributes:
         metric: What decides.
         trials: All trials, in the order of their numbers.
-        best: Complete trials and those that were laid aside, by their value then, best first; of
-            equals the one with the lower validation loss, then the earlier.
+        best: Complete trials by their value and paused ones by that of their best epoch, best
+            first; of equals the one with the lower validation loss, then the earlier.
         baselines: The baselines among them, or the first of them where there are none.
     """
 
@@ -51,7 +51,7 @@ class Ranking:
                 return row
         found = next((row.ending for row in self.trials if row.number == number), "no such trial")
         raise StudyError(
-            "--trial takes a trial that was trained to its end, or laid aside after an epoch. "
+            "--trial takes a trial that was trained to its end, or paused after an epoch. "
             f"Received: {number} ({found}). See `hpo trials`."
         )
 

@@ -35,8 +35,8 @@ class Look(BaseModel):
         chosen_from: Trials with a value that the study had then.
         hits: Test images that it got right, to compare two trials in pairs; None in a record that
             an earlier version made.
-        best_epoch: The epoch whose weights these were, as a trial that was laid aside may go on to
-            a better one; None in a record that an earlier version made.
+        best_epoch: The epoch whose weights these were, as a paused trial may go on to a better
+            one; None in a record that an earlier version made.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -17,7 +17,7 @@ from studies.leases import held
 from studies.metrics import Metric
 from studies.objectives import maximizes, objectives_of
 from studies.optuna_private import ATTRIBUTES, STATE, TRIALS, VALUES, study_id
-from studies.record import STANDING_KEY, STUDY_KEY, TOTAL_KEY
+from studies.record import PAUSED_KEY, STUDY_KEY, TOTAL_KEY
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class StudyRow:
         latest: Whether it is the one that commands take where none is named.
         states: Optuna's name of a state to the number of trials in it; INTERRUPTED are those
             running ones that no process trains.
-        best_value: Best first objective of a complete trial or one that was laid aside; None
-            without any.
+        best_value: Best first objective of a complete trial or a paused one; None without any.
         started: When its first trial began (UTC), or None.
         total: Trials it was last asked to have; None for another program's study.
         record: What `hpo run` stored with it; empty for another program's study.
@@ -102,12 +101,12 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
     imported = sa.select(ATTRIBUTES.c.trial_id).where(
         ATTRIBUTES.c.key == "reason", ATTRIBUTES.c.value_json == json.dumps("imported")
     )
-    standing = ATTRIBUTES.alias()
-    stands = (standing.c.trial_id == TRIALS.c.trial_id) & (standing.c.key == STANDING_KEY)
+    paused = ATTRIBUTES.alias()
+    is_paused = (paused.c.trial_id == TRIALS.c.trial_id) & (paused.c.key == PAUSED_KEY)
     first_value = (TRIALS.c.trial_id == VALUES.c.trial_id) & (VALUES.c.objective == 0)
     value = sa.case(  # Optuna gives pruned trials values as well
         (STATE == "COMPLETE", VALUES.c.value),
-        (STATE == "RUNNING", sa.cast(standing.c.value_json, sa.Float)),
+        (STATE == "RUNNING", sa.cast(paused.c.value_json, sa.Float)),
     )
     query = (
         sa.select(
@@ -117,7 +116,7 @@ def _tallies(storage: RDBStorage) -> dict[int, _Tally]:
             sa.func.min(value).label("lowest"),
             sa.func.max(value).label("highest"),
         )
-        .select_from(TRIALS.outerjoin(VALUES, first_value).outerjoin(standing, stands))
+        .select_from(TRIALS.outerjoin(VALUES, first_value).outerjoin(paused, is_paused))
         .where(TRIALS.c.trial_id.not_in(imported))
         .group_by(*groups)
     )

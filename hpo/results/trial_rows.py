@@ -21,10 +21,10 @@ from studies.leases import held
 from studies.metrics import Metric
 from studies.objectives import rank, value_in
 from studies.optuna_private import ATTRIBUTES, EPOCHS, TRIALS, VALUES, study_id
-from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, STANDING_KEY, STEP_KEY, objective
+from studies.record import CONFIG_KEY, FIGURES_KEY, LABEL_KEY, PAUSED_KEY, STEP_KEY, objective
 
 KEYS = (
-    *(CONFIG_KEY, LABEL_KEY, STEP_KEY, STANDING_KEY, FIGURES_KEY),
+    *(CONFIG_KEY, LABEL_KEY, STEP_KEY, PAUSED_KEY, FIGURES_KEY),
     *("reason", "best_epoch", "best_val_loss", "epochs_done", "seconds", "parameters"),
 )
 """The user attributes every listing shows."""

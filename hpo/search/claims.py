@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from hpo.search.records import TrialReader
 from studies.leases import Leases, gate_of
+from studies.optuna_private import id_of_number, read_trial, study_id, trial_id
 from studies.portfolio import Step, trial_of
 from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, read_config
 from studies.scheduler import Done, Prune, Resume, Scheduler, Start, TrialRecord, Wait
@@ -45,7 +46,7 @@ class Claim:
     @property
     def trial_id(self) -> int:
         """The trial's id in its storage."""
-        return self.trial._trial_id
+        return trial_id(self.trial)
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Claims:
         Args:
             remaining_s: Seconds until the search ends; None if it has no deadline.
         """
-        gate = gate_of(self.study._study_id)
+        gate = gate_of(study_id(self.study))
         held, returned = frozenset(self.leases.held), dict(self._returned)
         if not self.leases.take(gate):
             return Wait()
@@ -124,7 +125,7 @@ class Claims:
                 if decision.step:
                     self._enqueue(decision)
                 trial = self.study.ask()
-                self.leases.take(trial._trial_id)
+                self.leases.take(trial_id(trial))
                 return self._claim(trial)
             if claim := self._resume(decision):
                 return claim
@@ -152,16 +153,14 @@ class Claims:
             kept = self.leases.renew(self._returned[number].trial_id)  # first, as it may be cut
             claim = self._returned.pop(number)
             return claim if kept else None
-        trial_id = self.study._storage.get_trial_id_from_study_id_trial_number(
-            self.study._study_id, number
-        )
-        if not self.leases.take(trial_id):
+        key = id_of_number(self.study, number)
+        if not self.leases.take(key):
             return None
-        now = self.study._storage.get_trial(trial_id)
+        now = read_trial(self.study, key)
         if now.state is not TrialState.RUNNING:
-            self.leases.release(trial_id)  # its holder ended it after it was read
+            self.leases.release(key)  # its holder ended it after it was read
             return None
-        claim = self._claim(optuna.Trial(self.study, trial_id))
+        claim = self._claim(optuna.Trial(self.study, key))
         claim.reported = max(now.intermediate_values, default=0)
         claim.pruned = isinstance(decision, Prune)
         return claim

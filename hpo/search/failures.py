@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import signal
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from data_pipeline.system import address_limit_bytes, oom_kills
 from hpo.search.claims import Claim
 from hpo.search.runner import WorkerEnd
 from studies.record import Outcome
@@ -17,7 +17,6 @@ MAX_DEATHS = 3
 """A trial whose worker ended this often without an epoch in between has failed; so has a search
 whose workers were killed this often in a row before they could be used."""
 
-_COUNTERS = (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat"))
 _KILL = -9  # SIGKILL, a name that not every system has
 _ABORTS = (-signal.SIGABRT, 127)
 """How a process ends that gives up when it gets no memory: C++ and TensorFlow, and glibc."""
@@ -66,21 +65,6 @@ class Failures:
         return latest[0] if len(latest) == SAME_FAILURES and len(set(latest)) == 1 else None
 
 
-def oom_kills() -> int:
-    """Returns how many processes the kernel's out-of-memory killer has ended so far.
-
-    Counted for this container and for the whole machine; 0 where the kernel does not say.
-    """
-    total = 0
-    for path in _COUNTERS:
-        try:
-            lines = path.read_text().splitlines()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
-    return total
-
-
 def out_of_memory(status: int, printed: str, oom_kills_before: int) -> str | None:
     """Returns how a process of this machine ended for lack of memory; None if it did not.
 
@@ -94,7 +78,7 @@ def out_of_memory(status: int, printed: str, oom_kills_before: int) -> str | Non
     said = [line.strip() for line in printed.splitlines() if _WORDS.search(line)]
     if status in _ABORTS and said:
         return f"The worker got no more memory: {said[-1][:200]}"
-    limit_bytes = _limit_bytes()
+    limit_bytes = address_limit_bytes()
     if status in _CRASHES and limit_bytes is not None:
         # Below a limit TensorFlow also follows null pointers and breaks off without a word.
         return (
@@ -102,16 +86,6 @@ def out_of_memory(status: int, printed: str, oom_kills_before: int) -> str | Non
             f"{limit_bytes / 1e9:.1f} GB that is set (ulimit -v)."
         )
     return None
-
-
-def _limit_bytes() -> int | None:
-    """Returns the limit on memory that this process has, and its workers with it."""
-    try:
-        import resource
-    except ImportError:  # Windows has none
-        return None
-    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
-    return None if limit_bytes == resource.RLIM_INFINITY else limit_bytes
 
 
 def _last_line(end: WorkerEnd) -> str:

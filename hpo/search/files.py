@@ -9,31 +9,32 @@ study that was renamed, here or in the dashboard, has its files still.
 from __future__ import annotations
 
 import filecmp
-import json
 import os
 import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import optuna
-import sqlalchemy as sa
 from optuna.artifacts import ArtifactMeta
 from optuna.storages import RDBStorage
 
 from hpo.paths import Paths
 from hpo.training.checkpoint import best_path
 from studies.errors import StudyError
+from studies.optuna_private import (
+    all_artifacts_of,
+    artifacts_of,
+    offer_artifact,
+    withdraw_artifact,
+)
 from studies.scheduler import Keep
 
-_PREFIX = "artifacts:"
 _KEY = re.compile(r"[\w-]+")
 _EARLIER_WEIGHTS = re.compile(r"trial-(\d+)\.weights\..+")
-_STUDY_ATTRIBUTES = sa.table("study_system_attributes", *map(sa.column, ("study_id", "key")))
 
 
 def new_key() -> str:
@@ -93,8 +94,8 @@ class Files:
 
     def weights(self) -> Mapping[int, Path]:
         """Returns the files of the weights that are kept, by their trial's number."""
-        attributes = self.storage.get_study_system_attrs(self.study._study_id)
-        return {n: self.paths.artifacts / name for n, name in self._kept(attributes).items()}
+        kept = self._kept(artifacts_of(self.study))
+        return {number: self.paths.artifacts / name for number, name in kept.items()}
 
     def has_weights(self, number: int) -> bool:
         """Whether the weights of a trial are kept, those of earlier versions not counted."""
@@ -115,8 +116,8 @@ class Files:
         the next call deletes.
         """
         self.paths.artifacts.mkdir(parents=True, exist_ok=True)
-        attributes = self.storage.get_study_system_attrs(self.study._study_id)
-        kept = self._kept(attributes)
+        offered = artifacts_of(self.study)
+        kept = self._kept(offered)
         outdated = [name for number, name in kept.items() if number not in keep.weights]
         for number, epoch in keep.weights.items():
             source = best_path(self.checkpoints(number), epoch)
@@ -128,7 +129,7 @@ class Files:
             if copied and kept.get(number, name) != name:
                 outdated.append(kept[number])
             # The dashboard forgets what it offers for download when it renames a study.
-            if copied or (number in kept and _entry(kept[number]) not in attributes):
+            if copied or (number in kept and kept[number] not in offered):
                 self._offer(name, f"trial-{number:05d}.weights{source.suffix}")
         for name in outdated:
             self._remove(name)
@@ -149,32 +150,28 @@ class Files:
 
     def delete(self) -> None:
         """Deletes all files of the study, which may have been deleted itself."""
-        attributes = dict.fromkeys([_entry(self.key)])
+        names = [self.key, *self._named()]
         with suppress(KeyError):
-            attributes |= self.storage.get_study_system_attrs(self.study._study_id)
-            for trial in self.study.get_trials(deepcopy=False):
-                attributes |= trial.system_attrs
-        names = [key.removeprefix(_PREFIX) for key in attributes if key.startswith(_PREFIX)]
-        for name in filter(_KEY.fullmatch, [*names, *self._named()]):
+            names += all_artifacts_of(self.study)
+        for name in filter(_KEY.fullmatch, names):
             (self.paths.artifacts / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _name(self, number: int) -> str:
         return f"{self.key}-{number:05d}"
 
-    def _kept(self, attributes: Mapping[str, Any]) -> dict[int, str]:
+    def _kept(self, offered: Mapping[str, str]) -> dict[int, str]:
         """Returns the names of the weights that are kept, by their trial's number.
 
         The names tell the trial, since what Optuna knows of a study's artifacts is lost when the
-        dashboard renames it. Earlier versions left the names to Optuna: these are in `attributes`,
-        the study's system attributes.
+        dashboard renames it. Earlier versions left the names to Optuna: these are in `offered`,
+        what the study's artifacts are called by their names.
         """
         kept: dict[int, str] = {}
-        for key, value in attributes.items():
-            entry = json.loads(value) if key.startswith(_PREFIX) else None
-            match = _EARLIER_WEIGHTS.fullmatch(entry["filename"]) if entry else None
-            if entry and match and _KEY.fullmatch(entry["artifact_id"]):
-                kept[int(match[1])] = entry["artifact_id"]
+        for name, shown in offered.items():
+            match = _EARLIER_WEIGHTS.fullmatch(shown)
+            if match and _KEY.fullmatch(name):
+                kept[int(match[1])] = name
         return kept | {int(name.removeprefix(f"{self.key}-")): name for name in self._named()}
 
     def _named(self) -> list[str]:
@@ -184,22 +181,12 @@ class Files:
 
     def _remove(self, name: str) -> None:
         (self.paths.artifacts / name).unlink(missing_ok=True)
-        # Optuna has no call for this, and cannot list a study's artifacts once one of them is None.
-        attributes = _STUDY_ATTRIBUTES.c
-        row = (attributes.study_id == self.study._study_id) & (attributes.key == _entry(name))
-        with self.storage.engine.begin() as connection:
-            connection.execute(sa.delete(_STUDY_ATTRIBUTES).where(row))
+        withdraw_artifact(self.storage, self.study, name)
 
     def _offer(self, name: str, shown: str) -> None:
         """Lets the dashboard offer a file for download."""
         meta = ArtifactMeta(name, shown, "application/octet-stream", None)
-        value = json.dumps(asdict(meta))
-        self.storage.set_study_system_attr(self.study._study_id, _entry(name), value)
-
-
-def _entry(name: str) -> str:
-    """Returns the system attribute by which Optuna and its dashboard know an artifact."""
-    return f"{_PREFIX}{name}"
+        offer_artifact(self.study, meta)
 
 
 def _copy(source: Path, target: Path) -> bool:
@@ -218,6 +205,6 @@ def _copy(source: Path, target: Path) -> bool:
 
 def _put(temporary: Path, target: Path) -> None:
     """Puts a file in place as a whole, once it is on the disk: its source is deleted next."""
-    with temporary.open("rb") as file:
+    with temporary.open("r+b") as file:  # Windows syncs no file that is open to be read
         os.fsync(file.fileno())
     temporary.replace(target)

@@ -9,8 +9,7 @@ from hpo.search.open_study import OpenStudy, names
 from hpo.search.prepare import require_name
 from studies.errors import StudyError
 from studies.leases import forget, held
-
-_STUDIES = sa.table("studies", *map(sa.column, ("study_id", "study_name")))
+from studies.optuna_private import rename_study, study_id, trial_id
 
 
 def rename(opened: OpenStudy, name: str) -> None:
@@ -25,11 +24,8 @@ def rename(opened: OpenStudy, name: str) -> None:
     )
     if name in names(opened.storage):
         raise taken
-    # Optuna has no call for this: its dashboard copies all trials into a new study.
-    mine = _STUDIES.c.study_id == opened.study._study_id
     try:
-        with opened.storage.engine.begin() as connection:
-            connection.execute(sa.update(_STUDIES).where(mine).values(study_name=name))
+        rename_study(opened.storage, study_id(opened.study), name)
     except sa.exc.IntegrityError as error:  # somebody was faster
         raise taken from error
 
@@ -41,10 +37,10 @@ def delete(opened: OpenStudy) -> None:
         StudyError: It is being searched.
     """
     trials = opened.study.get_trials(deepcopy=False)
-    ids = [trial._trial_id for trial in trials]
-    running = [trial._trial_id for trial in trials if not trial.state.is_finished()]
+    ids = [trial_id(trial) for trial in trials]
+    running = [trial_id(trial) for trial in trials if not trial.state.is_finished()]
     if busy := held(opened.storage.engine, running):
-        numbers = sorted(trial.number for trial in trials if trial._trial_id in busy)
+        numbers = sorted(trial.number for trial in trials if trial_id(trial) in busy)
         raise StudyError(
             "A study can be deleted while nobody searches it. "
             f"Received: {opened.study.study_name!r}, whose trial {numbers[0]} is in training. "
@@ -53,4 +49,4 @@ def delete(opened: OpenStudy) -> None:
     # The study comes last: after a kill in between, the command can be typed again.
     opened.files.delete()
     optuna.delete_study(study_name=opened.study.study_name, storage=opened.storage)
-    forget(opened.storage.engine, opened.study._study_id, ids)
+    forget(opened.storage.engine, study_id(opened.study), ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import optuna
 
+from studies import optuna_private
 from studies.record import Outcome
 from studies.trial_config import TrialConfig
 
@@ -30,14 +31,6 @@ def describe(label: str | None, config: TrialConfig, outcome: Outcome) -> str:
 
 
 def write_note(trial: optuna.Trial, text: str) -> None:
-    """Shows `text` with a trial in the dashboard, in place of what stood there.
-
-    The same as `optuna_dashboard.save_note`, which reads the notes of all trials twice for each:
-    measured, its time grows with the square of the number of trials.
-    """
-    if trial.number >= NOTED:
-        return
-    key = f"dashboard:{trial._trial_id}:note_"
-    storage, study_id = trial.study._storage, trial.study._study_id
-    storage.set_study_system_attr(study_id, f"{key}str:0", text)
-    storage.set_study_system_attr(study_id, f"{key}ver", 1)
+    """Shows `text` with one of the first trials in the dashboard, in place of what stood there."""
+    if trial.number < NOTED:
+        optuna_private.write_note(trial, text)

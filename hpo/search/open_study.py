@@ -11,6 +11,7 @@ from optuna.storages import RDBStorage
 from hpo.paths import Paths
 from hpo.search.files import Files
 from studies.errors import StudyError
+from studies.optuna_private import study_id
 from studies.record import STUDY_KEY, StudyRecord, read_study
 from studies.storage import masked, open_storage
 from studies.wording import did_you_mean
@@ -78,9 +79,7 @@ def open_existing(paths: Paths) -> RDBStorage:
 
 def names(storage: RDBStorage) -> list[str]:
     """Returns the names of the studies, the latest last."""
-    return [
-        study.study_name for study in sorted(storage.get_all_studies(), key=lambda s: s._study_id)
-    ]
+    return [study.study_name for study in sorted(storage.get_all_studies(), key=study_id)]
 
 
 def latest(storage: RDBStorage) -> str | None:
@@ -90,7 +89,7 @@ def latest(storage: RDBStorage) -> str | None:
     """
     chosen = max(
         storage.get_all_studies(),
-        key=lambda study: (STUDY_KEY in study.user_attrs, study._study_id),
+        key=lambda study: (STUDY_KEY in study.user_attrs, study_id(study)),
         default=None,
     )
     return chosen.study_name if chosen else None

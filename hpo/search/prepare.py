@@ -26,7 +26,7 @@ from hpo.search.open_study import OpenStudy, names, open_study, read_manifest
 from hpo.search.plan import Plan
 from studies.errors import StudyError
 from studies.leases import CREATION, Leases
-from studies.metrics import METRICS
+from studies.objectives import objectives_of
 from studies.record import LABEL_KEY, STUDY_KEY, TAKEN_KEY, StudyRecord, read_study
 from studies.settings import StudySettings, differences
 from studies.space import DataFacts
@@ -82,11 +82,12 @@ def prepare(
             return opened  # another process was faster
         if name in names(storage):
             optuna.delete_study(study_name=name, storage=storage)
+        objectives = objectives_of(plan.settings.model_dump())
         study = optuna.create_study(
-            storage=storage, study_name=name, direction=METRICS[plan.settings.metric].direction
+            storage=storage, study_name=name, directions=objectives.directions
         )
         with warnings.catch_warnings(action="ignore", category=ExperimentalWarning):
-            study.set_metric_names([f"validation {METRICS[plan.settings.metric].label}"])
+            study.set_metric_names(objectives.names)
         record = _create(Files(study, storage, paths, new_key()), plan)
     opened = open_study(paths, study, storage, record)
     write_stamps(plan.manifest, opened.files.stamps)

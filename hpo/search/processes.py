@@ -8,19 +8,21 @@ trial's epoch instead of the study.
 from __future__ import annotations
 
 import os
-import selectors
+import queue
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hpo.search.failures import oom_kills, out_of_memory
+from data_pipeline.system import apart, oom_kills, processors
+from hpo.search.failures import out_of_memory
 from hpo.search.files import Files
 from hpo.search.runner import Heard, Setup, Worker, WorkerEnd
 from hpo.training.protocol import (
@@ -47,6 +49,10 @@ READY_S = 600.0
 OOM_S = 10.0
 """How often the kernel's kills are counted. What it kills is heard of within less."""
 
+Said = queue.SimpleQueue[tuple["LocalWorker", Event | None]]
+"""What workers say, in the order in which it arrives. None is the last of a worker: it has ended or
+cannot be understood. A thread listens to each, as only some systems wait for several pipes."""
+
 WORKER = (sys.executable, "-P", "-m", "hpo.training.worker")
 """The command line of a worker."""
 
@@ -63,7 +69,7 @@ class LocalWorker:
         printed: The end of what it printed, once it has ended.
     """
 
-    def __init__(self, index: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, index: int, environment: Mapping[str, str], said: Said) -> None:
         self.index = index
         self.ready = self.busy = False
         self.started_s = time.monotonic()
@@ -72,7 +78,6 @@ class LocalWorker:
         self._log: Path | None = None
         self._log_start = 0
         self._first_resident_bytes: int | None = None
-        self._rest = b""
         self._early = tempfile.TemporaryFile()  # noqa: SIM115 - what it prints before it has a log
         self._process = subprocess.Popen(
             WORKER,
@@ -80,12 +85,13 @@ class LocalWorker:
             stdout=subprocess.PIPE,
             stderr=self._early,
             env=environment,
-            start_new_session=True,  # Ctrl-C is for the coordinator alone
+            **apart(),  # Ctrl-C is for the coordinator alone
         )
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._stdin, self.stdout = self._process.stdin, self._process.stdout
-        os.set_blocking(self.stdout.fileno(), False)
+        self._stdin = self._process.stdin
+        self._ended = False
+        self._listener = threading.Thread(target=self._listen, args=(said,), daemon=True)
+        self._listener.start()
 
     @property
     def pid(self) -> int:
@@ -121,25 +127,10 @@ class LocalWorker:
         """Sends a command."""
         self._tell(command)
 
-    def receive(self) -> tuple[list[Event], bool]:
-        """Returns what has arrived, and whether the worker has ended or can't be understood."""
-        chunk = self.stdout.read()
-        if chunk is None:
-            return [], False
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        if len(self._rest) > MAX_LINE_BYTES:  # too long to ever be an event
-            lines.append(self._rest)
-        events: list[Event] = []
-        for line in filter(None, lines):
-            try:
-                event = decode_event(line)
-            except ValueError:
-                self.gibberish = repr(line[:100])
-                return events, True
-            self.ready = self.ready or isinstance(event, Ready)
-            self.busy = self.busy and not isinstance(event, Finished)
-            events.append(event)
-        return events, not chunk
+    def heard(self, event: Event) -> None:
+        """Notes what it said about itself."""
+        self.ready = self.ready or isinstance(event, Ready)
+        self.busy = self.busy and not isinstance(event, Finished)
 
     def has_grown(self, resident_bytes: int) -> bool:
         """Whether it holds so much more memory than after its first trial as to be replaced."""
@@ -150,11 +141,11 @@ class LocalWorker:
 
     def end(self, *, at_once: bool = False) -> int:
         """Ends the process, unless it was, and returns its exit status, negative for a signal."""
-        if self.stdout.closed:
+        if self._ended:
             return int(self._process.returncode)
         if at_once:
             self._process.kill()
-        with suppress(BrokenPipeError):  # what it was sent last, it did not live to read
+        with suppress(OSError):  # what it was sent last, it did not live to read
             self._stdin.close()
         try:
             return self._process.wait(timeout=5)
@@ -162,7 +153,8 @@ class LocalWorker:
             self._process.kill()
             return self._process.wait()
         finally:
-            self.stdout.close()
+            self._ended = True
+            self._listener.join(timeout=1)  # longer where a process of its own holds the pipe
             self.printed = self._printed()
             self._early.close()
 
@@ -194,8 +186,22 @@ class LocalWorker:
             precision=setup.precision,
         )
 
+    def _listen(self, said: Said) -> None:
+        """Hands on what the worker says; nobody else reads or closes its output."""
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            while line := output.readline(MAX_LINE_BYTES):
+                if not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES:
+                    break  # it was killed in the midst of it
+                try:
+                    said.put((self, decode_event(line)))
+                except ValueError:
+                    self.gibberish = repr(line.rstrip(b"\n")[:100])
+                    break
+        said.put((self, None))
+
     def _tell(self, command: Command) -> None:
-        with suppress(BrokenPipeError):  # its death is noticed by the end of its output
+        with suppress(OSError):  # its death is noticed by the end of its output
             self._stdin.write(encode(command))
             self._stdin.flush()
 
@@ -225,7 +231,7 @@ class WorkerPool:
 
     def __init__(self) -> None:
         self._scratch = TemporaryDirectory(prefix="hpo-", ignore_cleanup_errors=True)
-        self._selector = selectors.DefaultSelector()
+        self._said: Said = queue.SimpleQueue()
         self._gpus: Sequence[str] = ()
         self._begun: tuple[Setup, Files] | None = None
         self.workers: list[LocalWorker] = []
@@ -246,18 +252,26 @@ class WorkerPool:
 
     def events(self, timeout_s: float) -> list[Heard]:
         """Returns what workers have said."""
+        arrived: dict[LocalWorker, list[Event | None]] = {}
+        with suppress(queue.Empty):
+            worker, event = self._said.get(timeout=timeout_s)
+            while True:
+                arrived.setdefault(worker, []).append(event)
+                worker, event = self._said.get_nowait()
         heard = []
-        for key, _ in self._selector.select(timeout_s):
-            worker: LocalWorker = key.data
-            events, ended = worker.receive()
-            if worker is self._successors.get(worker.index):
-                if ended:
-                    del self._successors[worker.index]
-                    self._end(worker, at_once=True)
-                ended = False  # the worker trains on
+        for worker, said in arrived.items():
+            successor = self._successors.get(worker.index)
+            if worker not in (self.workers[worker.index], successor):
+                continue  # it was replaced
+            events, ended = [event for event in said if event is not None], said[-1] is None
             for event in events:
+                worker.heard(event)
                 if isinstance(event, Finished) and worker.has_grown(event.resident_bytes):
                     self._renew(worker)
+            if worker is successor and ended:
+                del self._successors[worker.index]
+                worker.end(at_once=True)
+                ended = False  # the worker trains on
             heard.append(Heard(worker, events, ended))
         for index, successor in list(self._successors.items()):
             if successor.ready and not self.workers[index].busy:
@@ -270,20 +284,18 @@ class WorkerPool:
         index = worker.index
         old, successor = self.workers[index], self._successors.pop(index, None)
         assert old is worker
-        status = self._end(old, at_once=at_once or bool(old.gibberish))
+        status = old.end(at_once=at_once or bool(old.gibberish))
         self.workers[index] = successor or self._start(index)
         return old.how_it_ended(status, self._oom_kills)
 
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers; the second time there is nothing left to do."""
-        self._selector.close()
         for worker in [*self.workers, *self._successors.values()]:
             worker.end(at_once=at_once)
         self._scratch.cleanup()
 
     def _start(self, index: int) -> LocalWorker:
-        worker = LocalWorker(index, self._environment(index))
-        self._selector.register(worker.stdout, selectors.EVENT_READ, worker)
+        worker = LocalWorker(index, self._environment(index), self._said)
         if self._begun:
             worker.begin(*self._begun, self._threads(), None)
         return worker
@@ -292,28 +304,21 @@ class WorkerPool:
         """Starts a worker's successor, which gets ready while the worker trains on."""
         successor = self._successors.get(worker.index)
         if successor and time.monotonic() - successor.started_s > READY_S:
-            self._end(self._successors.pop(worker.index), at_once=True)
+            self._successors.pop(worker.index).end(at_once=True)
         if worker.index not in self._successors:
             self._successors[worker.index] = self._start(worker.index)
 
-    def _end(self, worker: LocalWorker, *, at_once: bool) -> int:
-        self._selector.unregister(worker.stdout)
-        return worker.end(at_once=at_once)
-
     def _environment(self, index: int) -> Mapping[str, str]:
-        """Returns the environment of the worker `index`; TensorFlow leaves files in TMPDIR."""
+        """Returns the environment of the worker `index`; TensorFlow leaves temporary files."""
         gpus = self._gpus
         gpu = {"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} if gpus else {}
         fixed = {"TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONUNBUFFERED": "1"}
-        return os.environ | fixed | gpu | {"TMPDIR": self._scratch.name}
+        scratch = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), self._scratch.name)
+        return os.environ | fixed | gpu | scratch
 
     def _threads(self) -> int:
         """Returns how many CPU threads each worker may use."""
-        if hasattr(os, "sched_getaffinity"):
-            processors = len(os.sched_getaffinity(0))  # fewer in a container than the machine has
-        else:
-            processors = os.cpu_count() or 1
-        return max(1, processors // len(self.workers))
+        return max(1, processors() // len(self.workers))
 
     def _count_oom_kills(self) -> None:
         now = time.monotonic()

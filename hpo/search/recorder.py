@@ -15,8 +15,8 @@ from hpo.search.files import Files
 from hpo.search.notes import describe, write_note
 from studies.leases import Leases, collection_of
 from studies.metrics import METRICS
-from studies.optuna_private import write_attributes
-from studies.record import CONFIG_KEY, LABEL_KEY, STANDING_KEY, STEP_KEY, Outcome, Reason
+from studies.optuna_private import read_trial, study_id, write_attributes
+from studies.record import CONFIG_KEY, LABEL_KEY, PAUSED_KEY, STEP_KEY, Outcome, Reason
 from studies.scheduler import Keep
 
 STATES: Mapping[Reason, TrialState] = {
@@ -59,11 +59,11 @@ class Recorder:
     def exists(self) -> bool:
         """Whether the study is still there."""
         studies = self.files.storage.get_all_studies()
-        return self.study._study_id in {study._study_id for study in studies}
+        return study_id(self.study) in map(study_id, studies)
 
     def has_ended(self, claim: Claim) -> bool:
         """Whether somebody else has ended a trial."""
-        return self.study._storage.get_trial(claim.trial_id).state.is_finished()
+        return read_trial(self.study, claim.trial_id).state.is_finished()
 
     def report(self, claim: Claim, values: list[float]) -> None:
         """Writes the objective of the epochs that are not written yet.
@@ -80,13 +80,13 @@ class Recorder:
 
     def finish(self, claim: Claim, outcome: Outcome) -> None:
         """Ends a trial; one that is ended already stays as it is."""
-        now = self.study._storage.get_trial(claim.trial_id)
+        now = read_trial(self.study, claim.trial_id)
         if not now.state.is_finished():
             outcome = self._with_curve(outcome, now.intermediate_values)
             attributes: dict[str, Any] = outcome.attributes()
-            if STANDING_KEY in now.user_attrs:
+            if PAUSED_KEY in now.user_attrs:
                 if claim.pruned:  # all that is known of it was written when it was paused
-                    attributes = {"reason": outcome.reason, STANDING_KEY: None}
+                    attributes = {"reason": outcome.reason, PAUSED_KEY: None}
                 else:
                     attributes = dict.fromkeys(now.user_attrs.keys() - _GIVEN) | attributes
             write_attributes(self.files.storage, claim.trial_id, attributes)
@@ -119,7 +119,7 @@ class Recorder:
         if ended is not None and not self.files.has_weights(ended) and ended not in keep().weights:
             self.files.drop_checkpoints(ended)
             return
-        key = collection_of(self.study._study_id)
+        key = collection_of(study_id(self.study))
         if not self.leases.wait(key, WAIT_S):
             return  # the next time; until then everything stays
         try:

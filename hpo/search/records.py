@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from studies.leases import Leases
 from studies.objectives import validation_loss
+from studies.optuna_private import trial_id
 from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, Reason, value_of
 from studies.scheduler import Status, TrialRecord
 from studies.trial_config import TrialConfig
@@ -51,8 +52,8 @@ class TrialReader:
         def status(trial: FrozenTrial) -> Status:
             if trial.state is TrialState.WAITING:
                 return "waiting"
-            holder = holders.get(trial._trial_id, "gone")
-            if holder == "gone" or trial._trial_id in idle:
+            holder = holders.get(trial_id(trial), "gone")
+            if holder == "gone" or trial_id(trial) in idle:
                 return "paused"
             return "doubtful" if holder == "doubtful" else "running"
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Decoded, open_store
+from data_pipeline.system import HANG_UP
 from data_pipeline.unchanged import require_unchanged
 from hpo.search.board import duration, new_board
 from hpo.search.claims import Claims
@@ -27,7 +28,7 @@ from hpo.search.views import LineView, TableView, is_live
 from studies.errors import StudyError
 from studies.grid import at_most
 from studies.leases import Leases
-from studies.metrics import METRICS
+from studies.objectives import objectives_of
 from studies.portfolio import opening
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
@@ -101,6 +102,7 @@ def run_study(
                 highlight=False,
             )
         total = held
+    objective = objectives_of(opened.record.settings).first
     leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
     # Where every combination is tried anyway, none of them has to come first.
     steps = () if held is not None else opening(space, facts)
@@ -108,9 +110,9 @@ def run_study(
         rule=settings.pruner,
         total=total,
         keep_top=settings.keep_top,
-        maximize=METRICS[settings.metric].maximize,
+        maximize=objective.maximize,
         opening=tuple(step.name for step in steps),
-        perfect=METRICS[settings.metric].perfect,
+        perfect=objective.perfect,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()
@@ -213,11 +215,10 @@ def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
     """
     came: list[int] = []
     terminals = [number for number in (1, 2) if os.isatty(number)]
-    hang_up = getattr(signal, "SIGHUP", None)  # Windows has none
 
     def handle(number: int, _: object) -> None:
         search.pause()
-        if number == hang_up:
+        if number == HANG_UP:
             with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - a descriptor is needed
                 for terminal in terminals:
                     os.dup2(nowhere.fileno(), terminal)
@@ -230,7 +231,7 @@ def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
         view.show("Finishing the epoch and saving; once more to stop at once.")
 
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, hang_up):
+    for number in (signal.SIGINT, signal.SIGTERM, HANG_UP):
         # `nohup` has SIGHUP ignored, and means it.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handle)

@@ -6,9 +6,9 @@ can't be changed later.
 
 from __future__ import annotations
 
-import resource
 from dataclasses import dataclass
-from pathlib import Path
+
+from data_pipeline.system import memory_bytes, processor_flags
 
 SMALL_IMAGE_PX = 32
 """Below this size a step is all overhead, and converting to bfloat16 costs more than it saves."""
@@ -65,32 +65,16 @@ def set_up(device: str, threads: int, image_size_px: int) -> Device:
     if not gpus:
         tf.config.experimental.enable_op_determinism()  # costs nothing on a CPU (measured)
         name = f"CPU, {threads} threads"
-        return Device(name, False, cpu_precision(), False, _memory_bytes())
+        return Device(name, False, cpu_precision(), False, memory_bytes())
     details = tf.config.experimental.get_device_details(gpus[0])
     return Device(
         f"GPU {details.get('device_name', '')}".strip(), True, _gpu_precision(details), True
     )
 
 
-def _memory_bytes() -> int:
-    """The least of what the machine has, what its container may use, and the process's limit."""
-    import psutil
-
-    limits = [psutil.virtual_memory().total]
-    container = Path("/sys/fs/cgroup/memory.max")
-    if container.exists() and (text := container.read_text().strip()) != "max":
-        limits.append(int(text))
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        limits.append(soft)
-    return min(limits)
-
-
 def cpu_precision() -> str:
     """bfloat16 where the CPU multiplies it in hardware (twice as fast), else float32."""
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text() if cpuinfo.exists() else ""
-    has_bfloat16 = "amx_bf16" in flags or "avx512_bf16" in flags
+    has_bfloat16 = processor_flags() & {"amx_bf16", "avx512_bf16"}
     return "mixed_bfloat16" if has_bfloat16 else "float32"
 
 

@@ -15,8 +15,9 @@ BACKBONES = ("mobilenet_0.75", *SCRATCH_BACKBONES)
 
 
 def space_of(changes: dict[str, Any] | None = None, facts: DataFacts = PHOTOS) -> Space:
-    """Returns the default space of `facts` with these changes."""
-    return default_space(facts, BACKBONES).with_changes(changes or {})
+    """Returns the default space of `facts` with these changes, and networks from scratch too."""
+    known = [name for name in BACKBONES if facts is not DIGITS or name in SCRATCH_BACKBONES]
+    return default_space(facts, BACKBONES).with_changes({"backbone": known} | (changes or {}))
 
 
 CHANGES = st.fixed_dictionaries(

@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from data_pipeline import system
 from studies import leases as module
 from studies.leases import LEASE_S, Leases, create_table, held, new_owner
 from studies.storage import open_storage
@@ -123,10 +124,9 @@ def test_without_an_id_another_start_may_be_another_machines(
     engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Copied machines have one name."""
-    text = module._text
+    monkeypatch.setattr(system, "machine_id", str)
     for boot in ("one", "other"):
-        known = {"/etc/machine-id": "", "/proc/sys/kernel/random/boot_id": boot}
-        monkeypatch.setattr(module, "_text", lambda path, known=known: known.get(path, text(path)))
+        monkeypatch.setattr(system, "boot_id", lambda boot=boot: boot)
         owner = new_owner()
         if boot == "one":
             assert Leases(engine, owner).take(5)

@@ -96,7 +96,7 @@ def test_only_complete_trials_can_be_chosen(finished_study: FinishedStudy) -> No
     missing = finished_study.type("best", "--trial", "99")
     assert (pruned.exit_code, missing.exit_code) == (1, 1)
     assert pruned.output == (
-        "Error: --trial takes a trial that was trained to its end, or laid aside after an epoch. "
+        "Error: --trial takes a trial that was trained to its end, or paused after an epoch. "
         "Received: 3 (pruned). See `hpo trials`.\n"
     )
     assert "Received: 99 (no such trial)" in missing.output

@@ -15,7 +15,7 @@ from hpo.results.study_rows import read_studies
 from hpo.results.trial_rows import best_first, read_trials
 from studies.leases import Leases, new_owner
 from studies.metrics import METRICS
-from studies.record import CONFIG_KEY, STANDING_KEY, Outcome
+from studies.record import CONFIG_KEY, PAUSED_KEY, Outcome
 from studies.storage import open_storage
 from tests.hpo.conftest import CONFIG, FinishedStudy
 from tests.studies.processes import databases, storage_of
@@ -93,7 +93,7 @@ def test_a_pruned_trial_has_the_value_of_no_epoch_but_its_best(storage: RDBStora
 
 
 def test_a_trial_that_was_continued_shows_its_best_epoch(storage: RDBStorage) -> None:
-    """Not the one of when it was laid aside."""
+    """Not the one of when it was paused."""
     study = optuna.create_study(storage=storage, direction="maximize")
     trial = study.ask()
     trial.set_user_attr("best_epoch", 1)
@@ -115,7 +115,7 @@ def test_a_trial_laid_aside_counts_with_its_best_epoch(tmp_path: Path, kind: str
         study = optuna.create_study(storage=storage, direction="maximize", study_name="s")
         study.add_trial(create_trial(value=0.5))
         study.ask()
-        study.ask().set_user_attr(STANDING_KEY, 0.75)
+        study.ask().set_user_attr(PAUSED_KEY, 0.75)
         ranked = best_first(read_trials(storage, study), METRICS["accuracy"])
         assert [(row.number, row.value) for row in ranked] == [(2, 0.75), (0, 0.5)]
         assert [row.best_value for row in read_studies(storage) if row.name == "s"] == [0.75]

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from hpo.search.failures import oom_kills, out_of_memory
+from data_pipeline.system import oom_kills
+from hpo.search.failures import out_of_memory
 
 BAD_ALLOC = "terminate called after throwing an instance of 'std::bad_alloc'\n  @ 0x1 main\n"
 SEGFAULT, ABORT, KILL = -signal.SIGSEGV, -signal.SIGABRT, -signal.SIGKILL

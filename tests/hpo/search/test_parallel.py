@@ -207,16 +207,18 @@ def test_a_study_that_is_deleted_while_it_is_searched(tmp_path: Path) -> None:
 def test_a_study_that_the_dashboard_renames_while_it_is_searched(tmp_path: Path) -> None:
     """The command says what to type, and that goes on where it was."""
     url = f"sqlite:///{tmp_path}/s.db"
-    run = begin(tmp_path, url, "--trials", "4", epoch_s=0.3)
-    assert run.wait_for(lambda: run.count(r"trial 1 epoch 2/"))
     storage = open_storage(url)
-    app = make_app(storage, tmp_path / "hpo_runs/artifacts", None)
+    app = make_app(storage, tmp_path / "hpo_runs/artifacts", None)  # takes longer than a trial
+    run = begin(tmp_path, url, "--trials", "4", epoch_s=0.5)
+    assert run.wait_for(lambda: run.count(r"trial 1 epoch 2/"))
     assert post(app, "/api/studies/1/rename", {"study_name": "t"}) == "201 Created"
     assert run.end() == 1
     assert "is now 't'. Type the command again with --study t; nothing is lost." in run.lines[-1]
+    copied = optuna.load_study(study_name="t", storage=storage).get_trials(deepcopy=False)
+    (running,) = [trial.number for trial in copied if not trial.state.is_finished()]
     other = FakeRun(tmp_path, "--storage", url, "--study", "t", "--trials", "4")
     assert other.end() == 0, other.output
-    assert other.count("trial 1 .*continued after epoch")
+    assert other.count(f"trial {running} .*continued after epoch")
     kept = optuna.load_study(study_name="t", storage=storage)
     record = read_study(kept)
     paths = Paths(url, tmp_path / "hpo_runs")
@@ -241,11 +243,11 @@ def post(app: Any, path: str, body: dict[str, Any]) -> str:
 def test_a_trial_that_the_dashboard_fails(tmp_path: Path) -> None:
     """It is dropped with a line, and the search ends with all the others."""
     url = f"sqlite:///{tmp_path}/s.db"
-    run = begin(tmp_path, url, "--trials", "4", epoch_s=0.3)
-    assert run.wait_for(lambda: run.count(r"trial 1 epoch 2/"))
     storage = open_storage(url)
+    app = make_app(storage, tmp_path / "hpo_runs/artifacts", None)  # takes longer than a trial
+    run = begin(tmp_path, url, "--trials", "4", epoch_s=0.5)
+    assert run.wait_for(lambda: run.count(r"trial 1 epoch 2/"))
     trial = optuna.load_study(study_name="s", storage=storage).trials[1]
-    app = make_app(storage, tmp_path / "hpo_runs/artifacts", None)
     answer = post(app, f"/api/trials/{trial._trial_id}/tell", {"state": "Fail"})
     assert answer.startswith("204")
     assert run.end() == 0, run.output

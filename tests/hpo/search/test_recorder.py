@@ -19,7 +19,7 @@ from studies.record import (
     CONFIG_KEY,
     HITS_KEY,
     LABEL_KEY,
-    STANDING_KEY,
+    PAUSED_KEY,
     Outcome,
     value_of,
 )
@@ -94,7 +94,7 @@ class TestRecorder:
         train(recorder, claims, claim, 0.5)
         assert kept_weights(recorder, claim.number) == [0.5] * 4
         assert value_of(study.trials[0]) == 0.5
-        assert STANDING_KEY not in study.trials[0].user_attrs
+        assert PAUSED_KEY not in study.trials[0].user_attrs
         assert not folder.exists()
 
     def test_what_is_paused_takes_no_other_trials_place(
@@ -136,7 +136,7 @@ class TestRecorder:
         recorder.finish(claim, Outcome(reason="pruned"))
         tidy(recorder, claims, claim.number)
         expected = {**before, "reason": "pruned"}
-        del expected[STANDING_KEY]
+        del expected[PAUSED_KEY]
         assert study.trials[0].user_attrs == expected
         assert study.trials[0].state is TrialState.PRUNED
         assert not recorder.files.weights()
