@@ -333,7 +333,7 @@ def read_image(path: Path, reading: Reading | None = None) -> Image.Image:
 def read_content(
     content: Callable[[], bytes], name: str, reading: Reading, *, foreign: bool = False
 ) -> Image.Image:
-    """The same of a file that lies anywhere.
+    """Returns an image from the contents of its file; see `read_image`.
 
     Args:
         content: Returns the file's bytes.
@@ -342,7 +342,7 @@ def read_content(
         foreign: Whether the file had no part in that rule, which then need not suit it.
 
     Raises:
-        DataError: As above.
+        DataError: The content is not an image that can be read.
     """
     try:
         pixels = decode_file(content()).pixels

@@ -192,15 +192,15 @@ SET_CHECKS = (
     Check(
         "similar_parts",
         "warning",
-        "Nearly equal images lie in different given parts, so figures on the later part flatter. "
-        "They stay where they are; move them to one part.",
+        "Nearly equal images lie in different given parts, so the figures on the later part are "
+        "too good. They stay there; move them to one part.",
         lambda case: _similar(case, across=True),
     ),
     Check(
         "groups_across_parts",
         "warning",
-        "The group lies in different given parts, so figures on the later part flatter. It stays "
-        "where it is; move it to one part.",
+        "The group lies in different given parts, so the figures on the later part are too good. "
+        "It stays there; move it to one part.",
         _groups_across_parts,
     ),
     Check(

@@ -114,10 +114,10 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
     if found:
         path, why = next(iter(found.items()))
         raise DataError(
-            "A study goes on with the images it was created with, wherever they lie. "
+            "A study continues with the images it was created with, wherever they are now. "
             f"Received: {source.name!r}, where {len(found):,} of {len(manifest.items):,} images "
-            f"are not the same ({path}: {why}). To go on, name the study instead of the images: "
-            f"hpo run --study STUDY. For these images begin another: "
+            f"differ ({path}: {why}). To continue the study, name it instead of the images: "
+            f"hpo run --study STUDY. To search on these images, create another study: "
             f"hpo run --data {shlex.quote(source.name)} --study NAME."
         )
     return manifest.model_copy(update={"source": source.name, "images": source.images})
@@ -168,7 +168,7 @@ def changed(source: Source, path: str, how: str, more: int = 0) -> DataError:
     others = f", and {more:,} more changes" if more else ""
     name = source.shown(path) if path else source.images or source.name
     advice = (
-        f"Put it back as it was, or start a new study on the data as it is now: hpo run --data "
+        f"Restore it, or create a new study on the data as it is now: hpo run --data "
         f"{shlex.quote(source.name)} --study NAME."
         if path
         else "If it was moved, say where it is now: hpo run --study STUDY --data PATH."

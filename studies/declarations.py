@@ -61,7 +61,7 @@ def domain_of(row: Parameter, change: Any) -> Domain | None:
 
 def _range(row: Parameter, change: dict[str, Any]) -> Domain:
     if row.type not in (int, float):
-        raise ValueError(f"{row.name} has no range, it is {row.allowed}. Received: {change!r}")
+        raise ValueError(f"{row.name} must be {row.allowed}, not a range. Received: {change!r}")
     by_default = isinstance(row.default, (FloatRange, IntRange)) and row.default.log
     scale = {"log": by_default and "step" not in change}  # what is searched by orders stays so
     declared = (IntRange if row.type is int else FloatRange).model_validate(

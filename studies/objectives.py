@@ -66,7 +66,7 @@ def objectives_of(settings: Mapping[str, Any]) -> Objectives:
 
 
 def maximizes(study: Study | FrozenStudy) -> bool:
-    """Returns whether more of a study's first objective is better, whatever program made it."""
+    """Returns whether more of a study's first objective is better; also for foreign studies."""
     return study.directions[0].name == "MAXIMIZE"
 
 
@@ -103,5 +103,5 @@ def rank(metric: Metric, value: float | None, attributes: Mapping[str, Any], num
 
 
 def rank_of(trial: FrozenTrial, metric: Metric) -> Rank:
-    """Returns the same of a trial as Optuna reads it."""
+    """Returns the place of a trial that Optuna has read; see `rank`."""
     return rank(metric, value_of(trial), trial.user_attrs, trial.number)

@@ -1,4 +1,4 @@
-"""Checks an exported file in a process of its own, as whoever receives it would load it.
+"""Checks an exported file in a process of its own, as the people who receive it load it.
 
 `python -m hpo.results.verify` reads a `Job` from its standard input and prints a `Report`.
 """
