@@ -77,7 +77,8 @@ def test_another_metric_is_refused() -> None:
     with pytest.raises(StudyError) as caught:
         make_settings({"metric": "acuracy"})
     assert str(caught.value) == (
-        "metric is one of accuracy, macro_f1, balanced_accuracy, auc, loss. Received: 'acuracy'."
+        "metric must be one of accuracy, macro_f1, balanced_accuracy, auc, loss. "
+        "Received: 'acuracy'."
     )
 
 

@@ -72,9 +72,9 @@ def test_a_study_without_complete_trials_says_so(own_study: FinishedStudy) -> No
     result = own_study.type("best")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The study 'young' has no complete trial yet. Received: 1 failed, 1 interrupted. "
-        "Type the `hpo run` command again to continue it; `hpo trials --failed` says what "
-        "failed.\n"
+        "Error: The study 'young' needs a complete trial for this. Received: 1 failed, "
+        "1 interrupted. Type the `hpo run` command again to continue it; `hpo trials --failed` "
+        "shows what failed.\n"
     )
 
 
@@ -96,8 +96,8 @@ def test_only_complete_trials_can_be_chosen(finished_study: FinishedStudy) -> No
     missing = finished_study.type("best", "--trial", "99")
     assert (pruned.exit_code, missing.exit_code) == (1, 1)
     assert pruned.output == (
-        "Error: --trial takes a trial that was trained to its end, or laid aside after an epoch. "
-        "Received: 3 (pruned). See `hpo trials`.\n"
+        "Error: --trial must be a complete trial, or one that was interrupted after an epoch. "
+        "Received: 3 (pruned). Choose one from `hpo trials`.\n"
     )
     assert "Received: 99 (no such trial)" in missing.output
 
@@ -141,7 +141,7 @@ def test_a_trial_that_is_not_the_best_is_not_called_so(own_study: FinishedStudy)
     """--trial with --test evaluates that trial and says what it is."""
     result = own_study.type("best", "--trial", str(BASELINE), "--test")
     assert "Trial 0 on the 13 sealed test images:\n" in result.output
-    assert "It is one of 3 trials, and not the best by validation" in result.output
+    assert "It is one of 3 trials, but not the best by validation" in result.output
     assert [look["trial"] for look in _load(own_study).user_attrs["test_looks"]] == [BASELINE]
 
 
