@@ -135,8 +135,8 @@ FILE_CHECKS = (
     Check(
         "scaled",
         "info",
-        "Pixels of more than 8 bits: these values become black and white in all images alike, "
-        "and an exported model's description keeps them.",
+        "Pixels of more than 8 bits: these values become black and white in all images. An "
+        "exported model keeps them.",
         _scaled,
     ),
     Check(
@@ -251,13 +251,13 @@ FILE_CHECKS = (
     Check(
         "annotations",
         "warning",
-        "A mask or another annotation, by its name or its folder's. It is left out.",
+        "By its name or its folder, this is a mask or another annotation. It is left out.",
         lambda case: ((path,) for path in case.source.layout.annotations),
     ),
     Check(
         "missing_file",
         "warning",
-        "The table lists an image that is not there.",
+        "The table lists an image that does not exist. The line is left out.",
         lambda case: ((path,) for path in case.source.layout.missing),
     ),
     Check("excluded", "info", "Left out, as --exclude asks.", _left_out("excluded")),

@@ -240,8 +240,8 @@ SET_CHECKS = (
     Check(
         "leftover_class",
         "warning",
-        "The folder is called like something that was put aside, and was taken for a class. If it "
-        "is no class, leave it out: --exclude NAME.",
+        "The folder's name says that it was put aside, but it was taken for a class. If it is no "
+        "class, leave it out: --exclude NAME.",
         lambda case: ((label,) for label in case.source.classes if looks_left_over(label)),
     ),
     Check(

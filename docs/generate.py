@@ -25,6 +25,7 @@ from studies.metrics import METRICS
 from studies.parameters import PRETRAINED_BACKBONES, SCRATCH_BACKBONES
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
+from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, default_space
 
 DOCS = Path(__file__).parent
@@ -57,6 +58,11 @@ def space() -> str:
 def settings() -> str:
     """Returns the keys of the TOML file."""
     return _table(("key", "type", "default", "help"), settings_reference())
+
+
+def changeable() -> str:
+    """Returns the keys that may differ when a study is continued."""
+    return ", ".join(f"`{key}`" for key in StudySettings.model_fields if key in CHANGEABLE)
 
 
 def metrics() -> str:
@@ -148,6 +154,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
         commands,
         space,
         settings,
+        changeable,
         metrics,
         samplers,
         pruners,
