@@ -61,7 +61,7 @@ FORMATS = {
         ImageFormat("PPM", (".ppm", ".pgm", ".pbm", ".pnm"), False),
     )
 }
-"""Others, some of which run programs (EPS) or cannot be told by their content, are never opened."""
+"""Other formats are never opened: some run programs (EPS), others have no recognisable content."""
 
 SUFFIXES = frozenset(suffix for row in FORMATS.values() for suffix in row.suffixes)
 
@@ -223,7 +223,7 @@ def _decode(content: bytes) -> DecodedFile:
 
 
 def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
-    """The lower bytes of colours of 16 bits, of which Pillow gives the upper ones; None of others.
+    """The lower bytes of 16-bit colours, of which Pillow gives only the upper ones; else None.
 
     Pillow takes the first or the second byte of each number by the name of the raw mode, so the
     other byte order's name gives the other byte.

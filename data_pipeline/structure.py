@@ -35,7 +35,7 @@ LEFTOVERS = frozenset({
 })
 # fmt: on
 """Names, in lower case and without anything but letters, of folders that hold images of another
-kind, of pieces that a set was cut into, and of what somebody put aside."""
+kind, of pieces that a set was cut into, and of images that were put aside."""
 
 _MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](mask|masks|seg|segmentation|gt|label)[ _-]?\d*$", re.I

@@ -1,4 +1,4 @@
-"""Whether a data set is still what it was, without reading the files that nobody has touched."""
+"""Notices changes of a data set without reading the files that were not touched."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def write_stamps(manifest: Manifest, record: Path) -> None:
 
 
 def require_unchanged(manifest: Manifest, record: Path) -> None:
-    """Refuses a data set of which a file was changed, added or removed.
+    """Refuses a data set if a file was changed, added or removed.
 
     Files whose size and time are those in the record are not read; a new time alone is no change.
 
@@ -75,7 +75,7 @@ def require_unchanged(manifest: Manifest, record: Path) -> None:
         *((path, "it is gone") for path in expected.keys() - now.keys()),
         *((path, "it was added") for path in now.keys() - expected.keys() if not listed),
         *(
-            (path, "its contents are others")
+            (path, "its contents changed")
             for path, stamp in now.items()
             if stamp.sha256 != expected.get(path, stamp.sha256)
         ),
@@ -95,7 +95,7 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
         source: Where it is looked for; every image is compared by its hash.
 
     Raises:
-        DataError: Its images are others; says how many.
+        DataError: Its images differ; says how many.
     """
 
     def differs(item: Item) -> str | None:
@@ -103,7 +103,7 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
             same = source.sha256(item.path) == item.sha256
         except (OSError, ValueError, IndexError):
             return "it is not there"
-        return None if same else "its contents are others"
+        return None if same else "its contents changed"
 
     if source.kind != manifest.kind:
         found = {item.path: f"it is no {manifest.kind}" for item in manifest.items[:1]}

@@ -73,7 +73,7 @@ def _range(row: Parameter, change: dict[str, Any]) -> Domain:
 
 
 def undeclared(row: Parameter) -> Domain | None:
-    """Returns the domain of a setting that nobody searches; None leaves it out of the space.
+    """Returns the domain of a setting that is not searched; None leaves it out of the space.
 
     Raises:
         ValueError: It has no default.

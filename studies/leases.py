@@ -61,7 +61,7 @@ def owner_of(pid: int) -> str:
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
-    """Returns which of these trials somebody trains, as far as reading the table once can tell.
+    """Returns which of these trials are being trained, as far as reading the table once can tell.
 
     A holder on this machine whose process is gone trains nothing; one on another machine is
     believed, since only watching its beat would tell.
@@ -139,7 +139,7 @@ class Leases:
         return holders
 
     def take(self, trial_id: int) -> bool:
-        """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""
+        """Takes a trial that has no holder, or whose holder is gone; False if another has it."""
         row = self._read(trial_id)
         if row is None:
             taken = self._insert(trial_id)

@@ -77,7 +77,7 @@ def value_in(metric: Metric, attributes: Mapping[str, Any]) -> float | None:
         metric: Any metric, not only the objective.
         attributes: The trial's user attributes, `FIGURES_KEY` and `best_val_*` among them. The
             latter are the figures at the best epoch in the arithmetic of the training, which is
-            what there is of a trial that was not trained to its end.
+            all that is known of a trial that was not trained to its end.
     """
     figures: Mapping[str, float] = attributes.get(FIGURES_KEY, {})
     return figures.get(metric.name, attributes.get(f"best_val_{metric.name}"))

@@ -24,7 +24,7 @@ _MANY_NAMES = 12
 
 @dataclass(frozen=True)
 class When:
-    """The condition under which a parameter means anything.
+    """The condition under which a parameter applies.
 
     Attributes:
         parameter: Name of an earlier row.

@@ -87,7 +87,7 @@ def _metric(name: str) -> str:
 
 
 class Baseline(BaseModel):
-    """Settings somebody chose by hand, trained before the search begins."""
+    """Settings chosen by hand, trained before the search begins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -283,7 +283,7 @@ def _check_each(
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns settings of which later layers win; [space] tables are merged entry by entry."""
+    """Returns merged settings; later layers win, and [space] tables are merged entry by entry."""
     merged: dict[str, Any] = {}
     for layer in layers:
         space = {**merged.get("space", {}), **layer.get("space", {})}

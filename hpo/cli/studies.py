@@ -1,4 +1,4 @@
-"""`hpo studies`: what there is."""
+"""`hpo studies`: lists the studies."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _tally(group: Sequence[sa.Row[Any]], interrupted: int) -> _Tally:
 
 
 def _interrupted(storage: RDBStorage) -> Counter[int]:
-    """Returns of each study how many trials nobody trains although they are running."""
+    """Returns for each study how many running trials no process trains."""
     query = sa.select(TRIALS.c.study_id, TRIALS.c.trial_id).where(STATE == "RUNNING")
     with storage.engine.connect() as connection:
         running = connection.execute(query).all()

@@ -81,7 +81,7 @@ class TrialRow:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended in a way that nobody wanted."""
+        """Whether it failed, hung, diverged or ran out of memory."""
         return self.ending in ("failed", "hung", "diverged", "out of memory")
 
     @property

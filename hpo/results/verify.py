@@ -72,7 +72,7 @@ def check(job: Job) -> Report:
     """Loads the file with plain Keras and classifies the validation images both ways.
 
     Raises:
-        DataError: The images are not there any more, or are others.
+        DataError: The images are gone or have changed.
     """
     load_tensorflow()
 

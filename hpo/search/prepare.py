@@ -1,4 +1,4 @@
-"""Creates a study from what a user asked for, or opens the one that is there."""
+"""Creates a study from what a user asked for, or opens an existing one."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _placed(opened: OpenStudy, data: str, images: str | None) -> OpenStudy:
 
     Raises:
         StudyError: The study is one of other images.
-        DataError: The images at the new place are others.
+        DataError: The images at the new place differ.
     """
     settings, name = opened.record.settings, opened.study.study_name
     created = settings["data"], settings.get("images")

@@ -135,7 +135,7 @@ def test_a_change_is_noticed(made: Made, manifest: Manifest, tmp_path: Path, sta
     require_unchanged(manifest, record)
     content = made[2].read_bytes()
     made[2].write_bytes(content + b"x")
-    with pytest.raises(DataError, match="its contents are others"):
+    with pytest.raises(DataError, match="its contents changed"):
         require_unchanged(manifest, record)
     made[2].write_bytes(content)
     require_unchanged(manifest, record)

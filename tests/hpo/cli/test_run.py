@@ -374,7 +374,7 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     assert result.exit_code == 1
     assert result.output.endswith(
         "Error: A data set must stay as it was when its study was created. "
-        f"Received: '{tmp_path}/data/a/4.png': its contents are others. Put it back as it was, or "
+        f"Received: '{tmp_path}/data/a/4.png': its contents changed. Put it back as it was, or "
         f"start a new study on the data as it is now: hpo run --data {tmp_path}/data "
         "--study NAME.\n"
     )
