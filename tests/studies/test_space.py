@@ -146,7 +146,7 @@ def test_false_is_a_value_of_a_switch() -> None:
         ("dropout", {"low": 0.5, "high": 0.1}, ["dropout", "low = 0.5, high = 0.1"]),
         ("dropout", {"low": 0.5, "high": 1.0}, ["dropout", "below 1.0", "Received: 1.0"]),
         ("dropout", {"low": 0.5}, ["dropout.high is missing"]),
-        ("dropout", {"lo": 0.5, "high": 1.0}, ["dropout.lo means nothing here"]),
+        ("dropout", {"lo": 0.5, "high": 1.0}, ["There is no key dropout.lo here"]),
         ("dropout", {"low": "a", "high": 1.0}, ["dropout.low", "Received: 'a'"]),
         ("l2", {"low": 0.0, "high": 0.1}, ["l2", "above 0 for log = true", "low = 0.0"]),
         ("dropout", {"low": 0.0, "high": 0.5, "step": 0.2}, ["whole number of steps"]),

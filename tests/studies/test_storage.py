@@ -22,7 +22,7 @@ from studies.storage import default_url, masked, open_storage
 from tests.studies.processes import SERVERS, at_once, new_database
 
 NOT_A_URL = (
-    "--storage is a database URL. Received: something else. Write it as "
+    "--storage must be a database URL. Received: something else. Write it as "
     "sqlite:///studies.db or postgresql://user:password@host/database."
 )
 SECRETS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=20)

@@ -151,7 +151,7 @@ def test_a_byte_order_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("space = " + "[" * 5000, "lists or tables that lie too deep in each other."),
+        ("space = " + "[" * 5000, "lists or tables are nested too deeply. Flatten them."),
         ("seed = " + "9" * 5000, "Exceeds the limit (4300 digits)"),
     ],
 )

@@ -29,7 +29,7 @@ class Table(BaseModel):
         (tuple[int, ...], 3, "it must be a list. Received: 3."),
         (Table, 3, "it must be a table. Received: 3."),
         (Table, {}, "it is missing."),
-        (Table, {"size": 1, "sise": 2}, "it means nothing here. Received: 2."),
+        (Table, {"size": 1, "sise": 2}, "There is no key it here. Received: 2."),
         (Literal["a", "b"], "c", "it must be one of 'a' or 'b'. Received: 'c'."),
         (Annotated[int, Field(ge=1)], 0, "it must be at least 1. Received: 0."),
         (Annotated[int, Field(gt=0)], 0, "it must be above 0. Received: 0."),

@@ -111,7 +111,7 @@ def test_an_export_never_replaces_a_file_unasked(
     result = finished_study.type("best", "--export", str(target))
     assert result.exit_code == 1
     assert result.output == (
-        f"Error: --export never replaces a file unasked. Received: {target}, which exists. "
+        f"Error: --export must not replace a file. Received: {target}, which exists. "
         "Choose another name or add --overwrite.\n"
     )
     assert target.read_text() == "precious"
@@ -132,8 +132,8 @@ def test_each_look_at_the_test_images_is_recorded(own_study: FinishedStudy) -> N
     assert "Trial 2 on the 13 sealed test images:\n" in first.output
     assert f"\naccuracy           {accuracy:.4f}  {low:.4f} to {high:.4f}\n" in first.output
     assert "It was chosen as the best of 3 trials by validation accuracy" in first.output
-    assert "looked at before" not in first.output
-    assert "The test images had been looked at before, 1 time:\n" in second.output
+    assert "used before" not in first.output
+    assert "The test images were used before, 1 time:\n" in second.output
     assert looks[0]["when"] in second.output
 
 
@@ -157,7 +157,7 @@ def test_a_study_without_test_images_says_how_to_get_some(own_study: FinishedStu
     result = own_study.type("best", "--test")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: --test needs images that were set aside. Received: a study without test images. "
+        "Error: --test needs test images. Received: a study without any. "
         "Create one with `test_fraction` above 0, or with a folder that has a test part.\n"
     )
     assert "test_looks" not in _load(own_study).user_attrs

@@ -268,7 +268,7 @@ def bad(tmp_path: Path) -> Path:
         ),
         (
             "--storage garbage",
-            "--storage is a database URL. Received: something else. Write it as "
+            "--storage must be a database URL. Received: something else. Write it as "
             "sqlite:///studies.db or postgresql://user:password@host/database.",
         ),
         (
@@ -374,8 +374,8 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     assert result.exit_code == 1
     assert result.output.endswith(
         "Error: A data set must stay as it was when its study was created. "
-        f"Received: '{tmp_path}/data/a/4.png': its contents changed. Put it back as it was, or "
-        f"start a new study on the data as it is now: hpo run --data {tmp_path}/data "
+        f"Received: '{tmp_path}/data/a/4.png': its contents changed. Restore it, or "
+        f"create a new study on the data as it is now: hpo run --data {tmp_path}/data "
         "--study NAME.\n"
     )
     assert not list((tmp_path / "hpo_runs/work").glob("*/logs"))

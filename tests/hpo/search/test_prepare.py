@@ -200,11 +200,9 @@ def test_other_images_are_refused(where: Paths, photos: Path) -> None:
     (photos.with_name("others") / first.relative_to(photos)).write_bytes(b"other")
     with pytest.raises(DataError) as caught:
         opened(where, data=str(photos.with_name("others")))
-    assert "where 1 of 12 images are not the same (cat/0.png: its contents changed)" in str(
-        caught.value
-    )
+    assert "where 1 of 12 images differ (cat/0.png: its contents changed)" in str(caught.value)
     assert "hpo run --study STUDY. " in str(caught.value)
-    with pytest.raises(StudyError, match=r"To go on with it: hpo run --study s\. To begin another"):
+    with pytest.raises(StudyError, match=r"To continue it: hpo run --study s\. To create another"):
         opened(where, data="digits")
 
 
