@@ -70,7 +70,7 @@ def test_changes_of_images(
     content = (root / name).read_bytes()
     change(root / name)
     for _ in range(2):
-        with pytest.raises(DataError, match="or start a new study") as caught:
+        with pytest.raises(DataError, match="or create a new study") as caught:
             require_unchanged(manifest, record)
         assert f"Received: '{root / name}': {how}" in str(caught.value)
     (root / name).write_bytes(content)

@@ -55,7 +55,7 @@ def test_refuses_what_is_no_url(url: str) -> None:
 def test_refuses_a_database_in_memory() -> None:
     """A study in memory would be gone with the command."""
     for url in ("sqlite://", "sqlite:///:memory:"):
-        with pytest.raises(StudyError, match=r"^A storage outlives the command\. Received: "):
+        with pytest.raises(StudyError, match=r"^A storage must outlive the command\. Received: "):
             open_storage(url)
 
 

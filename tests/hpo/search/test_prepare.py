@@ -189,7 +189,7 @@ def test_images_that_were_moved(where: Paths, photos: Path, tmp_path: Path) -> N
     assert read_manifest(again).source == str(place)
     assert read_manifest(again).digest == created.record.manifest_digest
     assert opened(where).record.settings["data"] == str(place)
-    require_unchanged(read_manifest(again), again.stamps)
+    require_unchanged(read_manifest(again), again.files.stamps)
 
 
 def test_other_images_are_refused(where: Paths, photos: Path) -> None:
