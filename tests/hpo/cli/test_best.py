@@ -131,7 +131,7 @@ def test_each_look_at_the_test_images_is_recorded(own_study: FinishedStudy) -> N
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", looks[0]["when"])
     assert "Trial 2 on the 13 sealed test images:\n" in first.output
     assert f"\naccuracy           {accuracy:.4f}  {low:.4f} to {high:.4f}\n" in first.output
-    assert "It was chosen as the best of 3 trials by validation accuracy" in first.output
+    assert "It is the best of 3 trials by validation accuracy" in first.output
     assert "used before" not in first.output
     assert "The test images were used before, 1 time:\n" in second.output
     assert looks[0]["when"] in second.output
