@@ -29,7 +29,7 @@ PARALLEL = 2
 
 
 def generator(seed: int, trial: int, epoch: int, purpose: str) -> np.random.Generator:
-    """Random numbers that depend on these four alone: no state, so any epoch can be had again.
+    """Random numbers that depend on these four alone: no state, so any epoch can be drawn again.
 
     Philox (Salmon et al. 2011) gives the same numbers on every platform.
 

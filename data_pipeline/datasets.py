@@ -21,7 +21,7 @@ Labels = npt.NDArray[np.int64]
 TestMask = npt.NDArray[np.bool_]
 
 DOWNLOAD_TIMEOUT_S = 30.0
-"""A server that says nothing for so long is taken for unreachable; Keras would wait for ever."""
+"""A server that is silent for this long counts as unreachable. Keras itself would wait forever."""
 
 
 @dataclass(frozen=True)

@@ -121,8 +121,8 @@ FILE_CHECKS = (
     Check(
         "blank",
         "warning",
-        "Nothing can be seen on the image: all its pixels are of one colour. It stays; look "
-        "whether it should.",
+        "Nothing can be seen on the image: all its pixels have one colour. It is kept; check "
+        "whether it belongs here.",
         lambda case: ((f.path,) for f in case.source.facts if _is_blank(case, f)),
     ),
     Check(
@@ -135,8 +135,8 @@ FILE_CHECKS = (
     Check(
         "scaled",
         "info",
-        "Pixels of more than 8 bits: these values become black and white in all images alike, "
-        "and an exported model's description keeps them.",
+        "Pixels of more than 8 bits: these values become black and white in all images. An "
+        "exported model keeps them.",
         _scaled,
     ),
     Check(
@@ -224,8 +224,8 @@ FILE_CHECKS = (
     Check(
         "unreachable",
         "warning",
-        "This is no file that can be opened: a broken link, a pipe, or one that permissions "
-        "forbid. It is left out.",
+        "The file cannot be opened: it is a broken link, a pipe, or forbidden by permissions. "
+        "It is left out.",
         _left_out("unreachable"),
     ),
     Check(
@@ -244,20 +244,20 @@ FILE_CHECKS = (
     Check(
         "unlabelled_part",
         "warning",
-        "The part has no classes, as the test of a competition. It is left out; `hpo predict` "
-        "classifies it.",
+        "The part has no classes, like the test part of a competition. It is left out; "
+        "`hpo predict` can classify it.",
         lambda case: ((path,) for path in case.source.layout.unlabelled),
     ),
     Check(
         "annotations",
         "warning",
-        "A mask or another image about an image, by its name or its folder's. It is left out.",
+        "By its name or its folder, this is a mask or another annotation. It is left out.",
         lambda case: ((path,) for path in case.source.layout.annotations),
     ),
     Check(
         "missing_file",
         "warning",
-        "The table lists an image that is not there.",
+        "The table lists an image that does not exist. The line is left out.",
         lambda case: ((path,) for path in case.source.layout.missing),
     ),
     Check("excluded", "info", "Left out, as --exclude asks.", _left_out("excluded")),

@@ -61,7 +61,7 @@ FORMATS = {
         ImageFormat("PPM", (".ppm", ".pgm", ".pbm", ".pnm"), False),
     )
 }
-"""Others, some of which run programs (EPS) or cannot be told by their content, are never opened."""
+"""Other formats are never opened: some run programs (EPS), others have no recognisable content."""
 
 SUFFIXES = frozenset(suffix for row in FORMATS.values() for suffix in row.suffixes)
 
@@ -223,7 +223,7 @@ def _decode(content: bytes) -> DecodedFile:
 
 
 def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
-    """The lower bytes of colours of 16 bits, of which Pillow gives the upper ones; None of others.
+    """The lower bytes of 16-bit colours, of which Pillow gives only the upper ones; else None.
 
     Pillow takes the first or the second byte of each number by the name of the raw mode, so the
     other byte order's name gives the other byte.
@@ -333,7 +333,7 @@ def read_image(path: Path, reading: Reading | None = None) -> Image.Image:
 def read_content(
     content: Callable[[], bytes], name: str, reading: Reading, *, foreign: bool = False
 ) -> Image.Image:
-    """The same of a file that lies anywhere.
+    """Returns an image from the contents of its file; see `read_image`.
 
     Args:
         content: Returns the file's bytes.
@@ -342,7 +342,7 @@ def read_content(
         foreign: Whether the file had no part in that rule, which then need not suit it.
 
     Raises:
-        DataError: As above.
+        DataError: The content is not an image that can be read.
     """
     try:
         pixels = decode_file(content()).pixels

@@ -53,7 +53,7 @@ class Layout:
         annotations: Masks and other images about images.
         unlabelled: The files of a part that has no classes, such as the test of a competition.
         missing: What a table lists and is not there.
-        grouped: Why images have groups that nobody asked for; empty where they have none.
+        grouped: Why images got groups without being asked for; empty if they have none.
     """
 
     name: str
@@ -125,7 +125,7 @@ def _labeller(
     if (level := asked.class_level) is not None:
         if not any(len(entry.pieces) > level for entry in entries):
             raise DataError(
-                "--class-level must be a level of folders that is there. "
+                "--class-level must be a level of folders that exists. "
                 f"Received: {level}, for instance with {entries[0].path!r}. Count from 1, the "
                 "folders right below the data folder or below a part such as `train`."
             )

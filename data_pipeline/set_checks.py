@@ -192,15 +192,15 @@ SET_CHECKS = (
     Check(
         "similar_parts",
         "warning",
-        "Nearly equal images lie in different given parts, so figures on the later part flatter. "
-        "They stay where they are; move them to one part.",
+        "Nearly equal images lie in different given parts, so the figures on the later part are "
+        "too good. They stay there; move them to one part.",
         lambda case: _similar(case, across=True),
     ),
     Check(
         "groups_across_parts",
         "warning",
-        "The group lies in different given parts, so figures on the later part flatter. It stays "
-        "where it is; move it to one part.",
+        "The group lies in different given parts, so the figures on the later part are too good. "
+        "It stays there; move it to one part.",
         _groups_across_parts,
     ),
     Check(
@@ -240,8 +240,8 @@ SET_CHECKS = (
     Check(
         "leftover_class",
         "warning",
-        "The folder is called like something that was put aside, and was taken for a class. If it "
-        "is no class, leave it out: --exclude NAME.",
+        "The folder's name says that it was put aside, but it was taken for a class. If it is no "
+        "class, leave it out: --exclude NAME.",
         lambda case: ((label,) for label in case.source.classes if looks_left_over(label)),
     ),
     Check(

@@ -101,7 +101,7 @@ def open_store(
     progress: Callable[[int, int], None] | None = None,
     decoded: Decoded | None = None,
 ) -> ImageStore:
-    """Opens a data set's decoded images, decoding them where nobody has before.
+    """Opens a data set's decoded images, and decodes them first if that was not done yet.
 
     What is stored depends on the files' contents and the image size only, so that studies with
     other labels or another split share it.
@@ -235,7 +235,7 @@ def _reader(manifest: Manifest) -> Callable[[Item], Image.Image]:
         except OSError as error:
             raise changed(source, item.path, str(error.strerror or error)) from error
         if found != item.sha256:
-            raise changed(source, item.path, "its contents are others")
+            raise changed(source, item.path, "its contents changed")
         return source.read(item.path, manifest.reading)
 
     return read

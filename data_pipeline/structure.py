@@ -35,7 +35,7 @@ LEFTOVERS = frozenset({
 })
 # fmt: on
 """Names, in lower case and without anything but letters, of folders that hold images of another
-kind, of pieces that a set was cut into, and of what somebody put aside."""
+kind, of pieces that a set was cut into, and of images that were put aside."""
 
 _MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](mask|masks|seg|segmentation|gt|label)[ _-]?\d*$", re.I
@@ -136,8 +136,8 @@ def refuse_no_classes(entries: Sequence[Entry], tables: Sequence[str]) -> None:
             raise DataError(
                 "Folders that hold the same folders are versions of one set, and no classes. "
                 f"Received: {top!r} and {other!r}, both with {_some(names & others)}. Pass one of "
-                f"them, such as the folder {top!r}. If they are classes all the same: "
-                "--class-level 1; if the folders in them are: --class-level 2."
+                f"them, such as the folder {top!r}. If they are the classes: "
+                "--class-level 1. If the folders inside them are: --class-level 2."
             )
     shapes = {re.sub(r"\d+", "#", top) for top in inside}
     pieces = words(next(iter(shapes), "")).endswith(SHARDS)

@@ -1,4 +1,4 @@
-"""Whether a data set is still what it was, without reading the files that nobody has touched."""
+"""Notices changes of a data set without reading the files that were not touched."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_stamps(manifest: Manifest, record: Path) -> None:
 
 
 def require_unchanged(manifest: Manifest, record: Path) -> None:
-    """Refuses a data set of which a file was changed, added or removed.
+    """Refuses a data set if a file was changed, added or removed.
 
     Files whose size and time are those in the record are not read; a new time alone is no change.
 
@@ -76,7 +76,7 @@ def require_unchanged(manifest: Manifest, record: Path) -> None:
         *((path, "it is gone") for path in expected.keys() - now.keys()),
         *((path, "it was added") for path in now.keys() - expected.keys() if not listed),
         *(
-            (path, "its contents are others")
+            (path, "its contents changed")
             for path, stamp in now.items()
             if stamp.sha256 != expected.get(path, stamp.sha256)
         ),
@@ -96,7 +96,7 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
         source: Where it is looked for; every image is compared by its hash.
 
     Raises:
-        DataError: Its images are others; says how many.
+        DataError: Its images differ; says how many.
     """
 
     def differs(item: Item) -> str | None:
@@ -104,7 +104,7 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
             same = source.sha256(item.path) == item.sha256
         except (OSError, ValueError, IndexError):
             return "it is not there"
-        return None if same else "its contents are others"
+        return None if same else "its contents changed"
 
     if source.kind != manifest.kind:
         found = {item.path: f"it is no {manifest.kind}" for item in manifest.items[:1]}
@@ -115,10 +115,10 @@ def moved(manifest: Manifest, source: Source) -> Manifest:
     if found:
         path, why = next(iter(found.items()))
         raise DataError(
-            "A study goes on with the images it was created with, wherever they lie. "
+            "A study continues with the images it was created with, wherever they are now. "
             f"Received: {source.name!r}, where {len(found):,} of {len(manifest.items):,} images "
-            f"are not the same ({path}: {why}). To go on, name the study instead of the images: "
-            f"hpo run --study STUDY. For these images begin another: "
+            f"differ ({path}: {why}). To continue the study, name it instead of the images: "
+            f"hpo run --study STUDY. To search on these images, create another study: "
             f"hpo run --data {shlex.quote(source.name)} --study NAME."
         )
     return manifest.model_copy(update={"source": source.name, "images": source.images})
@@ -169,7 +169,7 @@ def changed(source: Source, path: str, how: str, more: int = 0) -> DataError:
     others = f", and {more:,} more changes" if more else ""
     name = source.shown(path) if path else source.images or source.name
     advice = (
-        f"Put it back as it was, or start a new study on the data as it is now: hpo run --data "
+        f"Restore it, or create a new study on the data as it is now: hpo run --data "
         f"{shlex.quote(source.name)} --study NAME."
         if path
         else "If it was moved, say where it is now: hpo run --study STUDY --data PATH."

@@ -1,4 +1,4 @@
-"""Writes the generated parts of README.md: `make docs`. A test checks that they are up to date."""
+"""Writes the generated parts of the documents: `make docs`. A test checks that they are current."""
 
 from __future__ import annotations
 
@@ -6,29 +6,45 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from data_pipeline.augmentations import AUGMENTATIONS
+from data_pipeline.checks import SEVERITIES
+from data_pipeline.datasets import DATASETS
+from data_pipeline.file_checks import FILE_CHECKS
+from data_pipeline.images import FORMATS
+from data_pipeline.parts import PART_NAMES
+from data_pipeline.set_checks import SET_CHECKS
 from docs.reference import settings_reference, space_table
 from hpo.cli import COMMANDS, main
 from models.catalogue import BUILT_IN
+from models.optimizers import OPTIMIZERS
 from models.preprocessing import PREPROCESSING
+from studies.metrics import METRICS
 from studies.parameters import PRETRAINED_BACKBONES, SCRATCH_BACKBONES
 from studies.pruners import PRUNERS
 from studies.samplers import SAMPLERS
+from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, default_space
 
-README = Path(__file__).parent.parent / "README.md"
+DOCS = Path(__file__).parent
+DOCUMENTS = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+
+
+def overview() -> str:
+    """Returns the help of `hpo` itself."""
+    return _help()
 
 
 def commands() -> str:
     """Returns the help of every command."""
-    runner = CliRunner()
-    parts = []
-    for name in COMMANDS:
-        result = runner.invoke(main, [name, "--help"], prog_name="hpo", terminal_width=80)
-        parts.append(f"### `hpo {name}`\n\n```text\n{result.output.strip()}\n```")
-    return "\n\n".join(parts)
+    return "\n\n".join(f"### `hpo {name}`\n\n{_help(name)}" for name in COMMANDS)
+
+
+def _help(*words: str) -> str:
+    result = CliRunner().invoke(main, [*words, "--help"], prog_name="hpo", terminal_width=80)
+    return f"```text\n{click.unstyle(result.output).strip()}\n```"
 
 
 def space() -> str:
@@ -42,6 +58,20 @@ def space() -> str:
 def settings() -> str:
     """Returns the keys of the TOML file."""
     return _table(("key", "type", "default", "help"), settings_reference())
+
+
+def changeable() -> str:
+    """Returns the keys that may differ when a study is continued."""
+    return ", ".join(f"`{key}`" for key in StudySettings.model_fields if key in CHANGEABLE)
+
+
+def metrics() -> str:
+    """Returns what a study can be tuned for."""
+    rows = [
+        {"name": f"`{row.name}`", "what": row.label, "better": row.direction}
+        for row in METRICS.values()
+    ]
+    return _table(("name", "what", "better"), rows)
 
 
 def samplers() -> str:
@@ -59,6 +89,11 @@ def augmentations() -> str:
     return _described({row.name: row.description for row in AUGMENTATIONS.values()})
 
 
+def optimizers() -> str:
+    """Returns the names of the optimizers."""
+    return ", ".join(f"`{name}`" for name in OPTIMIZERS)
+
+
 def backbones() -> str:
     """Returns the table of backbones."""
     rows = [
@@ -74,15 +109,65 @@ def backbones() -> str:
     return _table(("name", "parameters", "min. size", "preprocessing", "weights"), rows)
 
 
+def datasets() -> str:
+    """Returns the built-in data sets."""
+    rows = [
+        {
+            "name": f"`{row.name}`",
+            "classes": str(len(row.classes)),
+            "size": f"{row.image_size_px} px",
+            "download": "by Keras" if row.cached_as else "-",
+        }
+        for row in DATASETS.values()
+    ]
+    return _table(("name", "classes", "size", "download"), rows)
+
+
+def parts() -> str:
+    """Returns the names of folders that hold a part of a data set that is split already."""
+    return _described({row.split: ", ".join(row.words) for row in PART_NAMES})
+
+
+def formats() -> str:
+    """Returns the image formats that are read."""
+    rows = [
+        {"name": row.name, "files": " ".join(f"`{suffix}`" for suffix in row.suffixes)}
+        for row in FORMATS.values()
+    ]
+    return _table(("name", "files"), rows)
+
+
+def findings() -> str:
+    """Returns what `hpo doctor` may find."""
+    checks = sorted((*FILE_CHECKS, *SET_CHECKS), key=lambda row: SEVERITIES.index(row.severity))
+    rows = [
+        {"code": f"`{row.code}`", "severity": row.severity, "message": row.message}
+        for row in checks
+    ]
+    return _table(("code", "severity", "message"), rows)
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
-    "commands": commands,
-    "space": space,
-    "settings": settings,
-    "samplers": samplers,
-    "pruners": pruners,
-    "augmentations": augmentations,
-    "backbones": backbones,
+    section.__name__: section
+    for section in (
+        overview,
+        commands,
+        space,
+        settings,
+        changeable,
+        metrics,
+        samplers,
+        pruners,
+        augmentations,
+        optimizers,
+        backbones,
+        datasets,
+        parts,
+        formats,
+        findings,
+    )
 }
+_MARKED = re.compile(r"(<!-- generated: (\w+) -->).*?(<!-- end -->)", re.DOTALL)
 
 
 def rendered(text: str) -> str:
@@ -94,8 +179,7 @@ def rendered(text: str) -> str:
     def fill(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{SECTIONS[match[2]]()}\n\n{match[3]}"
 
-    pattern = r"(<!-- generated: (\w+) -->).*?(<!-- end -->)"
-    return re.sub(pattern, fill, text, flags=re.DOTALL)
+    return _MARKED.sub(fill, text)
 
 
 def _described(texts: Mapping[str, str]) -> str:
@@ -110,4 +194,5 @@ def _table(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for document in DOCUMENTS:
+        document.write_text(rendered(document.read_text(encoding="utf-8")), encoding="utf-8")

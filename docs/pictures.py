@@ -38,7 +38,7 @@ class _Photographed(views.TableView):
         if due and not _Photographed.taken:
             _Photographed.taken = True
             camera = Console(record=True, width=WIDTH, file=io.StringIO())
-            camera.print(self._render())
+            camera.print(views.render(self.board, WIDTH))
             picture = camera.export_svg(title=f"hpo run --trials {TRIALS}")
             # Without the fonts that rich would have the reader's browser fetch.
             picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
@@ -48,6 +48,7 @@ class _Photographed(views.TableView):
 def search() -> None:
     """Searches on the digits in this folder and draws the live table."""
     session.TableView = _Photographed  # type: ignore[misc]
+    session.is_live = lambda console: True
     os.environ |= {"TTY_COMPATIBLE": "1", "COLUMNS": str(WIDTH)}  # a terminal, to rich
     try:
         hpo(["run", "--trials", str(TRIALS)])

@@ -67,7 +67,7 @@ def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return ", ".join(map(str, parts))
     if get_origin(annotation) is tuple:
-        return "tables"
+        return "texts" if parts[0] is str else "tables"
     if get_origin(annotation) is dict:
         return "table"
     if parts:  # a union

@@ -2,7 +2,7 @@
 
 
 class ModelError(ValueError):
-    """A network, optimizer or weights file that cannot be had as asked.
+    """A network, optimizer or weights file that cannot be used as asked.
 
     Attributes:
         exit_code: Status the command line ends with.

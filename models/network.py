@@ -108,7 +108,7 @@ def check(config: ModelConfig, catalogue: Catalogue = BUILT_IN) -> Backbone:
         )
     if config.output == "sigmoid" and config.classes != 2:
         raise ModelError(
-            "A sigmoid output tells two classes apart. "
+            "A sigmoid output must have exactly two classes. "
             f"Received: {config.classes} classes. Use softmax."
         )
     if config.pretrained and not row.has_weights:

@@ -19,7 +19,7 @@ def assign(variables: Iterable[keras.Variable], values: Mapping[str, np.ndarray]
     """Sets variables to the values that `read` returned for variables of the same names.
 
     Raises:
-        ModelError: The names or shapes are others; nothing was set.
+        ModelError: The names or shapes differ; nothing was set.
     """
     named = _named(variables)
     both = named.keys() & values.keys()

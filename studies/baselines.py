@@ -37,7 +37,7 @@ def place(
         baselines: What was asked for.
         space: The study's space, without the backbones that are not available.
         facts: The study's data.
-        unavailable: Backbone to the reason why its weights cannot be had here.
+        unavailable: Backbone to the reason why its weights are not available here.
 
     Raises:
         StudyError: A baseline lies outside the space, or its backbone's weights are not here and

@@ -61,7 +61,7 @@ def domain_of(row: Parameter, change: Any) -> Domain | None:
 
 def _range(row: Parameter, change: dict[str, Any]) -> Domain:
     if row.type not in (int, float):
-        raise ValueError(f"{row.name} has no range, it is {row.allowed}. Received: {change!r}")
+        raise ValueError(f"{row.name} must be {row.allowed}, not a range. Received: {change!r}")
     by_default = isinstance(row.default, (FloatRange, IntRange)) and row.default.log
     scale = {"log": by_default and "step" not in change}  # what is searched by orders stays so
     declared = (IntRange if row.type is int else FloatRange).model_validate(
@@ -73,7 +73,7 @@ def _range(row: Parameter, change: dict[str, Any]) -> Domain:
 
 
 def undeclared(row: Parameter) -> Domain | None:
-    """Returns the domain of a setting that nobody searches; None leaves it out of the space.
+    """Returns the domain of a setting that is not searched; None leaves it out of the space.
 
     Raises:
         ValueError: It has no default.

@@ -1,4 +1,4 @@
-"""Runs that somebody already has: settings and a result a row, as trials a sampler learns from."""
+"""Imports runs from a table of settings and results, as trials that a sampler learns from."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ LEASE_S = 45.0
 BEAT_S = 10.0
 """How often a holder beats."""
 CREATION = -1
-"""The lease of whoever creates a study; those of trials have the trials' ids, from 0."""
+"""The lease for creating a study. The leases of trials have the trials' ids, from 0."""
 
 Holder = Literal["us", "alive", "doubtful", "gone"]
 """Who holds a lease: this process; another that lives; one that may have died; one that has."""
@@ -61,7 +61,7 @@ def owner_of(pid: int) -> str:
 
 
 def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
-    """Returns which of these trials somebody trains, as far as reading the table once can tell.
+    """Returns which of these trials are being trained, as far as reading the table once can tell.
 
     A holder on this machine whose process is gone trains nothing; one on another machine is
     believed, since only watching its beat would tell.
@@ -72,12 +72,12 @@ def held(engine: sa.Engine, trial_ids: Collection[int]) -> set[int]:
 
 
 def gate_of(study_id: int) -> int:
-    """Returns the lease of whoever starts a trial of a study; those of trials begin at 0."""
+    """Returns the lease for starting a trial of a study."""
     return -1 - study_id
 
 
 def collection_of(study_id: int) -> int:
-    """Returns the lease of whoever decides which files of a study are kept."""
+    """Returns the lease for deciding which files of a study are kept."""
     return -1_000_000_000 - study_id
 
 
@@ -139,7 +139,7 @@ class Leases:
         return holders
 
     def take(self, trial_id: int) -> bool:
-        """Takes a trial that nobody holds or whose holder is gone; False where somebody has it."""
+        """Takes a trial that has no holder, or whose holder is gone; False if another has it."""
         row = self._read(trial_id)
         if row is None:
             taken = self._insert(trial_id)

@@ -58,7 +58,7 @@ class Metric:
         return (-1.0 if self.maximize else 1.0) * (value or 0.0)
 
     def best(self, values: Mapping[int, float]) -> int | None:
-        """Returns the number of the best value, the lowest of equals; None without any value."""
+        """Returns the key of the best value, the lowest of equal ones; None for no values."""
         return min(values, key=lambda number: (self.order(values[number]), number), default=None)
 
     def better(self, value: float, than: float) -> bool:
@@ -120,7 +120,7 @@ def auc(probabilities: Probabilities, labels: Labels) -> float:
         _, place, count = np.unique(
             probabilities[:, number].astype(np.float32), return_inverse=True, return_counts=True
         )
-        mean_ranks = np.cumsum(count) - (count - 1) / 2  # of equals their mean, from 1
+        mean_ranks = np.cumsum(count) - (count - 1) / 2  # from 1; equal values share theirs
         surplus = mean_ranks[place][of_class].sum() - here * (here + 1) / 2
         areas.append(surplus / (here * others))
     return float(np.mean(areas)) if areas else 0.5
@@ -149,7 +149,7 @@ def _one_image(_: float, images: Sequence[int]) -> float:
 
 
 def _one_image_of_a_class(_: float, images: Sequence[int]) -> float:
-    """Of the mean over the classes, of which the smallest one changes most."""
+    """The mean over the classes changes most by an image of the smallest class."""
     return 1 / min(images) / len(images) + ROUNDING
 
 

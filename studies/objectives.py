@@ -67,7 +67,7 @@ def objectives_of(settings: Mapping[str, Any]) -> Objectives:
 
 
 def maximizes(study: Study | FrozenStudy) -> bool:
-    """Returns whether more of a study's first objective is better, whatever program made it."""
+    """Returns whether more of a study's first objective is better; also for foreign studies."""
     return study.directions[0].name == "MAXIMIZE"
 
 
@@ -78,7 +78,7 @@ def value_in(metric: Metric, attributes: Mapping[str, Any]) -> float | None:
         metric: Any metric, not only the objective.
         attributes: The trial's user attributes, `FIGURES_KEY` and `best_val_*` among them. The
             latter are the figures at the best epoch in the arithmetic of the training, which is
-            what there is of a trial that was not trained to its end.
+            all that is known of a trial that was not trained to its end.
     """
     figures: Mapping[str, float] = attributes.get(FIGURES_KEY, {})
     return figures.get(metric.name, attributes.get(f"best_val_{metric.name}"))
@@ -104,5 +104,5 @@ def rank(metric: Metric, value: float | None, attributes: Mapping[str, Any], num
 
 
 def rank_of(trial: FrozenTrial, metric: Metric) -> Rank:
-    """Returns the same of a trial as Optuna reads it."""
+    """Returns the place of a trial that Optuna has read; see `rank`."""
     return rank(metric, value_of(trial), trial.user_attrs, trial.number)

@@ -24,7 +24,7 @@ _MANY_NAMES = 12
 
 @dataclass(frozen=True)
 class When:
-    """A condition under which a parameter means anything.
+    """A condition under which a parameter applies.
 
     Attributes:
         parameters: Names of earlier rows.
@@ -123,7 +123,9 @@ class Parameter:
                 raise ValueError(value)
             return self.encode(self._adapter.validate_python(self.decode(value), strict=True))
         except (ValidationError, ValueError, TypeError) as error:
-            raise ValueError(f"{self.name} is {self._hint(value)}. Received: {value!r}") from error
+            raise ValueError(
+                f"{self.name} must be {self._hint(value)}. Received: {value!r}"
+            ) from error
 
     def _hint(self, value: Any) -> str:
         """What its values may be, in words; of very many names only those like `value`."""

@@ -73,7 +73,9 @@ class Percentile(_Pruner):
         description="Complete trials that must have reached the epoch to be compared with.",
     )
     patience: int | None = Field(
-        default=None, ge=0, description="if set, only trials without improvement for so long"
+        default=None,
+        ge=0,
+        description="If set, prune only trials that have not improved for this many epochs.",
     )
 
     def judge(
@@ -110,7 +112,8 @@ class Halving(_Pruner):
     reduction_factor: int = Field(
         default=3,
         ge=2,
-        description="One in so many goes on to the next rung, so many times as long.",
+        description="One trial in this many goes on to the next rung, which is this many times as "
+        "long.",
     )
 
     def judge(
@@ -136,7 +139,8 @@ class Hyperband(_Pruner):
     reduction_factor: int = Field(
         default=3,
         ge=2,
-        description="One in so many goes on to the next rung, so many times as long.",
+        description="One trial in this many goes on to the next rung, which is this many times as "
+        "long.",
     )
 
     def judge(

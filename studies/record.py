@@ -56,8 +56,8 @@ class Outcome(BaseModel):
     """How a trial ended.
 
     Attributes:
-        reason: Why it ended; `interrupted` where it has not, but is paused.
-        value: The first objective at the best epoch; None where no epoch finished or it was pruned.
+        reason: Why it ended; `interrupted` if it was paused instead.
+        value: The first objective at the best epoch; None if no epoch ended or it was pruned.
         figures: Metric name to its value on the validation images, for the weights that are kept,
             evaluated as an export is; empty where the trial was not trained to its end.
         best_epoch: The epoch, from 1, whose weights are kept.
@@ -118,15 +118,15 @@ class Outcome(BaseModel):
 
 
 def value_of(trial: FrozenTrial) -> float | None:
-    """Returns a trial's first objective; of one that is paused, its best until then."""
+    """Returns a trial's first objective; for a paused trial, its best so far."""
     first = trial.values[0] if trial.values else None
     return objective(trial.state.name, first, trial.user_attrs)
 
 
 def objective(state: str, value: float | None, attributes: Mapping[str, Any]) -> float | None:
-    """Returns the same of a trial's state, first value and user attributes, as Optuna keeps them.
+    """Returns a trial's first objective from its state, first value and user attributes.
 
-    The value that Optuna keeps of a pruned trial is that of its last epoch, and no objective.
+    A pruned trial has none: the value that Optuna keeps for it is that of its last epoch.
     """
     paused: float | None = attributes.get(PAUSED_KEY) if state == "RUNNING" else None
     return value if state == "COMPLETE" else paused

@@ -15,8 +15,8 @@ from typing import Literal, Protocol
 from studies.record import Reason
 
 Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
-"""Of a trial: enqueued; trained by a process that lives; held by one that may have died; to be
-resumed by anybody; over."""
+"""Of a trial: enqueued; trained by a live process; held by a process that may have died; free to be
+resumed; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
 EPOCH_PASSES, LEAST_EPOCHS = 2.5, 4

@@ -69,7 +69,7 @@ def seconds(value: Any) -> Any:
         return float(value)
     parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", value)
     if not parts or "".join(map("".join, parts)) != value.replace(" ", ""):
-        raise ValueError("is seconds or a text such as '90s', '15m' or '1h30m'")
+        raise ValueError("must be seconds or a text such as '90s', '15m' or '1h30m'")
     return sum(float(number) * _UNITS_S[unit] for number, unit in parts)
 
 
@@ -87,17 +87,17 @@ def _metric(name: str) -> str:
 
 
 class Baseline(BaseModel):
-    """Settings somebody chose by hand, trained before the search begins."""
+    """Settings chosen by hand, trained before the search begins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    label: str = Field(min_length=1, description="what it is called in listings")
-    settings: dict[str, Any] = Field(description="parameter = value")
+    label: str = Field(min_length=1, description="Its name in listings.")
+    settings: dict[str, Any] = Field(description="Its settings: parameter = value.")
     published: dict[str, float] = Field(
-        default_factory=dict, description="figures its author reports, by name"
+        default_factory=dict, description="Figures that its author reports, by name."
     )
     optional: bool = Field(
-        default=False, description="left out where its backbone is not in the space"
+        default=False, description="Leave it out if its backbone is not in the space."
     )
 
     @field_validator("settings")
@@ -111,92 +111,121 @@ class StudySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = Field(default="digits", description="folder of images, or name of a data set")
+    data: str = Field(
+        default="digits",
+        description="Folder of images, table of labels (.csv, .tsv), .zip, .npz, or a built-in "
+        "data set.",
+    )
     class_pattern: str | None = Field(
-        default=None, description="regular expression whose group is the class in a file name"
+        default=None,
+        description="Regular expression for file names; its group `class` is the class.",
     )
     class_level: int | None = Field(
-        default=None, ge=1, description="which folder is the class, 1 being the topmost"
+        default=None, ge=1, description="Which folder names the class; 1 is the topmost."
     )
     group_pattern: str | None = Field(
         default=None,
-        description="regular expression whose first group is a patient, an object or a burst in a "
-        "path; its images stay on one side of the split",
+        description="Regular expression for paths; its first group names what must stay in one "
+        "part of the split.",
     )
     group_level: int | None = Field(
         default=None,
         ge=1,
-        description="which folder is such a group, 1 being below a class",
+        description="Which folder names what must stay in one part; 1 is the first below the "
+        "class.",
     )
     images: str | None = Field(
-        default=None, description="folder of the images that a table of labels lists"
+        default=None,
+        description="Folder of the images that a table lists, if they are not beside it.",
     )
-    file_column: str | None = Field(default=None, description="column of a table with the files")
-    label_column: str | None = Field(default=None, description="column with the classes")
+    file_column: str | None = Field(
+        default=None, description="Column of a table with the file names."
+    )
+    label_column: str | None = Field(default=None, description="Column with the classes.")
     split_column: str | None = Field(
-        default=None, description="column with the parts of the split: train, validation, test"
+        default=None, description="Column with the part of each image: train, validation or test."
     )
     group_column: str | None = Field(
-        default=None, description="column with what stays on one side of the split"
+        default=None,
+        description="Column with the patient, object or burst; its images stay in one part of the "
+        "split.",
     )
     exclude: tuple[str, ...] = Field(
-        default=(), description="classes, folders and files to leave out; * is any characters"
+        default=(),
+        description="Leave out a class, folder or file; * stands for any characters.",
     )
     min_class_images: int = Field(
-        default=0, ge=0, description="classes with fewer images are left out"
+        default=0, ge=0, description="Leave out classes with fewer images."
     )
     draw_validation: bool = Field(
-        default=False, description="deal a given validation part out anew with the training part"
+        default=False,
+        description="Draw the validation part anew, together with the training part, even if one "
+        "is given.",
     )
     resize: Literal["stretch", "pad", "crop"] = Field(
-        default="stretch", description="how images become squares"
+        default="stretch",
+        description="How images become squares: stretched, padded with black, or cropped to the "
+        "middle.",
     )
     validation_fraction: float = Field(
-        default=0.15, gt=0, lt=1, description="part of the images that trials are compared on"
+        default=0.15, gt=0, lt=1, description="Share of the images that trials are compared on."
     )
     test_fraction: float = Field(
-        default=0.15, ge=0, lt=1, description="part of the images that is sealed until the end"
+        default=0.15, ge=0, lt=1, description="Share of the images that stays sealed until the end."
     )
     image_size_px: int | None = Field(
         default=None,
         ge=4,
         le=4096,
-        description="size of the images; the data decide if absent",
+        description="Height and width of the images, in pixels; chosen by the data if not given.",
     )
-    seed: int = Field(default=0, ge=0, description="what all randomness comes from")
-    trials: int = Field(default=50, ge=1, description="trials of the study in total")
+    seed: int = Field(default=0, ge=0, description="Number that all randomness is derived from.")
+    trials: int = Field(default=50, ge=1, description="Trials of the study in total.")
     timeout_s: Annotated[float | None, BeforeValidator(seconds)] = Field(
-        default=None, gt=0, description="seconds, or a text such as '2h', after which it stops"
+        default=None,
+        gt=0,
+        description="Stop this long after the command was typed: seconds, or a text such as 15m "
+        "or 1h30m.",
     )
-    workers: int = Field(default=1, ge=1, le=256, description="trials trained at once")
+    workers: int = Field(default=1, ge=1, le=256, description="Trials trained at the same time.")
     device: Literal["auto", "cpu", "gpu"] = Field(
-        default="auto", description="what trains; auto uses GPUs where there are any"
+        default="auto", description="What to train on; auto uses GPUs if there are any."
     )
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = Field(
-        default="auto", description="arithmetic; auto takes what the device does fast"
+        default="auto",
+        description="Arithmetic of the training; auto picks what the device does fast.",
     )
     metric: Annotated[str, AfterValidator(_metric)] = Field(
         default="accuracy",
-        description=f"figure of the validation images that is searched for: {', '.join(METRICS)}",
+        description="What the search improves, measured on the validation images.",
     )
     sampler: Annotated[SamplerSettings, BeforeValidator(partial(_named, default="tpe"))] = Field(
-        default=TPE(), description="what proposes the next trial"
+        default=TPE(), description="What proposes the settings of each trial."
     )
     pruner: Annotated[PrunerSettings, BeforeValidator(partial(_named, default="percentile"))] = (
-        Field(default=Percentile(), description="what ends a hopeless trial early")
+        Field(default=Percentile(), description="What ends poor trials early.")
     )
-    keep_top: int = Field(default=5, ge=1, description="trials whose weights are kept")
+    keep_top: int = Field(
+        default=5,
+        ge=1,
+        description="How many of the best trials keep their weights; the baselines always do.",
+    )
     storage: str | None = Field(
-        default=None, exclude=True, repr=False, description="database URL; a SQLite file if absent"
+        default=None,
+        exclude=True,
+        repr=False,
+        description="URL of the database of studies; without it a SQLite file in the folder "
+        "hpo_runs.",
     )
     space: dict[str, Any] = Field(
-        default_factory=dict, description="parameter = choices, range, value, or false"
+        default_factory=dict,
+        description="What is searched: parameter = choices, range, value, or false.",
     )
     baseline: tuple[Baseline, ...] = Field(
-        default=(), description="settings chosen by hand, trained first"
+        default=(), description="Settings chosen by hand, trained first and never pruned."
     )
     published_by: str | None = Field(
-        default=None, description="whose figures the baselines' published ones are"
+        default=None, description="Who published the figures of the baselines."
     )
 
     @property
@@ -216,7 +245,9 @@ class StudySettings(BaseModel):
         labels = [baseline.label for baseline in baselines]
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
-            raise ValueError(f"needs another label for each. Received twice: {twice}")
+            raise ValueError(
+                f"must have a label of its own for each entry. Received twice: {twice}"
+            )
         return baselines
 
 
@@ -258,7 +289,7 @@ def _check_each(
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns settings of which later layers win; [space] tables are merged entry by entry."""
+    """Returns merged settings; later layers win, and [space] tables are merged entry by entry."""
     merged: dict[str, Any] = {}
     for layer in layers:
         space = {**merged.get("space", {}), **layer.get("space", {})}
@@ -284,7 +315,7 @@ def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
         for key, change in now.space.items()
     }
     return [
-        f"{key}: the study was created with {_shown(old)}, now asked for: {_shown(new)}."
+        f"{key}: created with {_shown(old)}, now {_shown(new)}."
         for key, (old, new) in pairs.items()
         if old != new
     ]

@@ -29,7 +29,7 @@ _DRIVERS: Mapping[str, str] = MappingProxyType(
 """What other programs call a database to the driver that is an extra of this one."""
 _READ_ONLY = "mode=ro"
 _SCHEMA_LOCK = 0x68706F
-"""PostgreSQL's advisory lock of whoever creates tables: a number nobody else uses, "hpo"."""
+"""PostgreSQL's advisory lock for creating tables: the letters "hpo" as a number."""
 
 
 def default_url(runs: Path) -> str:
@@ -76,7 +76,7 @@ def open_storage(url: str, *, to_read: bool = False) -> RDBStorage:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError) as error:  # the latter: a port that is no number
         raise StudyError(
-            "--storage is a database URL. Received: something else. Write it as "
+            "--storage must be a database URL. Received: something else. Write it as "
             "sqlite:///studies.db or postgresql://user:password@host/database."
         ) from error
     parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
@@ -124,15 +124,15 @@ def require_writable(storage: RDBStorage) -> None:
 def _not_writable(url: sa.URL) -> StudyError:
     file = str(url.database).removeprefix("file:")
     return StudyError(
-        "The storage must be writable for this. "
-        f"Received: {unquote(file)}, which is not. Copy the folder to a place where it is."
+        "The storage must be writable for this command. "
+        f"Received: {unquote(file)}, which is read-only. Copy its folder to a writable place."
     )
 
 
 def _open_sqlite(url: sa.URL, *, to_read: bool) -> RDBStorage:
     if url.database in (None, "", ":memory:"):
         raise StudyError(
-            "A storage outlives the command. Received: a SQLite database in memory. "
+            "A storage must outlive the command. Received: a SQLite database in memory. "
             "Name a file: sqlite:///studies.db."
         )
     file = Path(str(url.database))

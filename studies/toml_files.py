@@ -37,8 +37,8 @@ def load_settings(path: Path, table: ParameterTable = PARAMETERS) -> dict[str, A
         settings = tomllib.loads(text)
     except RecursionError:
         raise StudyError(
-            f"The file must be valid TOML. Received: {path}, with lists or tables that lie too "
-            "deep in each other."
+            f"The file must be valid TOML. Received: {path}, whose lists or tables are nested "
+            "too deeply. Flatten them."
         ) from None
     except ValueError as error:  # TOMLDecodeError, and numbers of thousands of digits
         what = str(error).partition(";")[0]
@@ -115,7 +115,7 @@ def _explained(found: dict[str, Any]) -> tuple[Location, str]:
     if found["type"] == "union_tag_invalid":
         return (
             (*location, "name"),
-            f"{key}.name is one of {found['ctx']['expected_tags']}. "
+            f"{key}.name must be one of {found['ctx']['expected_tags']}. "
             f"Received: {found['ctx']['tag']!r}.",
         )
     return location, complaint(key, found)

@@ -1,7 +1,7 @@
 """Trials of one study for another, whose space, sampler or metric is different.
 
-The settings that a study was created with never change, so that its trials can be compared. Whoever
-wants others begins another study on the same images, and takes along what was trained already.
+The settings that a study was created with never change, so that its trials can be compared. To
+change them, a user creates another study on the same images, which takes over finished trials.
 """
 
 from __future__ import annotations

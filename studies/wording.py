@@ -47,9 +47,9 @@ def complaint(key: str, found: Mapping[str, Any]) -> str:
     if found["type"] == "missing":
         return f"{key} is missing."
     if found["type"] == "extra_forbidden":
-        return f"{key} means nothing here. Received: {found['input']!r}."
+        return f"There is no key {key} here. Received: {found['input']!r}."
     if rule := _RULES.get(found["type"]):
-        return f"{key} is {rule.format(**found.get('ctx', {}))}. Received: {found['input']!r}."
+        return f"{key} must be {rule.format(**found.get('ctx', {}))}. Received: {found['input']!r}."
     message = found["msg"].removeprefix("Value error, ").removeprefix("Input ")
     received = "" if "Received" in message else f" Received: {found['input']!r}."
     return f"{key} {message}.{received}"

@@ -1,24 +1,76 @@
-"""The generated parts of the documentation are what the program says now."""
+"""The documents are what the program says now, and point at what is there."""
 
+from __future__ import annotations
+
+import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
-from docs.generate import README
+import pytest
 
-RENDERED = "from docs.generate import *; print(rendered(README.read_text('utf-8')), end='')"
+from docs.generate import DOCUMENTS
+
+ROOT = DOCUMENTS[0].parent
+RENDERED = (
+    "import json; from docs.generate import *;"
+    "print(json.dumps([rendered(document.read_text('utf-8')) for document in DOCUMENTS]))"
+)
 
 
-def test_readme_is_up_to_date() -> None:
-    """README.md is what `make docs` would write, in a process where nothing else has run."""
-    made = subprocess.run([sys.executable, "-c", RENDERED], capture_output=True, cwd=README.parent)
-    assert made.returncode == 0, made.stderr.decode()
-    assert README.read_text(encoding="utf-8") == made.stdout.decode(), "run `make docs`"
+@pytest.fixture(scope="module")
+def made() -> dict[Path, str]:
+    """What `make docs` would write, in a process where nothing else has run."""
+    done = subprocess.run([sys.executable, "-c", RENDERED], capture_output=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()
+    return dict(zip(DOCUMENTS, json.loads(done.stdout), strict=True))
 
 
-def test_every_picture_of_the_readme_exists() -> None:
-    """README.md shows no picture that is not there."""
-    import re
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_generated_parts_are_up_to_date(document: Path, made: dict[Path, str]) -> None:
+    """Every document is what `make docs` would write."""
+    assert document.read_text(encoding="utf-8") == made[document], "run `make docs`"
 
-    pictures = re.findall(r"!\[.*?\]\((.+?)\)", README.read_text(encoding="utf-8"))
-    assert pictures
-    assert [name for name in pictures if not (README.parent / name).is_file()] == []
+
+@pytest.mark.parametrize(
+    "document",
+    [*DOCUMENTS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"],
+    ids=lambda document: document.name,
+)
+def test_links_and_pictures_lead_somewhere(document: Path) -> None:
+    """Every relative link names a file that exists, and a heading that it has."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        file = document.parent / name if name else document
+        assert file.is_file(), target
+        if anchor:
+            assert anchor in _anchors(file.read_text(encoding="utf-8")), target
+
+
+def test_the_readme_is_short_and_shows_pictures() -> None:
+    """It is read in one go; everything that is looked up is in docs/."""
+    text = DOCUMENTS[0].read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 200
+    assert "![" in text
+
+
+@pytest.mark.parametrize(
+    "document",
+    [ROOT / "CONTRIBUTING.md", ROOT / "docs" / "design.md"],
+    ids=lambda document: document.name,
+)
+def test_files_and_modules_that_are_named_exist(document: Path) -> None:
+    """A file or module in code type is one that the repository has."""
+    text = document.read_text(encoding="utf-8")
+    files = re.findall(r"`((?:data_pipeline|models|studies|hpo|tests|docs)/[\w/.]*)`", text)
+    assert files
+    assert [name for name in files if not (ROOT / name).exists()] == []
+
+
+def _anchors(text: str) -> set[str]:
+    """The headings of a document as GitHub names them in links."""
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in headings}

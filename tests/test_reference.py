@@ -30,7 +30,8 @@ def test_reference_has_a_row_a_key() -> None:
         "key": "sampler",
         "type": "table",
         "default": "tpe",
-        "help": "what proposes the next trial",
+        "help": "What proposes the settings of each trial.",
     }
     assert rows["sampler.group"]["default"] == "true"
     assert rows["baseline.label"]["default"] == "required"
+    assert (rows["baseline"]["type"], rows["exclude"]["type"]) == ("tables", "texts")

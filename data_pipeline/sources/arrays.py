@@ -1,4 +1,4 @@
-"""Images in arrays: the built-in data sets, and `.npz` files of one's own."""
+"""Images in arrays: the built-in data sets and the user's `.npz` files."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ class LabelTable(ImageFiles):
 
 
 class ZipArchive(ImageFiles):
-    """The same files in a zip archive, which is read in place."""
+    """Image files in a zip archive, which is read in place."""
 
     kind = "zip"
     files_are_images = False

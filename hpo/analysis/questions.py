@@ -1,4 +1,4 @@
-"""What a study's own trials say about questions that hand-tuning leaves open."""
+"""Answers to common questions about a study, from its own trials."""
 
 from __future__ import annotations
 

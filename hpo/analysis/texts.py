@@ -52,10 +52,12 @@ def importance(answers: Answers) -> Section:
     """Returns the importance of each setting, and what that is."""
     question = "Which settings matter?"
     if not answers.importance:
-        return Section(question, f"Fewer than {FEWEST} complete trials: nothing can be said.")
+        return Section(
+            question, f"Fewer than {FEWEST} complete trials: this cannot be answered yet."
+        )
     return Section(
         question,
-        "The share of each setting in what tells the best quarter of the trials from the others "
+        "How much each setting decides whether a trial is among the best quarter "
         "(PED-ANOVA), imported runs included.",
         Table(
             [Column("setting"), Column("share", ".1%")],
@@ -71,10 +73,10 @@ def batch_and_epochs(answers: Answers) -> Section:
     if rho is None:
         return Section(
             question,
-            "All complete trials have one batch size, or one best epoch: nothing can be said.",
+            "All complete trials have one batch size, or one best epoch: this cannot be answered.",
         )
     verdict = (
-        "no dependence that chance does not explain"
+        "chance can explain this"
         if abs(rho) <= answers.chance
         else "larger batches need more epochs"
         if rho > 0
@@ -83,7 +85,7 @@ def batch_and_epochs(answers: Answers) -> Section:
     return Section(
         question,
         f"Rank correlation of batch size and best epoch: {rho:+.2f} over {len(answers.curves)} "
-        f"trials, where chance alone stays within {answers.chance:.2f} in 95 % of the cases: "
+        f"trials. Chance alone stays within {answers.chance:.2f} in 95 % of cases: "
         f"{verdict}. Other settings differ between these trials as well.",
     )
 
@@ -101,10 +103,10 @@ def best_or_last(answers: Answers) -> Section:
     )
     return Section(
         "Best or last epoch?",
-        f"Keeping the last epoch instead of the best would cost {worse} of {len(lost)} trials "
-        f"something: {median} of validation {metric.label} in the median, {most} at most. The "
-        "best is chosen on these very images, so a part of that is luck; `hpo compare --test` "
-        "tells on images nobody chose by.",
+        f"Keeping the last epoch instead of the best would make {worse} of {len(lost)} trials "
+        f"worse: by {median} of validation {metric.label} in the median, and by {most} at most. "
+        "The best epoch was chosen on these same images, so part of this is luck; `hpo compare "
+        "--test` uses images that chose nothing.",
     )
 
 
@@ -112,7 +114,7 @@ def gaps(answers: Answers) -> Section:
     """Returns each trial's gap, and how many are beyond the rule."""
     beyond = sum(curve.overfitted for curve in answers.curves)
     text = (
-        f"{beyond} of {len(answers.curves)} complete trials reach the rule of "
+        f"{beyond} of {len(answers.curves)} complete trials reach the rule of thumb of "
         f"{100 * RULE:.0f} to 20 points between training and validation accuracy."
     )
     changed = sum(not curve.clean for curve in answers.curves)

@@ -35,7 +35,7 @@ COMMANDS = {
 """Command name to the module that holds a click command of the module's name."""
 
 USER_ERRORS = (DataError, ModelError, StudyError)
-"""What a user can mend; anything else is a bug and keeps its traceback."""
+"""Errors that a user can fix; anything else is a bug and keeps its traceback."""
 
 
 class UserError(click.ClickException):
@@ -80,7 +80,7 @@ class Commands(click.Group):
         """Runs a command.
 
         Raises:
-            click.ClickException: The user can mend what went wrong.
+            click.ClickException: The user can fix what went wrong.
         """
         try:
             return super().invoke(ctx)
@@ -94,11 +94,11 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hpo", prog_name="hpo")
 def main() -> None:
-    """Tunes Keras image classifiers: from a folder of images to an exported model.
+    """Tune Keras image classifiers, from a folder of images to an exported model.
 
     \b
     hpo run --data photos --trials 50      search
-    hpo dashboard                          look at it in the browser
+    hpo dashboard                          watch it in a browser
     hpo best --export model.keras          export the best model
     hpo predict model.keras cat.jpg        use it
     """

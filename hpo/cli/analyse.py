@@ -1,4 +1,4 @@
-"""`hpo analyse`: what a study's trials say about batch size, epochs and overfitting."""
+"""`hpo analyse`: answers questions about a study from its trials."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="FOLDER",
-    help="Draw the answers into a folder, as HTML and, where kaleido is installed, PNG.",
+    help="Draw the answers into a folder, as HTML, and as PNG if kaleido is installed.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="Print every epoch of every trial as CSV.")
 @json_option
 def analyse(
     storage: str | None, study: str | None, out: Path | None, as_csv: bool, as_json: bool
 ) -> None:
-    """Answer what hand-tuning leaves open, from a study's trials.
+    """Answer questions about a study from its trials.
 
-    Which settings matter; whether the best epoch depends on the batch size; whether the best or the
-    last epoch is to be kept; which trials overfit.
+    Which settings matter? Does the best epoch depend on the batch size? What would keeping the last
+    epoch instead of the best cost? Which trials overfit?
 
     \b
     Examples:
@@ -44,9 +44,8 @@ def analyse(
     from hpo.analysis.questions import KEYS, answer
     from hpo.analysis.texts import curves_csv, sections
     from hpo.results.tables import say, show
-    from hpo.results.trial_rows import read_trials
+    from hpo.results.trial_rows import no_complete_trial, read_trials
     from hpo.search.open_study import find_study
-    from studies.errors import StudyError
     from studies.objectives import objectives_of
 
     opened = find_study(paths(storage), study)
@@ -56,10 +55,7 @@ def analyse(
         return
     answers = answer(opened.study, rows, objectives_of(opened.record.settings).first)
     if not answers.curves:
-        raise StudyError(
-            f"The study {opened.study.study_name!r} has no complete trial to analyse. "
-            "Received: none. Type the `hpo run` command again to continue it."
-        )
+        raise no_complete_trial(opened.study.study_name, rows)
     if as_json:
         click.echo(json.dumps(asdict(answers) | {"metric": answers.metric.name}, indent=2))
     else:
@@ -82,7 +78,7 @@ def _draw(answers: Answers, out: Path) -> None:
         note_outputs(files)
     except OSError as error:
         raise StudyError(
-            f"--out is a folder that can be written. Received: {out} ({error.strerror}). "
+            f"--out must be a folder that can be written. Received: {out} ({error.strerror}). "
             "Choose another."
         ) from error
     lines = [f"Drawn: {', '.join(map(str, files))}."]

@@ -32,7 +32,7 @@ COLUMNS = (
 )
 @json_option
 def backbones(image_size_px: int | None, as_json: bool) -> None:
-    """List the backbones, and whether their weights are here.
+    """List the backbones, and whether this machine has their weights.
 
     Parameters are counted without the head. Backbones without weights are trained from scratch.
 
@@ -57,7 +57,7 @@ def backbones(image_size_px: int | None, as_json: bool) -> None:
 
 
 def _describe(backbone: Backbone) -> dict[str, Any]:
-    """What there is to say of a backbone; `weights_here` is None where it has no weights."""
+    """Returns a row of the listing; `weights_here` is None for a backbone without weights."""
     weights = backbone.weights
     return {
         "name": backbone.name,

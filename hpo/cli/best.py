@@ -28,13 +28,13 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 @storage_option
 @study_option
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the best K.")
-@click.option("--trial", type=int, metavar="N", help="Take this trial instead of the best.")
+@click.option("--trial", type=int, metavar="N", help="Use this trial instead of the best.")
 @click.option(
     "--export",
     "target",
     type=click.Path(path_type=Path),
     metavar="FILE.keras",
-    help="Write its model to a file, and check it.",
+    help="Write its model to a file and check the file.",
 )
 @click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
@@ -49,14 +49,16 @@ def best(
     test: bool,
     as_json: bool,
 ) -> None:
-    """Show the best trial, export it, test it.
+    """Show, export or test the best trial.
 
-    A trial that --timeout or Ctrl-C cut off counts with its best epoch so far.
+    The best trial has the best validation metric; of equal ones it is the one with the lower
+    validation loss. An interrupted trial counts with its best epoch so far.
 
-    An exported file is one Keras model that takes RGB images of any size. It is loaded again in a
-    fresh process and must reproduce the validation figure, or it is not kept. Each use of --test
-    is recorded in the study: the more often the test images are used to choose, the less their
-    figures mean. Of equal trials the one with the lower validation loss is the better.
+    --export writes one Keras model that takes RGB images of any size. A fresh process loads it and
+    must reproduce the trial's validation metric; otherwise no file is kept.
+
+    --test uses images that the search never sees, and records each use in the study. Test figures
+    are honest only as long as nobody chooses by them.
 
     \b
     Examples:
@@ -108,7 +110,7 @@ def _print(findings: Findings) -> None:
     for row in findings.shown:
         if row.state != "COMPLETE":
             _print_unfinished(row)
-    click.echo("\nSettings (plain ones left out, --json has all):\n")
+    click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.exported:
         _print_exported(findings.exported, metric)
@@ -153,8 +155,8 @@ def _print_trials(findings: Findings) -> None:
 def _print_unfinished(row: TrialRow) -> None:
     say(
         f"\nTrial {row.number} is {row.ending} after {row.epochs_done} of "
-        f"{row.settings['training.epochs']} epochs; its best epoch so far is shown. "
-        "`hpo run` continues it."
+        f"{row.settings['training.epochs']} epochs. Its best epoch so far is shown; `hpo run` "
+        "continues it."
     )
 
 
@@ -191,10 +193,12 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
             + ("." if report.left_out else ", and")
         )
     else:
-        said.append("Loaded again in a fresh process, it says of noise what it said before.")
+        said.append(
+            "Loaded again in a fresh process, it gives the same probabilities for images of noise."
+        )
     if report.files:
         said.append(
-            f"{report.agreeing} of {report.files} files are given the class of their decoded image."
+            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 
@@ -210,10 +214,10 @@ def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
         ],
     )
     say(
-        f"\nIt was chosen as the best of {look.chosen_from} trials by validation "
-        f"{metric.label}, a figure that such a choice flatters. The test images had no part in it."
+        f"\nIt is the best of {look.chosen_from} trials by validation {metric.label}. Choosing "
+        "the best makes that figure optimistic; the test images took no part in the choice."
         if chosen
-        else f"\nIt is one of {look.chosen_from} trials, and not the best by validation "
+        else f"\nIt is one of {look.chosen_from} trials, but not the best by validation "
         f"{metric.label}."
     )
 
@@ -224,7 +228,7 @@ def _interval(look: Look, name: str) -> str | None:
 
 
 def _print_earlier(looks: Sequence[Look]) -> None:
-    click.echo(f"\nThe test images had been looked at before, {_times(len(looks))}:\n")
+    click.echo(f"\nThe test images were used before, {_times(len(looks))}:\n")
     columns = [Column("when (UTC)"), Column("trial", "d")]
     columns += [Column(METRICS[name].label, ".4f") for name in BESIDE]
     show(

@@ -1,4 +1,4 @@
-"""`hpo cache`: what is kept between studies, and how to be rid of it."""
+"""`hpo cache`: shows and clears what is kept between studies."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def cache(clear: bool, as_json: bool) -> None:
     """Show or clear what is kept between studies.
 
     Decoded images and the activations of frozen backbones are computed once and kept in the
-    user's cache folder. Deleting them costs time and nothing else. HPO_CACHE_DIR names another
-    folder; HPO_CACHE_LIMIT, such as 20GB, the size beyond which the least recently used go.
+    user's cache folder. If you delete them, they are computed again. HPO_CACHE_DIR names another
+    folder. HPO_CACHE_LIMIT, such as 20GB, limits its size: the least recently used entries are
+    deleted first.
 
     \b
     Examples:
@@ -72,7 +73,7 @@ def _print(usage: CacheUsage, cleared: bool) -> None:
             ),
         )
     if cleared:
-        click.echo("Running processes use what is left." if usage.entries else "Cleared.")
+        click.echo("Running processes still use these." if usage.entries else "Cleared.")
 
 
 def _size(size_bytes: int) -> str:

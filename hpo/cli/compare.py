@@ -21,7 +21,7 @@ FORMS = ("table", "csv", "markdown", "json")
 @click.command()
 @storage_option
 @study_option
-@click.option("--test", is_flag=True, help="Evaluate each on the sealed test images.")
+@click.option("--test", is_flag=True, help="Evaluate each trial on the sealed test images too.")
 @click.option(
     "--format",
     "form",
@@ -32,10 +32,10 @@ FORMS = ("table", "csv", "markdown", "json")
 def compare(storage: str | None, study: str | None, test: bool, form: str) -> None:
     """Compare the baselines with the best trial.
 
-    The lead of the best trial over each has a 95 % interval, paired on the same images: the
-    validation images, and with --test the sealed test images as well. Each first use of --test on
-    a trial is recorded in the study. Of a study that tries every combination, such as the preset
-    backbone-comparison, every trial is shown.
+    The best trial's lead over each baseline comes with a 95 % interval, paired on the same images:
+    the validation images, and with --test also the sealed test images. The study records the first
+    use of --test on each trial. If a study tries every combination, as the preset
+    backbone-comparison does, all its trials are shown.
 
     \b
     Examples:

@@ -15,16 +15,20 @@ from studies.storage import masked
 @click.command()
 @storage_option
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: a free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--insecure", is_flag=True, help="Let other machines in without a password.")
 def dashboard(storage: str | None, port: int, host: str, insecure: bool) -> None:
     """Show the studies in a browser, while they run and afterwards.
 
-    This is optuna-dashboard on the studies and artifacts in this folder. With a --host other than
-    this machine alone, it asks for the password in the environment variable
-    HPO_DASHBOARD_PASSWORD; any user name will do.
+    This is optuna-dashboard on the studies and artifacts in this folder. If --host lets other
+    machines in, it asks for the password in the environment variable HPO_DASHBOARD_PASSWORD, with
+    any user name.
 
     \b
     Examples:
@@ -48,11 +52,11 @@ def dashboard(storage: str | None, port: int, host: str, insecure: bool) -> None
     opened = open_existing(where)
     if not names(opened):
         raise StudyError(
-            f"There is no study to show yet. Received: {masked(where.storage)}. "
+            f"There is no study in this storage. Received: {masked(where.storage)}. "
             "Type `hpo run` first."
         )
     app = make_app(opened, where.artifacts, password)
     with listen(host, port) as listening:
-        click.echo(f"Dashboard at {address(listening)} (Ctrl-C ends it)")
+        click.echo(f"Dashboard at {address(listening)} (stop it with Ctrl-C)")
         serve(app, listening)
     click.echo()

@@ -15,7 +15,7 @@ from hpo.paths import paths
 def delete(study: str, yes: bool, storage: str | None) -> None:
     """Delete a study with its trials, weights, checkpoints and logs.
 
-    The images it was made on and the models you exported are not touched.
+    Your images and the models you exported are not touched.
 
     \b
     Examples:
@@ -28,6 +28,7 @@ def delete(study: str, yes: bool, storage: str | None) -> None:
     opened = find_study(paths(storage), study)
     trials = len(opened.study.get_trials(deepcopy=False))
     if not yes:
-        click.confirm(f"Delete the study {study!r} with its {trials} trials for ever?", abort=True)
+        noun = "trial" if trials == 1 else "trials"
+        click.confirm(f"Delete the study {study!r} with {trials} {noun} for good?", abort=True)
     manage.delete(opened)
     click.echo(f"The study {study!r} was deleted.")

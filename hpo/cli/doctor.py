@@ -31,11 +31,11 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 @data_options
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 def doctor(data: str, as_json: bool, **given: Any) -> None:
-    """Audit a data set before any training.
+    """Check a data set before you train on it.
 
     DATA is a folder of images, a table of labels (.csv, .tsv), a .zip, an .npz or a built-in name.
-    Every file is decoded once. The exit code is 1 where training on it would be wrong. Nothing is
-    changed.
+    Every file is decoded once and none is changed. The exit code is 1 if an error must be fixed
+    before training.
 
     \b
     Examples:
@@ -94,9 +94,9 @@ def _print_report(manifest: Manifest, audit: Audit) -> None:
     for finding in audit.findings:
         _print_finding(console, finding)
     if audit.errors:
-        console.print(Text("Training on this data set would be wrong: see the errors.", "bold red"))
+        console.print(Text("Fix the errors before you train on this data set.", "bold red"))
     else:
-        console.print(Text("Nothing here would make training wrong.", "bold green"))
+        console.print(Text("No errors: you can train on this data set.", "bold green"))
 
 
 def _counts_table(manifest: Manifest) -> Table:

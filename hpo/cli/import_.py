@@ -15,15 +15,14 @@ from hpo.paths import paths
 @storage_option
 @study_option
 def import_(file: Path, storage: str | None, study: str | None) -> None:
-    """Add hand-tuned runs to a study, for the sampler to learn from.
+    """Add runs of your own to a study, for the sampler to learn from.
 
-    The first line names the columns: settings as in [space], `value` (the result, in the study's
-    metric) and, if you like, `label`. An empty cell leaves a setting at what the study fixes, or
-    at its default. All rows are checked first; if one is wrong, none is imported. Cells may also be
-    divided by semicolons, with decimal commas, or by tabs.
+    The first line names the columns: settings as in [space], `value` (the result in the study's
+    metric) and optionally `label`. An empty cell means what the study fixes, or the default. If a
+    row is wrong, nothing is imported. Commas, tabs, and semicolons with decimal commas all work.
 
-    Imported runs do not count towards --trials, and `hpo best` never offers them, since they have
-    no weights. Importing a file twice adds nothing.
+    Imported runs do not count towards --trials. `hpo best` never shows them, because they have no
+    weights. Importing a file twice adds nothing.
 
     \b
     Examples:

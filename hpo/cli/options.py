@@ -3,9 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from click.types import OptionHelpExtra
+    from pydantic.fields import FieldInfo
+
+
+class SettingOption(click.Option):
+    """An option for one key of `studies.settings.StudySettings`, under that key's name.
+
+    Its help and its default are those of the key. Both are looked up only when the help is printed:
+    importing the settings takes longer than everything else that `hpo --help` does. The default is
+    never a value of the option, since a study that is continued keeps what it was created with.
+    """
+
+    @property
+    def setting(self) -> FieldInfo:
+        """The key."""
+        from studies.settings import StudySettings
+
+        assert self.name is not None
+        return StudySettings.model_fields[self.name]
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Returns the option's names and help."""
+        self.help = f"{self.setting.description}{' Can be repeated.' * self.multiple}"
+        return super().get_help_record(ctx)
+
+    def get_help_extra(self, ctx: click.Context) -> OptionHelpExtra:
+        """Returns what stands in brackets after the help."""
+        extra, default = super().get_help_extra(ctx), self.setting.default
+        if default not in (None, ()) and default is not False:
+            extra["default"] = str(default)
+        return extra
 
 
 class Duration(click.ParamType[float]):
@@ -23,18 +56,14 @@ class Duration(click.ParamType[float]):
             self.fail(f"It {error}. Received: {value!r}.", param, ctx)
 
 
-timeout_option = click.option(
-    "--timeout",
-    "timeout_s",
-    type=Duration(),
-    help="Stop so long after the command was typed: seconds, or a text such as 15m or 1h30m.",
-)
-workers_option = click.option(
-    "--workers", type=click.IntRange(1, 256), help="Trials at once. [default: 1]"
-)
-device_option = click.option(
-    "--device", type=click.Choice(["auto", "cpu", "gpu"]), help="[default: auto]"
-)
+def setting_option(*names: str, **more: Any) -> Callable[..., Any]:
+    """Returns an option of the kind `SettingOption`."""
+    return click.option(*names, cls=SettingOption, **more)
+
+
+timeout_option = setting_option("--timeout", "timeout_s", type=Duration())
+workers_option = setting_option("--workers", type=click.IntRange(1, 256))
+device_option = setting_option("--device", type=click.Choice(["auto", "cpu", "gpu"]))
 storage_option = click.option(
     "--storage",
     metavar="URL",
@@ -43,56 +72,23 @@ storage_option = click.option(
     "e.g. postgresql://user@host/name; also read from HPO_STORAGE.",
 )
 study_option = click.option(
-    "--study", metavar="NAME", help="Name of the study. [default: the latest]"
+    "--study", metavar="NAME", help="Name of the study.  [default: the latest]"
 )
 DATA_OPTIONS = (
-    click.option("--class-pattern", metavar="REGEX", help="Finds the class in a file name."),
-    click.option(
-        "--class-level",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="The folders of this level are the classes, 1 being the topmost.",
-    ),
-    click.option(
-        "--images",
-        metavar="FOLDER",
-        help="Where the images are that a table lists, if not beside it.",
-    ),
-    click.option("--file-column", metavar="NAME", help="Column of a table with the files."),
-    click.option("--label-column", metavar="NAME", help="Column with the classes."),
-    click.option("--split-column", metavar="NAME", help="Column with train, validation or test."),
-    click.option(
-        "--group-column",
-        metavar="NAME",
-        help="Column with a patient, an object or a burst, whose images stay on one side.",
-    ),
-    click.option("--group-pattern", metavar="REGEX", help="Finds such a group in a path."),
-    click.option(
-        "--group-level",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="The folders of this level below the classes are such groups.",
-    ),
-    click.option(
-        "--exclude",
-        metavar="NAME",
-        multiple=True,
-        help="Leave out a class, folder or file; * is any characters. Can be repeated.",
-    ),
-    click.option(
-        "--min-class-images",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Leave out classes with fewer images.",
-    ),
-    click.option(
-        "--draw-validation",
-        is_flag=True,
-        default=None,
-        help="Draw a validation part from train, whatever part is given.",
-    ),
+    setting_option("--class-pattern", metavar="REGEX"),
+    setting_option("--class-level", type=click.IntRange(min=1), metavar="N"),
+    setting_option("--images", metavar="FOLDER"),
+    setting_option("--file-column", metavar="NAME"),
+    setting_option("--label-column", metavar="NAME"),
+    setting_option("--split-column", metavar="NAME"),
+    setting_option("--group-column", metavar="NAME"),
+    setting_option("--group-pattern", metavar="REGEX"),
+    setting_option("--group-level", type=click.IntRange(min=1), metavar="N"),
+    setting_option("--exclude", metavar="NAME", multiple=True),
+    setting_option("--min-class-images", type=click.IntRange(min=0), metavar="N"),
+    setting_option("--draw-validation", is_flag=True, default=None),
 )
-"""How the images of a data set are labelled and split, where it cannot be seen."""
+"""How the images of a data set are labelled and split, where the data do not show it."""
 
 
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:

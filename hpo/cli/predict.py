@@ -40,21 +40,21 @@ Row = tuple[Path, list[Guess]]
     default=3,
     show_default=True,
     metavar="K",
-    help="Show the K likeliest classes.",
+    help="Show the K most likely classes.",
 )
 @click.option(
     "--submission",
     type=click.Path(path_type=Path),
     metavar="TABLE",
-    help="Fill in a competition's sample submission, and print it as CSV.",
+    help="Fill in a competition's sample submission and print it as CSV.",
 )
 def predict(
     model: Path, images: tuple[Path, ...], layout: str, top: int, submission: Path | None
 ) -> None:
     """Classify images with a model exported by `hpo best --export`.
 
-    PATH is an image or a folder, with all folders in it. Files that cannot be read as images are
-    listed at the end, and the exit code is then 1.
+    PATH is an image, or a folder that is searched with all its folders. Files that cannot be read
+    are listed at the end, and the exit code is then 1.
 
     \b
     Examples:

@@ -24,8 +24,8 @@ COLUMNS = (
 def presets(as_json: bool) -> None:
     """List the presets of `hpo run --preset`.
 
-    Each file opens with what it reproduces, the published figures, the data it expects and how
-    long it takes.
+    Each preset's file begins with what it reproduces, the published figures, the data it expects
+    and how long it takes.
 
     \b
     Examples:
@@ -45,7 +45,7 @@ def presets(as_json: bool) -> None:
             for row in rows
         ],
     )
-    click.echo(f"\nRead a preset's comments before it is run, e.g. {rows[0]['file']}")
+    click.echo(f"\nRead the comments in a preset's file before you run it, e.g. {rows[0]['file']}")
 
 
 def _row(name: str, what: str) -> dict[str, Any]:

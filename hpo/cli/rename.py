@@ -15,7 +15,7 @@ from hpo.paths import paths
 def rename(old: str, new: str, storage: str | None) -> None:
     """Give a study another name.
 
-    Its trials, weights and checkpoints stay as they are, and whoever searches it goes on.
+    Its trials, weights and checkpoints stay, and a search that is running goes on.
 
     \b
     Example:

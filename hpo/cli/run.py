@@ -12,6 +12,7 @@ import click
 from hpo.cli.options import (
     data_options,
     device_option,
+    setting_option,
     storage_option,
     timeout_option,
     workers_option,
@@ -21,38 +22,30 @@ from studies.metrics import METRICS
 
 
 @click.command()
+@setting_option("--data", metavar="PATH|NAME")
 @click.option(
-    "--data",
-    metavar="PATH|NAME",
-    help="Folder of images, table of labels (.csv, .tsv), .zip, .npz, or a built-in data set.",
+    "--study", metavar="NAME", help="Name of the study.  [default: that of the data or the preset]"
 )
-@click.option("--study", metavar="NAME", help="Name of the study. [default: that of the data]")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
-@click.option("--preset", metavar="NAME", help="Settings that come with hpo.")
-@click.option("--trials", type=click.IntRange(min=1), help="Trials in total. [default: 50]")
+@click.option("--preset", metavar="NAME", help="Settings that come with hpo; see hpo presets.")
+@setting_option("--trials", type=click.IntRange(min=1))
 @timeout_option
-@click.option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
+@setting_option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
 @workers_option
 @device_option
-@click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
-@click.option(
-    "--metric",
-    type=click.Choice(list(METRICS)),
-    help="Figure of the validation images to search for. [default: accuracy]",
-)
+@setting_option("--seed", type=click.IntRange(min=0))
+@setting_option("--metric", type=click.Choice(list(METRICS)))
 @click.option(
     "--from",
     "source",
     metavar="NAME",
-    help="Begin with the trials of this study, of the same images, that lie in the new space.",
+    help="Start with the finished trials of this study of the same images.",
 )
-@click.option("--backbones", metavar="A,B,…", help="Search among these only; see hpo backbones.")
-@data_options
 @click.option(
-    "--resize",
-    type=click.Choice(["stretch", "pad", "crop"]),
-    help="How images become squares. [default: stretch]",
+    "--backbones", metavar="A,B,…", help="Search among these backbones only; see hpo backbones."
 )
+@data_options
+@setting_option("--resize", type=click.Choice(["stretch", "pad", "crop"]))
 @storage_option
 def run(
     study: str | None,
@@ -63,14 +56,14 @@ def run(
     source: str | None,
     **given: Any,
 ) -> None:
-    """Search for the best settings; typed again, it continues.
+    """Search for the best settings, or continue a search.
 
-    --trials is the study's total: the same command finishes what was interrupted and never trains
-    more.
+    Type the same command again to continue. --trials is the study's total, so a study that has all
+    its trials trains no more.
 
-    The space, the sampler and the metric of a study stay as they were. To change them, begin
-    another study --from the first one: it uses the same images, and its finished trials that lie
-    in the new space are taken over with their values, curves and weights.
+    A study keeps its space, sampler and metric. To change them, create another study --from the
+    first: it uses the same images, and takes over the finished trials that fit its space, with
+    their values, curves and weights.
 
     \b
     Examples:
@@ -104,8 +97,8 @@ def run(
     )
     if preset and "data" not in asked:
         raise StudyError(
-            f"A preset is run on your own images. Received: --preset {preset} without --data. "
-            f"Add --data PATH; `hpo presets` says what {preset} expects."
+            f"A preset needs your own images. Received: --preset {preset} without --data. "
+            f"Add --data PATH; the comments in {preset_path(preset)} say what it expects."
         )
     began_s, console = time.monotonic(), Console()
     where = paths(storage or asked.pop("storage", None))
@@ -115,7 +108,7 @@ def run(
             "A study that takes over trials needs a name of its own. "
             f"Received: --from {source} without --study. Add --study NAME."
         )
-    if before:  # what is not typed about the data is as it was there
+    if before:  # unless the user says otherwise, the data are those of the other study
         created = before.record.settings
         asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
     settings = make_settings(asked)

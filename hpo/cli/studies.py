@@ -1,4 +1,4 @@
-"""`hpo studies`: what there is."""
+"""`hpo studies`: lists the studies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLUMNS = (
 def studies(storage: str | None, as_json: bool) -> None:
     """List the studies in the order of their creation.
 
-    The other commands take the one marked `latest` where no --study is given.
+    Without --study, the other commands use the one marked `latest`.
 
     \b
     Examples:

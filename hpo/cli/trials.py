@@ -45,8 +45,8 @@ def trials(
 ) -> None:
     """List the trials of a study.
 
-    A value in parentheses is that of the best epoch of a trial that is not complete. An interrupted
-    trial goes on when `hpo run` is typed again.
+    A value in parentheses belongs to the best epoch so far of a trial that is not complete. Type
+    the `hpo run` command again to continue interrupted trials.
 
     \b
     Examples:

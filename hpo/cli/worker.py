@@ -16,8 +16,8 @@ from hpo.cli.options import (
 )
 from hpo.paths import paths
 
-ALONE = {"workers": 1, "device": "auto", "timeout_s": None}
-"""What it is told where nothing is typed; what the study was created with was for that machine."""
+OF_A_MACHINE = ("workers", "device", "timeout_s")
+"""Settings that are not the study's here: it was created with them for another machine."""
 
 
 @click.command()
@@ -27,11 +27,12 @@ ALONE = {"workers": 1, "device": "auto", "timeout_s": None}
 @device_option
 @timeout_option
 def worker(storage: str | None, study: str | None, **given: Any) -> None:
-    """Help to train a study, from here or from another machine.
+    """Help train a study, on this machine or another.
 
-    `hpo run` has created the study. This trains trials until it has as many as `hpo run` was last
-    asked for, and takes over those whose process died. The machine must see the images under the
-    same path, and the folder of the study's files, ./hpo_runs or the one named in HPO_RUNS.
+    `hpo run` creates the study. A worker trains trials until the study has as many as `hpo run` was
+    last asked for, and continues trials whose process has died. The machine must see the images
+    under the same path and share the folder of the study's files: ./hpo_runs, or the folder named
+    in HPO_RUNS.
 
     \b
     Examples:
@@ -44,9 +45,11 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.session import new_pool, run_study
+    from studies.settings import StudySettings
 
     began_s, console = time.monotonic(), Console()
-    asked = ALONE | {name: value for name, value in given.items() if value is not None}
+    alone = {key: StudySettings.model_fields[key].default for key in OF_A_MACHINE}
+    asked = alone | {name: value for name, value in given.items() if value is not None}
     with outages_explained(), new_pool() as pool:
         opened = find_study(paths(storage), study)
         ending = run_study(opened, asked, console, pool, began_s=began_s)

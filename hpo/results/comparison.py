@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hpo.results.trial_rows import TrialRow, best_first, read_trials
+from hpo.results.trial_rows import TrialRow, best_first, no_complete_trial, read_trials
 from hpo.search.open_study import OpenStudy
-from studies.errors import StudyError
 from studies.hits import Hits, paired_interval
 from studies.metrics import Metric
 from studies.objectives import objectives_of
@@ -96,10 +95,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     trials = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(trials, metric)
     if not ranked:
-        raise StudyError(
-            f"The study {opened.study.study_name!r} has no complete trial to compare. "
-            "Received: none. Type the `hpo run` command again to continue it."
-        )
+        raise no_complete_trial(opened.study.study_name, trials)
     best = ranked[0]
     every = settings.sampler.name == "exhaustive"
     shown = [row for row in trials if row.label or row is best or (every and row.ranked)]

@@ -134,7 +134,7 @@ def notes(comparison: Comparison) -> str:
     if any(row.gain for row in comparison.rows):
         lines.append(
             f"{LEAD!r} is in validation accuracy, paired on the same {comparison.images:,} images; "
-            "its interval does not know that the best was chosen by them."
+            "its interval ignores that the best trial was chosen on these images."
         )
     if any(row.test_gain for row in comparison.rows):
         lines.append(

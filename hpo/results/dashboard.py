@@ -1,6 +1,6 @@
 """optuna-dashboard over a storage and its artifacts, on this machine unless a password guards it.
 
-The dashboard itself knows no users: whoever reaches it can delete studies.
+The dashboard itself knows no users: anyone who can open it can delete studies.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def check_access(host: str, password: str | None, *, insecure: bool) -> None:
     if is_loopback(host) or password or insecure:
         return
     raise StudyError(
-        "The dashboard lets whoever reaches it delete studies, so other machines need a password. "
-        f"Received: --host {host} without one. Set {PASSWORD_VARIABLE}, or keep to 127.0.0.1 and "
-        "use an SSH tunnel, or add --insecure where nobody else is on the network."
+        "Anyone who can open the dashboard can delete studies, so other machines need a password. "
+        f"Received: --host {host} without one. Set {PASSWORD_VARIABLE}, or stay on 127.0.0.1 and "
+        "use an SSH tunnel, or add --insecure on a network that only you use."
     )
 
 
@@ -112,14 +112,14 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family)
     except socket.gaierror as error:
         raise StudyError(
-            f"--host is an address of this machine. Received: {host} ({error.strerror}). "
-            "Use 127.0.0.1, or 0.0.0.0 for all of them."
+            f"--host must be an address of this machine. Received: {host} ({error.strerror}). "
+            "Use 127.0.0.1, or 0.0.0.0 for all addresses."
         ) from error
     except OSError as error:
         rule = (
-            "Something listens on this port already"
+            "The port must be free"
             if error.errno == errno.EADDRINUSE
-            else "The dashboard cannot listen there"
+            else "The dashboard must be able to listen on the address"
         )
         why = os.strerror(error.errno) if error.errno else str(error)
         raise StudyError(

@@ -1,4 +1,4 @@
-"""Writes a trial's model to a file, and takes it back unless it proves to be the same model."""
+"""Writes a trial's model to a file, and keeps the file only if it proves to be that model."""
 
 from __future__ import annotations
 
@@ -72,23 +72,23 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """
     if path.suffix != SUFFIX:
         raise StudyError(
-            f"An exported model's name ends in {SUFFIX}. Received: {path}. "
+            f"--export must name a file that ends in {SUFFIX}. Received: {path}. "
             f"Write --export {path.with_suffix(SUFFIX) if path.name else 'model.keras'}."
         )
     if path.is_dir():
         raise StudyError(
-            f"--export names a file. Received: {path}, which is a folder. Choose another name."
+            f"--export must name a file. Received: {path}, which is a folder. Choose another name."
         )
     if path.exists() and not overwrite:
         raise StudyError(
-            f"--export never replaces a file unasked. Received: {path}, which exists. "
+            f"--export must not replace a file. Received: {path}, which exists. "
             "Choose another name or add --overwrite."
         )
     try:
         tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise StudyError(
-            f"The folder of an exported model must be there and writable. Received: {path.parent} "
+            f"The folder of an exported model must exist and be writable. Received: {path.parent} "
             f"({error.strerror}). Create it, or choose another."
         ) from error
 
@@ -128,7 +128,7 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
 
 
 def _on_noise(model: Any) -> list[list[float]]:
-    """What a model that was not saved yet says, for a check without images."""
+    """Returns the probabilities of an unsaved model for images of noise."""
     from hpo.results.predictions import Classifier
     from hpo.results.verify import noise
 
@@ -170,8 +170,8 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
     """Raises ModelError unless the file is the model that the trial ended with."""
     if report.difference is not None and report.difference > MOST_DIFFERENCE:
         raise ModelError(
-            "An exported model must say what it said before it was saved. Received: probabilities "
-            f"that differ by up to {report.difference:.6f}. No file was kept."
+            "An exported model must give the same probabilities as before it was saved. "
+            f"Received: some that differ by up to {report.difference:.6f}. No file was kept."
         )
     if metric not in report.figures:
         return  # the images are gone; `report.left_out` says so
@@ -186,7 +186,7 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
         )
     if report.contradicting > max(1, math.ceil(MOST_CONTRADICTING * report.files)):
         raise ModelError(
-            "An exported model must see in a file what it sees in its decoded image. "
+            "An exported model must give a file the same class as its decoded image. "
             f"Received: clearly another class for {report.contradicting} of {report.files} files. "
             "No file was kept."
         )

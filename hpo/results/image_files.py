@@ -48,8 +48,8 @@ def find_images(paths: Sequence[Path]) -> FoundImages:
             continue
         if not path.is_dir():
             raise DataError(
-                f"hpo predict takes images and folders of images. Received: {str(path)!r}, which "
-                "is not there. Check the path."
+                f"PATH must be an image or a folder of images. Received: {str(path)!r}, which "
+                "does not exist. Check the path."
             )
         contents = list_folder(path.resolve())
         others = [path / file for file in contents.left_out.get("unread_format", ())]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.results.trial_rows import TrialRow, best_first, read_trials
+from hpo.results.trial_rows import TrialRow, best_first, no_complete_trial, read_trials
 from hpo.search.open_study import OpenStudy
 from models.config import ModelConfig
 from studies.errors import StudyError
@@ -23,8 +23,8 @@ class Ranking:
     Attributes:
         metric: What decides.
         trials: All trials, in the order of their numbers.
-        best: Complete trials by their value and paused ones by that of their best epoch, best
-            first; of equals the one with the lower validation loss, then the earlier.
+        best: Complete and paused trials by their best epoch, best first; of equal ones the one
+            with the lower validation loss comes first, then the earlier.
         baselines: The baselines among them, or the first of them where there are none.
     """
 
@@ -51,8 +51,8 @@ class Ranking:
                 return row
         found = next((row.ending for row in self.trials if row.number == number), "no such trial")
         raise StudyError(
-            "--trial takes a trial that was trained to its end, or paused after an epoch. "
-            f"Received: {number} ({found}). See `hpo trials`."
+            "--trial must be a complete trial, or one that was interrupted after an epoch. "
+            f"Received: {number} ({found}). Choose one from `hpo trials`."
         )
 
 
@@ -67,20 +67,10 @@ def rank(opened: OpenStudy) -> Ranking:
     trials = read_trials(opened.storage, opened.study, keys)
     best = best_first(trials, metric)
     if not best:
-        states = Counter(row.ending for row in trials)
-        counts = ", ".join(f"{count} {ending}" for ending, count in states.items())
-        raise StudyError(
-            f"The study {opened.study.study_name!r} has no complete trial yet. "
-            f"Received: {counts or 'no trials'}. Type the `hpo run` command again to continue it"
-            + ("; `hpo trials --failed` says what failed." if _failed(trials) else ".")
-        )
+        raise no_complete_trial(opened.study.study_name, trials)
     ranked = sorted(best, key=lambda row: row.number)
     baselines = [row for row in ranked if row.label] or ranked[:1]
     return Ranking(metric, trials, best, baselines)
-
-
-def _failed(trials: Sequence[TrialRow]) -> bool:
-    return any(row.failed for row in trials)
 
 
 def changed_settings(rows: Sequence[TrialRow]) -> list[str]:

@@ -59,7 +59,7 @@ def rebuild(
     Raises:
         StudyError: The trial's weights are not there.
         ModelError: The pretrained weights below them are not on this machine, or the network of
-            these settings is another than that of the weights.
+            these settings does not fit the weights.
     """
     weights, stages = read_weights(opened, trial.number)
     load_tensorflow()

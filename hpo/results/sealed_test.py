@@ -35,7 +35,7 @@ class Look(BaseModel):
         chosen_from: Trials with a value that the study had then.
         hits: Test images that it got right, to compare two trials in pairs; None in a record that
             an earlier version made.
-        best_epoch: The epoch whose weights these were, as a paused trial may go on to a better
+        best_epoch: The epoch whose weights these were, since a paused trial may go on to a better
             one; None in a record that an earlier version made.
     """
 
@@ -73,7 +73,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
     manifest = read_manifest(opened)
     if not any(item.split == "test" for item in manifest.items):
         raise StudyError(
-            "--test needs images that were set aside. Received: a study without test images. "
+            "--test needs test images. Received: a study without any. "
             "Create one with `test_fraction` above 0, or with a folder that has a test part."
         )
     model = rebuild(opened, trial, manifest)

@@ -39,7 +39,7 @@ class StudyRow:
         latest: Whether it is the one that commands take where none is named.
         states: Optuna's name of a state to the number of trials in it; INTERRUPTED are those
             running ones that no process trains.
-        best_value: Best first objective of a complete trial or a paused one; None without any.
+        best_value: Best first objective of a complete or paused trial; None without any.
         started: When its first trial began (UTC), or None.
         total: Trials it was last asked to have; None for another program's study.
         record: What `hpo run` stored with it; empty for another program's study.
@@ -66,7 +66,7 @@ class StudyRow:
 
     @property
     def finished(self) -> int:
-        """Trials that have ended, in whatever way."""
+        """Trials that have ended."""
         return sum(self.states.get(state, 0) for state in ("COMPLETE", "PRUNED", "FAIL"))
 
 
@@ -141,7 +141,7 @@ def _tally(group: Sequence[sa.Row[Any]], interrupted: int) -> _Tally:
 
 
 def _interrupted(storage: RDBStorage) -> Counter[int]:
-    """Returns of each study how many trials nobody trains although they are running."""
+    """Returns for each study how many running trials no process trains."""
     query = sa.select(TRIALS.c.study_id, TRIALS.c.trial_id).where(STATE == "RUNNING")
     with storage.engine.connect() as connection:
         running = connection.execute(query).all()

@@ -25,8 +25,8 @@ class Submission:
             table = read_table(path.read_bytes(), str(path))
         except OSError as error:
             raise DataError(
-                f"--submission is a table that can be read. Received: {path} ({error.strerror}). "
-                "Check the path."
+                "--submission must be a table that can be read. "
+                f"Received: {path} ({error.strerror}). Check the path."
             ) from error
         self.head = list(table.columns)
         self.ids = list(table.columns[self.head[0]])
@@ -62,7 +62,7 @@ class Submission:
         if len(columns) > 1 and not set(columns) <= set(classes):
             raise DataError(
                 "The columns of --submission must be one for the class, or the model's classes. "
-                f"Received: {', '.join(columns)}; the model has {', '.join(classes)}. Mend it."
+                f"Received: {', '.join(columns)}; the model has {', '.join(classes)}. Rename them."
             )
         yield self.head
         for each in self.ids:

@@ -7,7 +7,7 @@ than one.
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +17,7 @@ import optuna
 import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
+from studies.errors import StudyError
 from studies.leases import held
 from studies.metrics import Metric
 from studies.objectives import rank, value_in
@@ -91,7 +92,7 @@ class TrialRow:
 
     @property
     def failed(self) -> bool:
-        """Whether it ended in a way that nobody wanted."""
+        """Whether it failed, hung, diverged or ran out of memory."""
         return self.ending in ("failed", "hung", "diverged", "out of memory")
 
     @property
@@ -185,7 +186,19 @@ def read_trials(
     ]
 
 
+def no_complete_trial(study: str, trials: Sequence[TrialRow]) -> StudyError:
+    """Returns the error that says that a study has no trial to show yet."""
+    counts = Counter(row.ending for row in trials)
+    endings = ", ".join(f"{count} {ending}" for ending, count in counts.items()) or "no trials"
+    failed = any(row.failed for row in trials)
+    return StudyError(
+        f"The study {study!r} needs a complete trial for this. Received: {endings}. "
+        "Type the `hpo run` command again to continue it"
+        + ("; `hpo trials --failed` shows what failed." if failed else ".")
+    )
+
+
 def best_first(trials: Iterable[TrialRow], metric: Metric) -> list[TrialRow]:
-    """Returns the trials that are ranked; of equals first the one with the lower loss."""
+    """Returns the ranked trials, best first; of equal ones the lower loss comes first."""
     ranked = (row for row in trials if row.ranked)
     return sorted(ranked, key=lambda row: rank(metric, row.value, row.attributes, row.number))

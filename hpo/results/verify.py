@@ -1,4 +1,4 @@
-"""Checks an exported file in a process of its own, as whoever receives it would load it.
+"""Checks an exported file in a process of its own, as the people who receive it load it.
 
 `python -m hpo.results.verify` reads a `Job` from its standard input and prints a `Report`.
 """
@@ -72,7 +72,7 @@ def check(job: Job) -> Report:
     """Loads the file with plain Keras and classifies the validation images both ways.
 
     Raises:
-        DataError: The images are not there any more, or are others.
+        DataError: The images are gone or have changed.
     """
     load_tensorflow()
 

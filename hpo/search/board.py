@@ -140,7 +140,7 @@ class Board:
         return row
 
     def _value(self, number: int, value: float | None, loss: float | None) -> None:
-        """Takes a trial's objective; None if it has none in the end, whatever it had before."""
+        """Notes a trial's objective; None removes the one that it had while it was paused."""
         self._values.pop(number, None)
         if value is not None:
             self._values[number] = value, loss

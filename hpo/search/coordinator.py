@@ -174,7 +174,7 @@ class Search:
         number = why.doubtful if isinstance(why, Wait) else None
         if number is not None and number != self._waits_for:
             self.view.show(
-                f"Trial {number} may be in training elsewhere; waiting up to a minute to see."
+                f"Trial {number} may be in training elsewhere; waiting up to a minute to find out."
             )
         self._waits_for = number
 
@@ -270,7 +270,7 @@ class Search:
 
     def _drop(self, worker: Worker, claim: Claim) -> None:
         """Lets a worker go of a trial that was ended in the dashboard, at the end of its epoch."""
-        self.view.show(f"Trial {claim.number} was ended by somebody else; it is dropped.")
+        self.view.show(f"Trial {claim.number} was ended by another program; its training stops.")
         self.view.left(worker)
         self._dropped.add(worker)
 
@@ -312,7 +312,7 @@ class Search:
             raise StudyGoneError from error
 
     def _died(self, worker: Worker, end: WorkerEnd) -> None:
-        """A worker has ended without a word (killed, or it crashed), or speaks gibberish."""
+        """Handles a worker that was killed, crashed, or sent something that is no event."""
         claim = self.training.pop(worker, None)
         if claim is None:
             if not worker.ready:

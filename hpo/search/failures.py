@@ -1,4 +1,4 @@
-"""What is made of workers that die: how their trial ended, and when a search is to stop."""
+"""What follows when a worker dies: how its trial ends, and whether the search stops."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Failures:
         self._failed_starts = 0
 
     def of_start(self, end: WorkerEnd) -> str | None:
-        """Returns why the search is to stop, now that a worker ended before it could be used.
+        """Returns why the search must stop after a worker ended before it was ready, or None.
 
         One that ended by itself would do so again; one that was killed may not.
         """
@@ -46,7 +46,7 @@ class Failures:
         return f"A worker could not start ({end.cause}). {_last_line(end)}".strip()
 
     def of_death(self, claim: Claim, end: WorkerEnd) -> Outcome | None:
-        """Returns how a trial ended whose worker did; None where another is to go on with it."""
+        """Returns how a trial ends whose worker died; None if another worker continues it."""
         claim.deaths += 1
         if end.out_of_memory:
             return Outcome(reason="out of memory", message=end.out_of_memory)
@@ -56,7 +56,7 @@ class Failures:
         return Outcome(reason="failed", message=message.strip())
 
     def of_trial(self, outcome: Outcome) -> str | None:
-        """Returns the cause that has ended too many trials in a row for the search to go on."""
+        """Returns the cause that has failed too many trials in a row, or None."""
         if outcome.reason != "failed":
             self._causes.clear()
             return None

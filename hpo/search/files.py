@@ -64,8 +64,8 @@ class Files:
     def __post_init__(self) -> None:
         if not _KEY.fullmatch(self.key):
             raise StudyError(
-                "The key of a study's files is made of letters, digits and hyphens. "
-                f"Received: {self.key!r}. Something else wrote into the storage; use another."
+                "The key of a study's files must consist of letters, digits and hyphens. "
+                f"Received: {self.key!r}, which hpo did not write. Use another storage."
             )
 
     @property

@@ -13,14 +13,15 @@ from studies.optuna_private import rename_study, study_id, trial_id
 
 
 def rename(opened: OpenStudy, name: str) -> None:
-    """Gives a study another name; its trials, files and whoever trains it are not touched.
+    """Gives a study another name. Its trials and files stay, and a running search goes on.
 
     Raises:
         StudyError: The name is not allowed, or another study has it.
     """
     require_name(name)
     taken = StudyError(
-        f"Each study has a name of its own. Received: {name!r}, which there is. Choose another."
+        f"Each study must have a name of its own. Received: {name!r}, which is taken. "
+        "Choose another."
     )
     if name in names(opened.storage):
         raise taken
@@ -42,9 +43,9 @@ def delete(opened: OpenStudy) -> None:
     if busy := held(opened.storage.engine, running):
         numbers = sorted(trial.number for trial in trials if trial_id(trial) in busy)
         raise StudyError(
-            "A study can be deleted while nobody searches it. "
+            "A study cannot be deleted while it is searched. "
             f"Received: {opened.study.study_name!r}, whose trial {numbers[0]} is in training. "
-            "End that with Ctrl-C first."
+            "Stop that with Ctrl-C first."
         )
     # The study comes last: after a kill in between, the command can be typed again.
     opened.files.delete()

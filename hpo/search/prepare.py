@@ -1,4 +1,4 @@
-"""Creates a study from what a user asked for, or opens the one that is there."""
+"""Creates a study from what a user asked for, or opens an existing one."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ def require_name(name: str) -> None:
     """
     if not re.fullmatch(r"[\w][\w .+-]{0,99}", name):
         raise StudyError(
-            "A study's name begins with a letter or digit and holds letters, digits, spaces and "
-            f"any of _ . + - only, 100 at most. Received: {name!r}. Choose another --study."
+            "A study's name must begin with a letter or digit and hold letters, digits, spaces and "
+            f"_ . + - only, 100 at most. Received: {name!r}. Choose another --study."
         )
 
 
@@ -150,9 +150,9 @@ def _existing(
 def _refuse_differences(name: str, record: StudyRecord, asked: Mapping[str, Any]) -> None:
     if found := differences(StudySettings.model_validate(record.settings), asked):
         raise StudyError(
-            f"The study {name!r} exists and was created otherwise. "
-            f"Received: {' '.join(found)} Drop the option to continue it, or begin another with "
-            "--study NAME."
+            f"The study {name!r} exists with other settings. "
+            f"Received: {' '.join(found)} Leave out the option to continue this study, or create "
+            "another with --study NAME."
         )
 
 
@@ -161,7 +161,7 @@ def _placed(opened: OpenStudy, data: str, images: str | None) -> OpenStudy:
 
     Raises:
         StudyError: The study is one of other images.
-        DataError: The images at the new place are others.
+        DataError: The images at the new place differ.
     """
     settings, name = opened.record.settings, opened.study.study_name
     created = settings["data"], settings.get("images")
@@ -170,9 +170,9 @@ def _placed(opened: OpenStudy, data: str, images: str | None) -> OpenStudy:
         manifest = read_manifest(opened)  # found again where the whole project was moved
     elif not may_have_moved(created[0], data):
         raise StudyError(
-            f"The study {name!r} exists and is one of other images. "
-            f"Received: --data {data}; it was created with {created[0]}. To go on with it: "
-            f"hpo run --study {shlex.quote(name)}. To begin another: hpo run --data "
+            f"The study {name!r} exists with other images. "
+            f"Received: --data {data}; it was created with {created[0]}. To continue it: "
+            f"hpo run --study {shlex.quote(name)}. To create another: hpo run --data "
             f"{shlex.quote(data)} --study NAME."
         )
     else:
@@ -190,8 +190,9 @@ def _refuse_foreign(study: optuna.Study) -> None:
     trials = study.get_trials(deepcopy=False)
     if any(not trial.user_attrs.keys() & {LABEL_KEY, TAKEN_KEY} for trial in trials):
         raise StudyError(
-            f"The study {study.study_name!r} was not created by `hpo run`. "
-            "Received: a study with trials. Choose another --study name."
+            "A study must have been created by `hpo run` to be continued. "
+            f"Received: {study.study_name!r}, to which another program has added trials. "
+            "Choose another --study name."
         )
 
 

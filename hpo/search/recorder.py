@@ -37,7 +37,7 @@ _GIVEN = {CONFIG_KEY, LABEL_KEY, STEP_KEY}
 
 
 class TrialEndedError(Exception):
-    """Somebody else has ended a trial that is trained, as the dashboard's "Fail trial" does."""
+    """Another program has ended a trial that is being trained, as the dashboard can."""
 
 
 @dataclass
@@ -62,14 +62,14 @@ class Recorder:
         return study_id(self.study) in map(study_id, studies)
 
     def has_ended(self, claim: Claim) -> bool:
-        """Whether somebody else has ended a trial."""
+        """Whether another program has ended a trial."""
         return read_trial(self.study, claim.trial_id).state.is_finished()
 
     def report(self, claim: Claim, values: list[float]) -> None:
         """Writes the objective of the epochs that are not written yet.
 
         Raises:
-            TrialEndedError: Somebody else has ended the trial.
+            TrialEndedError: Another program has ended the trial.
         """
         try:
             for value in values[claim.reported :]:
@@ -97,7 +97,7 @@ class Recorder:
         self.leases.release(claim.trial_id)
 
     def pause(self, claim: Claim, paused: Outcome | None) -> None:
-        """Lets anybody resume a trial, and writes what its best epoch is worth until then.
+        """Lets any process resume a trial, and writes the value of its best epoch so far.
 
         Args:
             claim: The trial.

@@ -20,7 +20,7 @@ _REASON_OF_STATE: dict[TrialState, Reason] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-"""Of trials that somebody ended in the dashboard, which writes no reason."""
+"""The reasons of trials that were ended in the dashboard, which writes none."""
 
 
 @dataclass

@@ -76,7 +76,7 @@ class Heard:
 
     Attributes:
         worker: The worker.
-        events: What it said; may be empty, which is a sign of life all the same.
+        events: What it said; may be empty, which still shows that it is alive.
         ended: Whether it will say no more: it has ended, or cannot be understood.
     """
 

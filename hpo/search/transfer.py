@@ -27,9 +27,9 @@ def with_trials_of(source: OpenStudy, plan: Plan, say: Callable[[str], None]) ->
     name = source.study.study_name
     if plan.manifest.digest != source.record.manifest_digest:
         raise StudyError(
-            "Trials can be taken over where both studies train and validate on the same images. "
-            f"Received: --from {name}, whose images or parts are others. Leave out --data, "
-            "--seed and the fractions, or begin without --from."
+            "--from needs a study with the same images in the same parts. "
+            f"Received: --from {name}, whose images or parts differ. Leave out --data, --seed and "
+            "the fractions, or start without --from."
         )
     trials = source.study.get_trials(deepcopy=False)
     objectives = objectives_of(plan.settings.model_dump())
@@ -40,7 +40,7 @@ def with_trials_of(source: OpenStudy, plan: Plan, say: Callable[[str], None]) ->
     ended = sum(trial.state.is_finished() for trial in trials)
     say(
         f"Took over {len(taken)} of the {ended} finished trials of {name!r}, which count in "
-        "--trials. The others failed, were repetitions, or lie outside of the space."
+        "--trials. The others failed, were duplicates, or lie outside the space."
     )
     first = {label: params for label, params in plan.first.items() if label not in labels}
     return replace(plan, first=first, taken=taken)

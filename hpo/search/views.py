@@ -27,7 +27,7 @@ TIMES_FROM_COLUMNS = 100
 
 
 def is_live(console: Console) -> bool:
-    """Whether a table that is drawn anew can be shown: on a terminal, whatever FORCE_COLOR says."""
+    """Whether a live table can be shown: on a terminal only, even if FORCE_COLOR is set."""
     return console.file.isatty() and not console.is_dumb_terminal
 
 

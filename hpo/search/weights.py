@@ -1,4 +1,4 @@
-"""Which pretrained weights can be had on this machine, here already or downloaded now."""
+"""Which pretrained weights this machine has, or can download now."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ for a network that is not there."""
 
 
 def unavailable(names: Sequence[str], catalogue: Catalogue = BUILT_IN) -> dict[str, str]:
-    """Returns the backbones of `names` whose weights cannot be had, with the reason.
+    """Returns the backbones of `names` whose weights are not available, with the reason.
 
     Missing weights are downloaded by Keras, in a process of its own: this one stays without
     TensorFlow. Backbones without weights need none.

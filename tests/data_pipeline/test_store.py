@@ -179,7 +179,7 @@ def test_a_data_set_changed_since_its_manifest_is_refused(
     path.unlink()
     if change == "other picture":
         picture(change).save(path)
-    with pytest.raises(DataError, match="start a new study") as caught:
+    with pytest.raises(DataError, match="create a new study") as caught:
         open_store(manifest, 6, cache)
     assert f"Received: {str(path)!r}" in str(caught.value)
     assert stores(cache) == 0

@@ -52,7 +52,7 @@ def same_size(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "how"),
     [
-        ("cats/3.png", same_size, "its contents are others"),
+        ("cats/3.png", same_size, "its contents changed"),
         ("cats/3.png", Path.unlink, "it is gone"),
         ("cats/3.png", lambda path: path.rename(path.with_name("x.png")), "it is gone"),
     ],
@@ -70,7 +70,7 @@ def test_changes_of_images(
     content = (root / name).read_bytes()
     change(root / name)
     for _ in range(2):
-        with pytest.raises(DataError, match="or start a new study") as caught:
+        with pytest.raises(DataError, match="or create a new study") as caught:
             require_unchanged(manifest, record)
         assert f"Received: '{root / name}': {how}" in str(caught.value)
     (root / name).write_bytes(content)
@@ -101,7 +101,7 @@ def test_what_was_left_out_counts_too(root: Path, manifest: Manifest, tmp_path: 
     """A file that could not be read and was repaired since is a change."""
     write_stamps(manifest, tmp_path / "files.json")
     (root / "dogs" / "torn.png").write_bytes((root / "dogs" / "1.png").read_bytes())
-    with pytest.raises(DataError, match=r"torn\.png': its contents are others"):
+    with pytest.raises(DataError, match=r"torn\.png': its contents changed"):
         require_unchanged(manifest, tmp_path / "files.json")
 
 

@@ -100,7 +100,7 @@ def test_check_says_what_is_allowed(name: str, value: Any, allowed: str) -> None
     """A value outside the field's type and bounds is refused with the rule and the value."""
     with pytest.raises(ValueError, match="Received") as error:
         PARAMETERS[name].check(value)
-    assert str(error.value) == f"{name} is {allowed}. Received: {value!r}"
+    assert str(error.value) == f"{name} must be {allowed}. Received: {value!r}"
 
 
 def test_check_names_the_backbones() -> None:

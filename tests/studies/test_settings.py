@@ -77,7 +77,8 @@ def test_another_metric_is_refused() -> None:
     with pytest.raises(StudyError) as caught:
         make_settings({"metric": "acuracy"})
     assert str(caught.value) == (
-        "metric is one of accuracy, macro_f1, balanced_accuracy, auc, loss. Received: 'acuracy'."
+        "metric must be one of accuracy, macro_f1, balanced_accuracy, auc, loss. "
+        "Received: 'acuracy'."
     )
 
 
@@ -128,7 +129,7 @@ def test_what_may_change_or_does_not(asked: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"data": "other"}, ["data: ", "created with photos", "asked for: other"]),
+        ({"data": "other"}, ["data: ", "created with photos", "now other"]),
         ({"seed": 0}, ["seed", "3", "0"]),
         ({"sampler": "random"}, ["sampler", "name = tpe, n_startup_trials = 10", "name = random"]),
         ({"metric": "loss"}, ["metric", "accuracy", "loss"]),

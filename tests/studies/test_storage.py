@@ -22,7 +22,7 @@ from studies.storage import default_url, masked, open_storage
 from tests.studies.processes import SERVERS, at_once, new_database
 
 NOT_A_URL = (
-    "--storage is a database URL. Received: something else. Write it as "
+    "--storage must be a database URL. Received: something else. Write it as "
     "sqlite:///studies.db or postgresql://user:password@host/database."
 )
 SECRETS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=12, max_size=20)
@@ -55,7 +55,7 @@ def test_refuses_what_is_no_url(url: str) -> None:
 def test_refuses_a_database_in_memory() -> None:
     """A study in memory would be gone with the command."""
     for url in ("sqlite://", "sqlite:///:memory:"):
-        with pytest.raises(StudyError, match=r"^A storage outlives the command\. Received: "):
+        with pytest.raises(StudyError, match=r"^A storage must outlive the command\. Received: "):
             open_storage(url)
 
 

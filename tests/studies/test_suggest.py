@@ -237,7 +237,7 @@ def test_a_hand_tuned_run_round_trips() -> None:
     [
         ({"dropout": 0.5}, ["backbone is missing"]),
         ({**CNN, "batchsize": 5}, ["'batchsize'", "Did you mean batch_size"]),
-        ({**CNN, "dropout": 2}, ["dropout is a number", "Received: 2"]),
+        ({**CNN, "dropout": 2}, ["dropout must be a number", "Received: 2"]),
         ({**CNN, "weight_decay": 0.1}, ["weight_decay", "optimizer has decoupled decay"]),
         ({**CNN, "sgd_learning_rate": 0.1}, ["sgd_learning_rate", "optimizer is sgd"]),
         ({**CNN, "trainable_stages": 1}, ["trainable_stages", "pretrained"]),

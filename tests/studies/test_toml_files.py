@@ -35,21 +35,25 @@ def test_load_settings_leaves_values_as_written(tmp_path: Path) -> None:
     [
         ("trails = 5", 1, ["'trails'", "Did you mean trials"]),
         ("\n\nxyz = 5", 3, ["'xyz'", "Allowed: data, class_pattern, "]),
-        ("trials = 0", 1, ["trials is at least 1", "Received: 0"]),
-        ('seed = 1\ntrials = "ten"', 2, ["trials is a whole number", "Received: 'ten'"]),
+        ("trials = 0", 1, ["trials must be at least 1", "Received: 0"]),
+        ('seed = 1\ntrials = "ten"', 2, ["trials must be a whole number", "Received: 'ten'"]),
         (
             'metric = "f1"',
             1,
             ["accuracy, macro_f1, balanced_accuracy, auc, loss", "Received: 'f1'"],
         ),
-        ('timeout_s = "2 hours"', 1, ["timeout_s is seconds or a text", "'1h30m'"]),
+        ('timeout_s = "2 hours"', 1, ["timeout_s must be seconds or a text", "'1h30m'"]),
         (
             '[sampler]\nname = "tp"',
             2,
-            ["sampler.name is one of 'tpe', 'random', 'exhaustive'. Received: 'tp'."],
+            ["sampler.name must be one of 'tpe', 'random', 'exhaustive'. Received: 'tp'."],
         ),
-        ('pruner = "asha"', 1, ["pruner.name is one of 'none', 'percentile'", "Received: 'asha'"]),
-        ("pruner = 3", 1, ["pruner is a table", "Received: 3"]),
+        (
+            'pruner = "asha"',
+            1,
+            ["pruner.name must be one of 'none', 'percentile'", "Received: 'asha'"],
+        ),
+        ("pruner = 3", 1, ["pruner must be a table", "Received: 3"]),
         (
             '[sampler]\nname = "tpe"\nn_startup = 3',
             3,
@@ -58,10 +62,10 @@ def test_load_settings_leaves_values_as_written(tmp_path: Path) -> None:
         (
             '[pruner]\nname = "halving"\nmin_epochs = 0',
             3,
-            ["pruner.min_epochs is at least 1", "Received: 0"],
+            ["pruner.min_epochs must be at least 1", "Received: 0"],
         ),
         ("[space]\n\ndropuot = 0.5", 3, ["'dropuot'", "Did you mean dropout"]),
-        ("[space]\nl2 = 0.1\ndropout = 1.5", 3, ["dropout is a number", "below 1.0", "1.5"]),
+        ("[space]\nl2 = 0.1\ndropout = 1.5", 3, ["dropout must be a number", "below 1.0", "1.5"]),
         ("[space]\ndropout = { low = 1 }", 2, ["dropout.high is missing.", "{ low, high }"]),
         ('[[baseline]]\nlabel = "x"\nlabl = "y"\nsettings = {}', 3, ["'labl'", "mean label"]),
         ('[[baseline]]\nlabel = "x"', 1, ["baseline.0.settings is missing"]),
@@ -114,7 +118,7 @@ def test_unreadable_files(tmp_path: Path, content: bytes | None) -> None:
 def test_make_settings_explains_without_lines() -> None:
     """The command line has no lines."""
     assert make_settings({"trials": 3}).trials == 3
-    with pytest.raises(StudyError, match=r"^trials is at least 1\. Received: 0\.$"):
+    with pytest.raises(StudyError, match=r"^trials must be at least 1\. Received: 0\.$"):
         make_settings({"trials": 0})
 
 
@@ -147,7 +151,7 @@ def test_a_byte_order_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("space = " + "[" * 5000, "lists or tables that lie too deep in each other."),
+        ("space = " + "[" * 5000, "lists or tables are nested too deeply. Flatten them."),
         ("seed = " + "9" * 5000, "Exceeds the limit (4300 digits)"),
     ],
 )

@@ -74,8 +74,8 @@ def test_each_question_has_its_answer() -> None:
     assert (first["label"], first["best_epoch"], first["epochs"]) == ("mine", 2, 3)
     assert first["best"] - first["last"] == pytest.approx(0.05)
     output = typed().output
-    assert "would cost 12 of 12 trials something: 5.0 points" in output
-    assert "of 12 complete trials reach the rule of 15 to 20 points" in output
+    assert "would make 12 of 12 trials worse: by 5.0 points" in output
+    assert "of 12 complete trials reach the rule of thumb of 15 to 20 points" in output
 
 
 @pytest.mark.usefixtures("folder")
@@ -175,8 +175,8 @@ def test_a_loss_is_lost_upwards(
     assert sum(answers["importance"].values()) == pytest.approx(1.0)
     output = typed().output
     assert (
-        "would cost 12 of 12 trials something: 0.1000 of validation cross-entropy in the median, "
-        "0.1000 at most" in output
+        "would make 12 of 12 trials worse: by 0.1000 of validation cross-entropy in the median, "
+        "and by 0.1000 at most" in output
     )
     assert capfd.readouterr().err == ""
 

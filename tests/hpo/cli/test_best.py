@@ -72,9 +72,9 @@ def test_a_study_without_complete_trials_says_so(own_study: FinishedStudy) -> No
     result = own_study.type("best")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The study 'young' has no complete trial yet. Received: 1 failed, 1 interrupted. "
-        "Type the `hpo run` command again to continue it; `hpo trials --failed` says what "
-        "failed.\n"
+        "Error: The study 'young' needs a complete trial for this. Received: 1 failed, "
+        "1 interrupted. Type the `hpo run` command again to continue it; `hpo trials --failed` "
+        "shows what failed.\n"
     )
 
 
@@ -96,8 +96,8 @@ def test_only_complete_trials_can_be_chosen(finished_study: FinishedStudy) -> No
     missing = finished_study.type("best", "--trial", "99")
     assert (pruned.exit_code, missing.exit_code) == (1, 1)
     assert pruned.output == (
-        "Error: --trial takes a trial that was trained to its end, or paused after an epoch. "
-        "Received: 3 (pruned). See `hpo trials`.\n"
+        "Error: --trial must be a complete trial, or one that was interrupted after an epoch. "
+        "Received: 3 (pruned). Choose one from `hpo trials`.\n"
     )
     assert "Received: 99 (no such trial)" in missing.output
 
@@ -111,7 +111,7 @@ def test_an_export_never_replaces_a_file_unasked(
     result = finished_study.type("best", "--export", str(target))
     assert result.exit_code == 1
     assert result.output == (
-        f"Error: --export never replaces a file unasked. Received: {target}, which exists. "
+        f"Error: --export must not replace a file. Received: {target}, which exists. "
         "Choose another name or add --overwrite.\n"
     )
     assert target.read_text() == "precious"
@@ -131,9 +131,9 @@ def test_each_look_at_the_test_images_is_recorded(own_study: FinishedStudy) -> N
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", looks[0]["when"])
     assert "Trial 2 on the 13 sealed test images:\n" in first.output
     assert f"\naccuracy           {accuracy:.4f}  {low:.4f} to {high:.4f}\n" in first.output
-    assert "It was chosen as the best of 3 trials by validation accuracy" in first.output
-    assert "looked at before" not in first.output
-    assert "The test images had been looked at before, 1 time:\n" in second.output
+    assert "It is the best of 3 trials by validation accuracy" in first.output
+    assert "used before" not in first.output
+    assert "The test images were used before, 1 time:\n" in second.output
     assert looks[0]["when"] in second.output
 
 
@@ -141,7 +141,7 @@ def test_a_trial_that_is_not_the_best_is_not_called_so(own_study: FinishedStudy)
     """--trial with --test evaluates that trial and says what it is."""
     result = own_study.type("best", "--trial", str(BASELINE), "--test")
     assert "Trial 0 on the 13 sealed test images:\n" in result.output
-    assert "It is one of 3 trials, and not the best by validation" in result.output
+    assert "It is one of 3 trials, but not the best by validation" in result.output
     assert [look["trial"] for look in _load(own_study).user_attrs["test_looks"]] == [BASELINE]
 
 
@@ -157,7 +157,7 @@ def test_a_study_without_test_images_says_how_to_get_some(own_study: FinishedStu
     result = own_study.type("best", "--test")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: --test needs images that were set aside. Received: a study without test images. "
+        "Error: --test needs test images. Received: a study without any. "
         "Create one with `test_fraction` above 0, or with a folder that has a test part.\n"
     )
     assert "test_looks" not in _load(own_study).user_attrs

@@ -61,7 +61,7 @@ def test_clear_keeps_what_is_in_use(root: Path) -> None:
     holder = Cache()
     path = holder.entry("images", "abc", lambda folder: _write(folder / "pixels", 600))
     result = CliRunner().invoke(cache, ["--clear"])
-    assert result.output.splitlines()[-1] == "Running processes use what is left."
+    assert result.output.splitlines()[-1] == "Running processes still use these."
     assert (path / "pixels").exists()
 
 

@@ -111,9 +111,9 @@ def test_other_machines_need_a_password(
     result = finished_study.type("dashboard", "--host", "0.0.0.0")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The dashboard lets whoever reaches it delete studies, so other machines need a "
-        "password. Received: --host 0.0.0.0 without one. Set HPO_DASHBOARD_PASSWORD, or keep to "
-        "127.0.0.1 and use an SSH tunnel, or add --insecure where nobody else is on the network.\n"
+        "Error: Anyone who can open the dashboard can delete studies, so other machines need a "
+        "password. Received: --host 0.0.0.0 without one. Set HPO_DASHBOARD_PASSWORD, or stay on "
+        "127.0.0.1 and use an SSH tunnel, or add --insecure on a network that only you use.\n"
     )
 
 

@@ -59,9 +59,7 @@ class TestDelete:
         """Without `--yes` nothing happens unless somebody says so."""
         refused = typed("delete", "hand", answer="n\n")
         assert refused.exit_code == 1
-        assert refused.output.startswith(
-            "Delete the study 'hand' with its 1 trials for ever? [y/N]"
-        )
+        assert refused.output.startswith("Delete the study 'hand' with 1 trial for good? [y/N]")
         assert names(open_existing(paths(None))) == ["hand"]
         assert typed("delete", "hand", answer="y\n").exit_code == 0
         assert names(open_existing(paths(None))) == []
@@ -75,8 +73,8 @@ class TestDelete:
         result = typed("delete", "hand", "--yes")
         assert result.exit_code == 1
         assert result.output == (
-            "Error: A study can be deleted while nobody searches it. Received: 'hand', whose trial "
-            "0 is in training. End that with Ctrl-C first.\n"
+            "Error: A study cannot be deleted while it is searched. Received: 'hand', whose trial "
+            "0 is in training. Stop that with Ctrl-C first.\n"
         )
         leases.release(trial._trial_id)
         owner = leases.owner.split("|")
@@ -112,7 +110,7 @@ class TestRename:
 
     @pytest.mark.parametrize(
         ("name", "message"),
-        [("taken", "which there is. Choose another."), ("../x", "A study's name begins with")],
+        [("taken", "which is taken. Choose another."), ("../x", "A study's name must begin with")],
     )
     def test_names_that_cannot_be(self, folder: Path, name: str, message: str) -> None:
         """Nothing changes."""

@@ -35,7 +35,7 @@ def test_a_sound_folder(root: Path) -> None:
     assert any("20 images (class folders)" in line for line in lines)
     assert any(line.split()[1:5:2] == ["cats", "7"] for line in lines if "cats" in line)
     assert any(line.split()[1:5:2] == ["all", "14"] for line in lines if "all" in line)
-    assert lines[-1] == "Nothing here would make training wrong."
+    assert lines[-1] == "No errors: you can train on this data set."
 
 
 def test_errors_give_exit_code_1(root: Path) -> None:
@@ -46,7 +46,7 @@ def test_errors_give_exit_code_1(root: Path) -> None:
     assert result.exit_code == 1
     assert "error too_small (1): The class has too few different images" in result.stdout
     assert "    owls (1 different images or groups)" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("Training on this data set would be wrong")
+    assert result.stdout.splitlines()[-1].startswith("Fix the errors before")
 
 
 def test_warnings_name_ten_examples(root: Path) -> None:

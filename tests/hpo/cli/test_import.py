@@ -61,7 +61,7 @@ def test_best_never_offers_them() -> None:
     typed("import", "runs.csv")
     result = typed("best")
     assert result.exit_code == 1
-    assert "no complete trial yet" in result.output
+    assert "needs a complete trial" in result.output
 
 
 def test_a_search_counts_and_copies_none_of_them(folder: Path) -> None:

@@ -85,4 +85,4 @@ def test_a_limit_that_is_set(tmp_path: Path) -> None:
 def test_the_kernels_killer(tmp_path: Path, container: Callable[[], None]) -> None:
     """A worker that the kernel killed in a container's limit was out of memory."""
     message = check_study(tmp_path, container)
-    assert message == "The kernel killed the worker for want of memory."
+    assert message == "The kernel killed the worker because memory ran out."

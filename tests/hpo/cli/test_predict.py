@@ -168,8 +168,8 @@ def test_a_path_that_is_not_there_is_said_at_once(exported: Path, tmp_path: Path
     result = _predict(exported, tmp_path / "none.jpg")
     assert result.exit_code == 1
     assert result.output == (
-        f"Error: hpo predict takes images and folders of images. Received: '{tmp_path}/none.jpg', "
-        "which is not there. Check the path.\n"
+        f"Error: PATH must be an image or a folder of images. Received: '{tmp_path}/none.jpg', "
+        "which does not exist. Check the path.\n"
     )
 
 

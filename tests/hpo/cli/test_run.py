@@ -92,9 +92,9 @@ def test_a_contradiction_is_an_error(again: Path, monkeypatch: pytest.MonkeyPatc
     result = CliRunner().invoke(main, ["run", "--config", "s.toml", "--seed", "1"])
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The study 'digits' exists and was created otherwise. "
-        "Received: seed: the study was created with 0, now asked for: 1. "
-        "Drop the option to continue it, or begin another with --study NAME.\n"
+        "Error: The study 'digits' exists with other settings. "
+        "Received: seed: created with 0, now 1. "
+        "Leave out the option to continue this study, or create another with --study NAME.\n"
     )
     assert table(again) == before
 
@@ -268,7 +268,7 @@ def bad(tmp_path: Path) -> Path:
         ),
         (
             "--storage garbage",
-            "--storage is a database URL. Received: something else. Write it as "
+            "--storage must be a database URL. Received: something else. Write it as "
             "sqlite:///studies.db or postgresql://user:password@host/database.",
         ),
         (
@@ -296,7 +296,7 @@ def test_refuses(bad: Path, monkeypatch: pytest.MonkeyPatch, words: str, message
         ("--image-size 2", "Invalid value for '--image-size': 2 is not in the range 4<=x<=4096."),
         (
             "--timeout 5x",
-            "Invalid value for '--timeout': It is seconds or a text such as '90s', '15m' or "
+            "Invalid value for '--timeout': It must be seconds or a text such as '90s', '15m' or "
             "'1h30m'. Received: '5x'.",
         ),
         ("--device tpu", "Invalid value for '--device': 'tpu' is not one of 'auto', 'cpu', 'gpu'."),
@@ -374,8 +374,8 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     assert result.exit_code == 1
     assert result.output.endswith(
         "Error: A data set must stay as it was when its study was created. "
-        f"Received: '{tmp_path}/data/a/4.png': its contents are others. Put it back as it was, or "
-        f"start a new study on the data as it is now: hpo run --data {tmp_path}/data "
+        f"Received: '{tmp_path}/data/a/4.png': its contents changed. Restore it, or "
+        f"create a new study on the data as it is now: hpo run --data {tmp_path}/data "
         "--study NAME.\n"
     )
     assert not list((tmp_path / "hpo_runs/work").glob("*/logs"))

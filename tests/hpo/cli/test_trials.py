@@ -122,7 +122,7 @@ def test_a_storage_that_is_no_url_is_refused(finished_study: FinishedStudy) -> N
     result = finished_study.type("trials", "--storage", "my studies")
     assert result.exit_code == 1
     assert result.output == (
-        "Error: --storage is a database URL. Received: something else. Write it as "
+        "Error: --storage must be a database URL. Received: something else. Write it as "
         "sqlite:///studies.db or postgresql://user:password@host/database.\n"
     )
 

@@ -116,7 +116,7 @@ def test_an_exhaustive_study_shows_every_trial(
 def test_without_a_complete_trial_it_says_so(tmp_path: Path) -> None:
     """There is nothing to compare with."""
     opened = new_study(tmp_path)
-    with pytest.raises(StudyError, match="no complete trial to compare"):
+    with pytest.raises(StudyError, match="needs a complete trial"):
         compare(opened)
 
 

@@ -90,20 +90,20 @@ def test_a_port_in_use_is_named() -> None:
         with pytest.raises(StudyError) as caught:
             listen("127.0.0.1", port)
     assert str(caught.value) == (
-        "Something listens on this port already. Received: 127.0.0.1, port "
+        "The port must be free. Received: 127.0.0.1, port "
         f"{port} (Address already in use). Choose another with --port; --port 0 takes a free one."
     )
 
 
 def test_a_host_of_another_machine_is_refused() -> None:
     """192.0.2.1 is nobody's (RFC 5737)."""
-    with pytest.raises(StudyError, match="The dashboard cannot listen there"):
+    with pytest.raises(StudyError, match="The dashboard must be able to listen on the address"):
         listen("192.0.2.1", 0)
 
 
 def test_a_host_that_is_no_address_is_refused() -> None:
     """A name that cannot be looked up is said to be none."""
-    with pytest.raises(StudyError, match="--host is an address of this machine"):
+    with pytest.raises(StudyError, match="--host must be an address of this machine"):
         listen("no such host", 0)
 
 

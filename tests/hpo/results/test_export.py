@@ -180,7 +180,7 @@ def test_a_file_that_says_something_else_is_refused() -> None:
     manifest = Manifest(
         source="/gone", kind="folder", layout="class_folders", classes=("a",), items=(), seed=0
     )
-    with pytest.raises(ModelError, match=r"must say what it said before .* up to 0\.2"):
+    with pytest.raises(ModelError, match=r"must give the same probabilities .* up to 0\.2"):
         exporting.refuse_another(Report(difference=0.2), "accuracy", 0.9, manifest)
 
 
@@ -253,7 +253,7 @@ def test_refuses_another_suffix(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         check_target(tmp_path / "model.h5", overwrite=False)
     assert str(caught.value) == (
-        f"An exported model's name ends in .keras. Received: {tmp_path}/model.h5. "
+        f"--export must name a file that ends in .keras. Received: {tmp_path}/model.h5. "
         f"Write --export {tmp_path}/model.keras."
     )
 
@@ -265,7 +265,7 @@ def test_refuses_a_file_that_exists_unless_told(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         check_target(target, overwrite=False)
     assert str(caught.value) == (
-        f"--export never replaces a file unasked. Received: {target}, which exists. "
+        f"--export must not replace a file. Received: {target}, which exists. "
         "Choose another name or add --overwrite."
     )
     check_target(target, overwrite=True)
@@ -284,7 +284,7 @@ def test_refuses_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(StudyError) as caught:
         check_target(tmp_path / "none" / "model.keras", overwrite=False)
     assert str(caught.value) == (
-        "The folder of an exported model must be there and writable. Received: "
+        "The folder of an exported model must exist and be writable. Received: "
         f"{tmp_path}/none (No such file or directory). Create it, or choose another."
     )
 

@@ -343,7 +343,7 @@ class TestDashboard:
         stage.turn(STARTED)
         fail(stage, 0)
         stage.turn(epoch_end())
-        assert stage.view.shown[-1] == "Trial 0 was ended by somebody else; it is dropped."
+        assert stage.view.shown[-1] == "Trial 0 was ended by another program; its training stops."
         assert stage.view.board.running == {}
         assert stage.worker.verdicts == ["prune"]
         stage.turn(finished())

@@ -251,7 +251,7 @@ def test_a_trial_that_the_dashboard_fails(tmp_path: Path) -> None:
     answer = post(app, f"/api/trials/{trial._trial_id}/tell", {"state": "Fail"})
     assert answer.startswith("204")
     assert run.end() == 0, run.output
-    assert run.count(r"^Trial 1 was ended by somebody else; it is dropped\.$") == 1
+    assert run.count(r"^Trial 1 was ended by another program; its training stops\.$") == 1
     trials = optuna.load_study(study_name="s", storage=storage).trials
     assert [trial.state.name for trial in trials].count("FAIL") == 1
     assert len(trials) == 4

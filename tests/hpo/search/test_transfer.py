@@ -68,7 +68,7 @@ def test_other_images_have_other_figures(source: OpenStudy) -> None:
     """Trials of another split cannot be compared with those to come."""
     plan = make_plan(StudySettings.model_validate(WIDER | {"seed": 1}), lambda _: None)
     assert plan.manifest.digest != source.record.manifest_digest
-    with pytest.raises(StudyError, match=r"on the same images\. Received: --from hand"):
+    with pytest.raises(StudyError, match=r"the same parts\. Received: --from hand"):
         with_trials_of(source, plan, lambda _: None)
 
 
