@@ -49,7 +49,7 @@ def _help(*words: str) -> str:
 
 def space() -> str:
     """Returns the default space of a folder of 1,000 photos with weights for every backbone."""
-    facts = DataFacts(classes=5, image_size_px=96, train_images=700)
+    facts = DataFacts(classes=5, native_size_px=256, train_images=700)
     usable = [*SCRATCH_BACKBONES, *PRETRAINED_BACKBONES]
     rows = space_table(default_space(facts, usable))
     return _table(("name", "range", "when", "help"), rows)

@@ -33,7 +33,7 @@ LINEAR = When(("head_widths",), lambda widths: widths == NONE, "head_widths is n
 IN_STEPS = When(
     ("trainable_stages", "solved_head"),
     lambda stages, solved: stages > 0 or not solved,
-    "trainable_stages above 0 or not solved_head",
+    "trained in steps",
 )
 """Everything but a solved head on a frozen backbone is trained by gradient steps."""
 FINE_TUNED = When(("trainable_stages",), lambda stages: stages > 0, "trainable_stages above 0")

@@ -25,6 +25,8 @@ PRETRAINED_FROM_PX = 32
 """On smaller images ImageNet's features say little, however much they are enlarged."""
 MOST_PRETRAINED = 3
 """Pretrained backbones that are searched; what they can do differs less than what sizes can."""
+LEAST_PX = 8
+"""What the networks from random weights need at least."""
 PHOTOS_FROM_PX = 64
 """From this size on images are taken for photos."""
 SIZES_PX = (96, 128, 160, 192, 224, 288, 384)
@@ -215,7 +217,7 @@ def _scratch_sizes_px(facts: DataFacts) -> list[int]:
     """Sizes up to the images' own, the smallest of those being their own where that is small."""
     own_px = facts.native_size_px
     if own_px < SCRATCH_SIZES_PX[0]:
-        return [max(4, own_px)]
+        return [max(LEAST_PX, own_px)]  # smaller ones are enlarged
     return [size_px for size_px in SCRATCH_SIZES_PX if own_px / 3 < size_px <= own_px] or [
         SCRATCH_SIZES_PX[-1]
     ]
@@ -278,8 +280,8 @@ def fit(space: Space, facts: DataFacts, available_backbones: Sequence[str]) -> S
                 continue
         smallest_px = int(asked_px.nearest(0))
         problems += [
-            f"{name} needs images of at least {px} px. "
-            f"Received: {smallest_px} px. Set --image-size, or leave it out of backbone."
+            f"{name} needs images of at least {px} px. Received: {smallest_px} px. "
+            "Set a larger --image-size, or leave it out of backbone."
             for name, px in least_px.items()
             if px > smallest_px
         ]

@@ -14,7 +14,7 @@ def test_space_table_has_a_row_a_setting() -> None:
     assert all(row["help"] and row["range"] for row in rows)
     (rate,) = (row for row in rows if row["name"] == "sgd_learning_rate")
     assert rate["range"] == "0.001 to 0.3 (log)"
-    assert rate["when"] == "optimizer is sgd"
+    assert rate["when"] == "trained in steps and optimizer is sgd"
 
 
 def test_reference_has_a_row_a_key() -> None:

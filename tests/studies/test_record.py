@@ -122,5 +122,8 @@ def test_study_round_trip() -> None:
     record.save(study)
     assert read_study(study) == record
     study.set_user_attr(STUDY_KEY, record.model_dump() | {"format": FORMAT + 1})
-    with pytest.raises(StudyError, match=r"created by a later version of hpo\. Received: format 2"):
+    with pytest.raises(StudyError, match=r"created by a later version of hpo\. Received: format 3"):
+        read_study(study)
+    study.set_user_attr(STUDY_KEY, record.model_dump() | {"format": FORMAT - 1})
+    with pytest.raises(StudyError, match=r"an earlier version of hpo\. Received: format 1"):
         read_study(study)

@@ -104,8 +104,8 @@ def test_what_says_nothing_stays_behind() -> None:
 
 def test_images_of_another_size_are_another_network() -> None:
     """The trials of a study at 96 px lie in no space of 64 px."""
-    small = PHOTOS.model_copy(update={"image_size_px": 64})
-    assert take_over([trial_of(0, {"dropout": 0.3})], "n", WIDE, small, ACCURACY, {}) == []
+    small = WIDE.with_changes({"image_size_px": 64})
+    assert take_over([trial_of(0, {"dropout": 0.3})], "n", small, PHOTOS, ACCURACY, {}) == []
 
 
 def test_labels_are_those_of_the_new_study() -> None:

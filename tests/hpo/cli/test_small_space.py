@@ -23,6 +23,9 @@ augmentation = "none"
 mixup_alpha = 0.0
 batch_size = [64, 128]
 epochs = 1
+schedule = "constant"
+label_smoothing = 0.0
+weight_average = 0.0
 """
 
 

@@ -26,11 +26,12 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
     assert result.exit_code == 0
     assert re.split(r"  +", head.strip()) == [
         "trial",
-        "baseline",
+        "label",
         "state",
         "accuracy",
         "best epoch",
         "backbone",
+        "px",
         "batch",
         "learning rate",
         "optimizer",
@@ -40,7 +41,7 @@ def test_lists_every_trial_with_how_it_ended(finished_study: FinishedStudy) -> N
     cells = [re.split(r"  +", line.strip()) for line in lines]
     assert [row[0] for row in cells] == ["0", "1", "2", "3", "4"]
     assert cells[BASELINE][1:3] == ["by hand", "complete"]
-    assert cells[BEST][4:] == ["2 of 3", "cnn", "16", "3.00e-03", "adam", "4.5", "-"]
+    assert cells[BEST][4:] == ["2 of 3", "cnn", "8", "16", "3.00e-03", "adam", "4.5", "-"]
     assert cells[PRUNED][2] == "pruned"
     assert cells[FAILED][2:4] + cells[FAILED][-1:] == ["failed", "-", "RuntimeError: no luck"]
 

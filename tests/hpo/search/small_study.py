@@ -37,6 +37,9 @@ FEW = space_of(
         "epochs": 5,
         "augmentation": "none",
         "mixup_alpha": 0.0,
+        "schedule": "constant",
+        "label_smoothing": 0.0,
+        "weight_average": 0.0,
     },
     facts=DIGITS,
 )

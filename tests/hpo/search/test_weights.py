@@ -21,7 +21,7 @@ def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_failed_download_is_one_line_without_a_host(offline: Path) -> None:
     """One failure stands for all that were to come from the same place."""
-    found = unavailable(["mobilenet_0.75", "cnn", "vgg16"], 96)
+    found = unavailable(["mobilenet_0.75", "cnn", "vgg16"])
     assert list(found) == ["mobilenet_0.75", "vgg16"]
     assert found["mobilenet_0.75"] == found["vgg16"]
     reason = found["vgg16"]
@@ -32,7 +32,7 @@ def test_a_failed_download_is_one_line_without_a_host(offline: Path) -> None:
     assert "://" not in reason
 
 
-def test_what_is_here_or_does_not_fit_is_not_downloaded(
+def test_what_is_here_or_has_no_weights_is_not_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No process is started where there is nothing to download."""
@@ -41,4 +41,4 @@ def test_what_is_here_or_does_not_fit_is_not_downloaded(
     file = tmp_path / "models" / "mobilenet_7_5_224_tf_no_top.h5"
     file.parent.mkdir()
     file.touch()
-    assert unavailable(["mobilenet_0.75", "cnn", "xception"], 64) == {}
+    assert unavailable(["mobilenet_0.75", "cnn"]) == {}

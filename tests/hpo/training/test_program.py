@@ -314,7 +314,7 @@ def test_statistics_of_one_batch_are_those_of_its_training_step(backbone: str) -
     """
     model = ModelConfig(backbone=backbone, image_size_px=32, classes=3)
     program = make(model=model)
-    program.reset(model, SGD, seed=3)
+    program.reset(config_of(model), seed=3)
     images = RANDOM.integers(0, 255, (16, 32, 32, 3)).astype(np.float32)
     lagging, _ = program.logits([(images, LABELS[:16])])
     expected = np.asarray(program.network.head(images, training=True))
