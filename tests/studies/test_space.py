@@ -61,7 +61,7 @@ def test_tiny_images_are_enlarged() -> None:
     """Below what every network needs they are brought to that; alone, none of them is refused."""
     tiny = PHOTOS.model_copy(update={"native_size_px": 4})
     assert default_space(tiny, BACKBONES)["scratch_image_size_px"] == Fixed(value=8)
-    with pytest.raises(StudyError, match="accepts images this small. Received: 4 px"):
+    with pytest.raises(StudyError, match=r"accepts images this small\. Received: 4 px"):
         default_space(tiny, ["xception"])
 
 
