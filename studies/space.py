@@ -34,8 +34,10 @@ SIZES_PX = (96, 128, 160, 192, 224, 288, 384)
 SCRATCH_SIZES_PX = (32, 64, 96, 128)
 """Image sizes for networks from random weights, which larger images slow down more than they help
 in the time that people have."""
-ENLARGED_PX = 160
-"""Smaller photos are enlarged up to this: pretrained filters were made for objects of that size."""
+ENLARGED_PX, ENLARGED_PHOTO_PX = 160, 224
+"""Smaller images, and smaller photos, are enlarged up to this: pretrained filters were made for
+objects of that size. Frozen MobileNets had a third fewer errors on photos of 112 px at 192 px than
+at 128 px."""
 
 
 class DataFacts(BaseModel):
@@ -208,8 +210,9 @@ def by_preference(facts: DataFacts) -> tuple[str, ...]:
 
 
 def _sizes_px(facts: DataFacts) -> list[int]:
-    """Sizes up to the images' own, or somewhat beyond where those are small."""
-    most_px = max(ENLARGED_PX, facts.native_size_px * 1.15)
+    """Sizes up to the images' own, or beyond where those are small."""
+    is_photo = facts.native_size_px >= PHOTOS_FROM_PX
+    most_px = max(ENLARGED_PHOTO_PX if is_photo else ENLARGED_PX, facts.native_size_px * 1.15)
     return [size_px for size_px in SIZES_PX if size_px <= most_px]
 
 

@@ -276,3 +276,14 @@ def test_fit_refuses_what_the_data_rule_out(
         fit(space_of(changes, facts), facts, BACKBONES)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("native_px", "largest_px"),
+    [(32, 160), (63, 160), (64, 224), (112, 224), (250, 224), (251, 288)],
+)
+def test_small_images_are_enlarged_for_pretrained_networks(native_px: int, largest_px: int) -> None:
+    """Photos up to the size that the networks were made for, thumbnails less; large ones never."""
+    facts = PHOTOS.model_copy(update={"native_size_px": native_px})
+    space = default_space(facts, BACKBONES)
+    assert max(space.values("image_size_px")) == largest_px
