@@ -44,7 +44,7 @@ def texts(files: Files) -> dict[int, str]:
 @pytest.mark.parametrize("key", ["../studies.db", "/etc/passwd", "a/b", "..", "", "a\n"])
 def test_keys_that_lead_elsewhere(files: Files, key: str) -> None:
     """They are refused before a file is opened."""
-    with pytest.raises(StudyError, match="The key of a study's files is made of"):
+    with pytest.raises(StudyError, match="The key of a study's files must consist of"):
         Files(files.study, files.storage, files.paths, key)
 
 

@@ -122,5 +122,5 @@ def test_a_foreign_study_is_left_alone(tmp_path: Path) -> None:
     storage = open_storage(where(tmp_path).storage)
     foreign = optuna.create_study(study_name="hand", storage=storage, direction="maximize")
     foreign.enqueue_trial({"x": 1})
-    with pytest.raises(StudyError, match="was not created by `hpo run`"):
+    with pytest.raises(StudyError, match="'hand', to which another program has added trials"):
         new_study(tmp_path)
