@@ -131,7 +131,7 @@ def photos(tmp_path: Path) -> Path:
 
 def test_the_command_line(tmp_path: Path, photos: Path) -> None:
     """Help, a check of data, a search with its listing, and the cache."""
-    assert "Tunes Keras" in run(tmp_path, "-m", "hpo", "--help")
+    assert "Tune Keras" in run(tmp_path, "-m", "hpo", "--help")
     assert "80" in run(tmp_path, "-m", "hpo", "doctor", str(photos))
     words = ("run", "--data", str(photos), "--trials", "2", "--backbones", "cnn")
     assert "2 complete" in run(tmp_path, str(FAKE_HPO), *words)
