@@ -15,6 +15,9 @@ from data_pipeline.reading import Reading
 from data_pipeline.set_checks import SET_CHECKS
 from data_pipeline.sources.source import Found
 
+NAMED = 3
+"""Files or classes that a sentence names."""
+
 CHECKS = {row.code: row for row in (*SET_CHECKS, *FILE_CHECKS)}
 
 
@@ -40,6 +43,12 @@ class Finding(BaseModel):
     paths: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...] = ()
 
+    def sentence(self) -> str:
+        """The message with the number of what was found and the first of it."""
+        some = ", ".join(self.paths[:NAMED]) + " …" * (len(self.paths) > NAMED)
+        number = f"{self.count:,}: " if self.count > 1 else ""
+        return f"{self.message} ({number}{some})"
+
 
 class Audit(BaseModel):
     """Everything that was noticed about a data set, errors first."""
@@ -56,7 +65,7 @@ class Audit(BaseModel):
     def summary(self, *, errors_only: bool = False) -> str:
         """The errors and warnings as sentences."""
         return " ".join(
-            f"{finding.message} ({finding.count}: {', '.join(finding.paths[:3])})"
+            finding.sentence()
             for finding in (self.errors if errors_only else self.findings)
             if finding.severity != "info"
         )

@@ -68,6 +68,11 @@ def _scaled(case: Case) -> Found:
             yield (f"{low:g} to {high:g} ({files} files)",)
 
 
+def _ground(case: Case) -> Found:
+    ground = case.reading.ground
+    return [] if ground == GROUNDS[0] else [("RGB " + ", ".join(map(str, ground)),)]
+
+
 def _formats(case: Case) -> Found:
     """The endings of files that hold pictures but are not read, with their numbers."""
     paths = case.source.left_out.get("unread_format", ())
@@ -190,9 +195,16 @@ FILE_CHECKS = (
     Check(
         "transparent",
         "info",
-        "The image has transparency. All are laid over one colour, which is white unless drawings "
-        "would vanish on it.",
+        "The image has transparency. It is laid over one colour, the same for all: white, unless "
+        "drawings would vanish on it.",
         _files(lambda facts: facts.transparent and not facts.hidden),
+    ),
+    Check(
+        "ground",
+        "info",
+        "Drawings would vanish on white, so transparent images are laid over another colour. An "
+        "exported model keeps it.",
+        _ground,
     ),
     Check(
         "not_in_tensorflow",
@@ -244,8 +256,8 @@ FILE_CHECKS = (
     Check(
         "unlabelled_part",
         "warning",
-        "The part has no classes, like the test part of a competition. It is left out; "
-        "`hpo predict` can classify it.",
+        "The part has no class folders and no table that was read names its classes, as in a "
+        "competition's test part. It is left out; `hpo predict` can classify it.",
         lambda case: ((path,) for path in case.source.layout.unlabelled),
     ),
     Check(

@@ -65,7 +65,7 @@ class Contents:
         candidates: Files whose name or content is an image's, relative to the folder with forward
             slashes, sorted.
         left_out: Files and folders that were not looked into, by reason.
-        imageless: The topmost folders without any candidate.
+        imageless: The topmost folders without any candidate or output of this program.
     """
 
     candidates: tuple[str, ...]
@@ -136,7 +136,7 @@ def contents_of(
     return Contents(
         candidates,
         {reason: tuple(sorted(paths)) for reason, paths in sorted_out.items() if paths},
-        tuple(_imageless(list(folders), candidates)),
+        tuple(_imageless(list(folders), (*candidates, *left_out.get("own_output", ())))),
     )
 
 
@@ -194,8 +194,8 @@ def _may_be_image(path: str, read: Callable[[str], bytes]) -> bool:
     return True
 
 
-def _imageless(folders: list[str], candidates: tuple[str, ...]) -> Iterator[str]:
-    used = {str(parent) for path in candidates for parent in Path(path).parents}
+def _imageless(folders: list[str], explained: tuple[str, ...]) -> Iterator[str]:
+    used = {str(parent) for path in explained for parent in Path(path).parents}
     last = None
     for folder in sorted(folders):
         if folder not in used and (last is None or not Path(folder).is_relative_to(last)):

@@ -226,7 +226,8 @@ def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
     """The lower bytes of 16-bit colours, of which Pillow gives only the upper ones; else None.
 
     Pillow takes the first or the second byte of each number by the name of the raw mode, so the
-    other byte order's name gives the other byte.
+    other byte order's name gives the other byte. Grey with alpha has no such name; read as four
+    bands of 8 bits, it shows both bytes of both.
 
     Args:
         upper: The image, opened and not loaded.
@@ -235,7 +236,7 @@ def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
     if upper.format not in ("PNG", "TIFF") or upper.mode not in ("RGB", "RGBA"):
         return None
     assert isinstance(upper, ImageFile.ImageFile)
-    tiles = []
+    tiles, grey = [], False
     for tile in upper.tile:
         args = tile.args if isinstance(tile.args, tuple) else (tile.args,)
         raw = str(args[0])
@@ -243,13 +244,17 @@ def _low_bytes(upper: Image.Image, content: bytes) -> Image.Image | None:
             return None
         native = "L" if sys.byteorder == "little" else "B"
         order = native if raw[-1] == "N" else raw[-1]
-        other = raw[:-1] + ("B" if order == "L" else "L")
+        grey = raw == "LA;16B"
+        other = "RGBA" if grey else raw[:-1] + ("B" if order == "L" else "L")
         rest = (other, *args[1:])
         tiles.append(tile._replace(args=rest if isinstance(tile.args, tuple) else other))
     lower, _ = open_image(io.BytesIO(content), len(content))
     assert isinstance(lower, ImageFile.ImageFile)
     lower.tile = tiles
     lower.load()
+    if grey:
+        _, low_grey, _, low_alpha = lower.split()
+        return Image.merge("RGBA", (low_grey, low_grey, low_grey, low_alpha))
     return lower
 
 
@@ -289,25 +294,38 @@ def _range(wide: npt.NDArray[np.generic], reading: Reading) -> tuple[float, floa
     return reading.floats if wide.dtype.kind == "f" else reading.integers
 
 
-def _require_range(wide: npt.NDArray[np.generic], reading: Reading) -> None:
+def _require_range(wide: npt.NDArray[np.generic], reading: Reading, name: str) -> None:
     low, high = _range(wide, reading)
-    middle = float(np.median(wide.astype(np.float64)))
+    middle = float(np.median(colours(wide).astype(np.float64)))
     if not low <= middle <= high:
-        raise ValueError(
-            f"half of its pixels, which are around {middle:g}, lie outside of {low:g} to {high:g}, "
-            "which are read as black to white"
+        raise DataError(
+            f"An image must have values between {low:g} and {high:g}, as the training images had. "
+            f"Received: {name!r}, whose median is {middle:g}. Scale its values in the same way."
         )
 
 
 def _narrow(wide: npt.NDArray[np.generic], reading: Reading) -> Image.Image:
     """Wide pixels in 8 bits; Pillow's own conversion would cut them off at 255."""
     low, high = _range(wide, reading)
-    span = wide.astype(np.float64).clip(low, high) - low
-    # Floor, so that 0..65535 comes out as the upper byte's 0..255 does elsewhere: v // 257.
-    narrow = np.floor(span * 255 / (high - low) + 1e-9).astype(np.uint8)
-    if narrow.ndim == 2:
+    narrow = _bytes(colours(wide), low, high)
+    if wide.ndim == 2:
         return Image.fromarray(narrow).convert("RGB")
+    if wide.shape[2] == 4:
+        # A 12-bit camera's files may have an alpha of 12 bits or, as the formats say, of 16.
+        alpha = wide[..., 3:]
+        narrow = np.dstack([narrow, _bytes(alpha, 0, high if alpha.max() <= high else 65535)])
     return Image.fromarray(narrow)
+
+
+def colours(wide: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Wide pixels without their alpha."""
+    return wide[..., :3] if wide.ndim == 3 else wide
+
+
+def _bytes(values: npt.NDArray[np.generic], low: float, high: float) -> npt.NDArray[np.uint8]:
+    span = values.astype(np.float64).clip(low, high) - low
+    # Floor, so that 0..65535 comes out as the upper byte's 0..255 does elsewhere: v // 257.
+    return np.floor(span * 255 / (high - low) + 1e-9).astype(np.uint8)
 
 
 def read_image(path: Path, reading: Reading | None = None) -> Image.Image:
@@ -347,8 +365,10 @@ def read_content(
     try:
         pixels = decode_file(content()).pixels
         if foreign and isinstance(pixels, np.ndarray):
-            _require_range(pixels, reading)
+            _require_range(pixels, reading, name)
         return to_rgb(pixels, reading)
+    except DataError:
+        raise
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes.
         raise DataError(
             f"An image file must be readable to its end. Received: {name!r} ({_why(error)}). "

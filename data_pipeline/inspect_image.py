@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from data_pipeline.files import Files
-from data_pipeline.images import Decoded, decode_file, to_rgb
+from data_pipeline.images import Decoded, colours, decode_file, to_rgb
 from data_pipeline.reading import GROUNDS, Reading
 from data_pipeline.system import processors
 from data_pipeline.thumbnails import thumbnail
@@ -129,7 +129,7 @@ def _of_pixels(decoded: Decoded) -> dict[str, object]:
     if isinstance(decoded, np.ndarray):
         head = f"{decoded.shape} {decoded.dtype}"
         # Two values in a thousand may be dead or hot pixels.
-        flat = decoded.reshape(-1)
+        flat = colours(decoded).reshape(-1)
         some = flat[:: max(1, flat.size // _SAMPLED) | 1]  # odd, so as not to keep to one channel
         ends = np.percentile(some.astype(np.float64), (0.1, 99.9))
         low, high = float(ends[0]), float(ends[1])

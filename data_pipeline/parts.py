@@ -44,7 +44,8 @@ PART_NAMES = (
 )
 _DECORATION = (
     r"(set|sets|data|dataset|images?|imgs?|img|pics|pictures|split|folder|part|small|full|final|new"
-    r"|sample|subset|stage|fold|version|ver|용|세트|셋|데이터|데이터셋|이미지|폴더|집합|集|数据集"
+    r"|sample|subset|stage|stg|fold|version|ver|jpe?g|png|tiff?|crop|cropped|resized|processed"
+    r"|augmented|hidden|public|private|additional|extra|용|세트|셋|데이터|데이터셋|이미지|폴더|집합|集|数据集"
     r"|データ|セット)*"
 )
 # fmt: on
@@ -75,16 +76,25 @@ def part_of(folder: str) -> Split | None:
     return None
 
 
+def part_in(folder: str) -> Split | None:
+    """The part that one word of a folder's name stands for, whatever the others say, or None."""
+    words = re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+", unicodedata.normalize("NFC", folder))
+    return next((row.split for row in PART_NAMES for w in words if w.lower() in row.words), None)
+
+
 def predefined_parts(entries: list[Entry]) -> dict[str, Split]:
     """Top folders that are parts of a split; none where the names may as well be classes.
 
     A `train` beside `bus` and `car` is a vehicle, unless it holds class folders of its own.
     """
     tops = sorted({entry.pieces[0] for entry in entries if len(entry.pieces) > 1})
-    # `seg_` of `seg_train`, `seg_test`: names, not paths, so character by character is meant.
-    prefix_of_all = commonprefix(tops)  # noqa: RUF071
-    prefix = re.sub(r"[^\W_]+$", "", prefix_of_all)
-    named = {top: part_of(top) or part_of(top.removeprefix(prefix)) for top in tops}
+    # `seg_` of `seg_train`, `seg_test`, and `_HR` of `train_HR`, `valid_HR`: names, not paths, so
+    # character by character is meant.
+    prefix = re.sub(r"[^\W_]+$", "", commonprefix(tops))  # noqa: RUF071
+    suffix = re.sub(r"^[^\W_]+", "", commonprefix([top[::-1] for top in tops])[::-1])  # noqa: RUF071
+    named = {
+        top: part_of(top) or part_of(top.removeprefix(prefix).removesuffix(suffix)) for top in tops
+    }
     parts = {top: part for top, part in named.items() if part}
     found = set(parts.values())
     alone = len(parts) == len(tops)

@@ -38,7 +38,7 @@ def _too_small(case: Case) -> Found:
 
 def _lost_classes(case: Case) -> Found:
     kept = {example.label for example in case.unique.kept}
-    return ((label,) for label in case.source.classes if label not in kept)
+    return ((label,) for label in case.source.classes if kept and label not in kept)
 
 
 def _classes_absent_from(case: Case, part: Split) -> list[str]:
@@ -58,7 +58,7 @@ def _one_class(case: Case) -> Found:
 def _few_images(case: Case) -> Found:
     classes = len(case.source.classes) + len(case.source.imageless)
     images = len(case.unique.kept)
-    return [(f"{images} images, {classes} classes",)] if images < classes else []
+    return [(f"{images} images, {classes} classes",)] if 0 < images < classes else []
 
 
 def _imbalance(case: Case) -> Found:

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import PurePosixPath
 
 from data_pipeline.errors import DataError
-from data_pipeline.parts import Entry, part_of
+from data_pipeline.parts import Entry, part_in, part_of
 
 # fmt: off
 IMAGE_FOLDERS = frozenset({
@@ -109,7 +109,7 @@ def refuse_repeated_set(paths: Iterable[str]) -> None:
             beside = {file for file in below[parent] if not file.startswith(inner)}
             if len(files & beside) >= 0.9 * max(len(files), len(beside)):
                 raise DataError(
-                    "A data set must not hold itself once more. "
+                    "A data set must not hold a copy of itself. "
                     f"Received: the folder {str(folder)!r}, which repeats the whole set "
                     f"({len(files):,} images of the same names lie beside it). Delete it, or leave "
                     f"it out: --exclude '{folder}'."
@@ -156,8 +156,15 @@ def refuse_no_classes(entries: Sequence[Entry], tables: Sequence[str]) -> None:
 
 
 def part_like(labels: Iterable[str]) -> tuple[str, ...]:
-    """The classes that are called like a part of a split."""
-    return tuple(sorted(label for label in labels if part_of(label)))
+    """The classes that are called like a part of a split.
+
+    `trainA` and `testA` are, though nothing says what the `A` means; a `test tube` beside a `flask`
+    is not.
+    """
+    found = sorted(labels)
+    named = {label: part for label in found if (part := part_in(label))}
+    several = len(set(named.values())) > 1 or len(named) == len(found)
+    return tuple(label for label in found if part_of(label) or (several and label in named))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from data_pipeline.parts import Split, part_of
 TABLE_SUFFIXES = (".csv", ".tsv")
 
 # fmt: off
-_LABEL_NAMES = (
+LABEL_NAMES = (
     "label", "labels", "class", "classes", "class_name", "classname", "class_id", "classid",
     "category", "category_name", "category_id", "target", "species", "breed", "diagnosis", "dx",
     "type", "finding", "tag", "y", "라벨", "클래스", "분류",
@@ -35,6 +35,10 @@ _GROUP_NAMES = (
 
 _MOST_MISSING = 0.5
 """Share of a table's rows without an image from which on it is not this folder's table."""
+
+
+_AGREE = 0.9
+"""Share of the images whose folder must fit a table's class; some rows of any table are wrong."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,36 @@ class Places:
         return there or found
 
 
+def contradicts(table: Table, labelled: Sequence[Labelled]) -> str | None:
+    """Says which column gives the images other classes than they have.
+
+    The column must be called like one of classes. Finer classes, such as the breeds in `cat` and
+    `dog`, are no contradiction; a class that is spread over several of theirs is one.
+
+    Args:
+        table: A table with a row for each image.
+        labelled: The images with the classes that their folders give them.
+
+    Returns:
+        Its name, or None if there is no such column.
+    """
+    column = _called(table, LABEL_NAMES, set())
+    places = Places([row.path for row in labelled], PurePosixPath(table.name).stem)
+    if column is None:
+        return None
+    folder_of = {row.path: row.label for row in labelled}
+    folders: dict[str, Counter[str]] = defaultdict(Counter)
+    for file, label in zip(
+        table.columns[_file_column(table, places)], table.columns[column], strict=True
+    ):
+        if label and (path := places.find(file)):
+            folders[label][folder_of[path]] += 1
+    seen = sum(each.total() for each in folders.values())
+    agree = sum(max(each.values()) for each in folders.values())
+    listed = seen >= _MOST_MISSING * len(labelled)
+    return column if listed and agree < _AGREE * seen else None
+
+
 @dataclass(frozen=True)
 class Columns:
     """The columns that were named or found.
@@ -226,7 +260,7 @@ def _called(table: Table, names: Sequence[str], taken: set[str | None]) -> str |
 
 
 def _label_columns(table: Table, taken: set[str | None]) -> tuple[str, ...]:
-    if column := _called(table, _LABEL_NAMES, taken):
+    if column := _called(table, LABEL_NAMES, taken):
         return (column,)
     left = [column for column in table.columns if column not in taken]
     marks = [c for c in left if set(table.columns[c]) <= {"0", "1", "0.0", "1.0"}]

@@ -28,6 +28,7 @@ from data_pipeline.tables import (
     TABLE_SUFFIXES,
     Places,
     Table,
+    contradicts,
     find_columns,
     labelled_by,
     read_table,
@@ -133,6 +134,8 @@ class ImageFiles:
             chosen = asked.class_pattern or asked.class_level or asked.group_level
             folders = layout and layout.name.endswith("class_folders")
             if layout and (chosen or (folders and len({r.label for r in layout.labelled}) > 1)):
+                if not chosen:
+                    self._refuse_contradiction(names, layout)
                 return layout, {}
             if problem and chosen:
                 raise problem
@@ -143,21 +146,38 @@ class ImageFiles:
         if layout:
             return layout, {}
         if problem and names:
-            raise DataError(f"{problem} The table {names[0]!r} does not say it: it lists too few "
-                            "of the images, or no column of it can be told to be the class; pass "
-                            "it as --data, with --label-column.") from problem  # fmt: skip
+            raise DataError(
+                f"{problem} The table {names[0]!r} was not used: it lists too few of the images, "
+                "or it is not clear which of its columns is the class. To use it, pass it as "
+                "--data, with --label-column."
+            ) from problem
         raise problem or DataError(
             "--images and the names of columns are for a table of labels. "
             f"Received: {self.name!r}, with no table that fits. Pass the table as --data."
         )
 
+    def _refuse_contradiction(self, names: Sequence[str], layout: Layout) -> None:
+        """Refuses folders that may be cameras, sites or patients: a table says other classes."""
+        for name in _likely_tables(names):
+            try:
+                column = contradicts(read_table(self.files.read(name), name), layout.labelled)
+            except (DataError, OSError):
+                continue
+            if column:
+                classes = sorted({row.label for row in layout.labelled})
+                some = ", ".join(map(repr, classes[:3])) + " …" * (len(classes) > 3)
+                raise DataError(
+                    "Folders and a table beside them must give the images the same classes. "
+                    f"Received: the folders {some} and other classes in the column {column!r} of "
+                    f"{name!r}. Pass the table as --data, and this folder as --images; if the "
+                    "folders are the classes: --class-level 1."
+                )
+
     def _tables(self, names: Sequence[str], contents: Contents, asked: Labelling) -> list[Table]:
         """The tables in the folder that label its images: one, or one for each part."""
         fitting = []
-        for name in sorted(names, key=lambda name: (name.count("/"), name))[:_MOST_TABLES]:
+        for name in _likely_tables(names):
             stem = PurePosixPath(name).stem.lower()
-            if any(word in stem for word in _NO_LABELS):
-                continue
             try:
                 table = read_table(self.files.read(name), name)
                 places = Places(contents.candidates, stem)
@@ -261,6 +281,12 @@ class ZipArchive(ImageFiles):
     def watched(self, also: Iterable[str]) -> Mapping[str, Path]:
         """See `Source`."""
         return self.files.watched()
+
+
+def _likely_tables(names: Sequence[str]) -> list[str]:
+    """The tables that may hold labels, topmost first."""
+    first = sorted(names, key=lambda name: (name.count("/"), name))[:_MOST_TABLES]
+    return [n for n in first if not any(w in PurePosixPath(n).stem.lower() for w in _NO_LABELS)]
 
 
 def _part_of_table(stem: str) -> Split | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from data_pipeline.manifest import Manifest
 
 EXAMPLES = 10
-"""Files, or groups of equal files, that are named for each finding."""
+"""Files, or groups of equal files, that are named for each finding, and files of each group."""
 
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
@@ -125,6 +125,7 @@ def _print_finding(console: Console, finding: Finding) -> None:
     console.print(Text(finding.message))
     groups = finding.groups or tuple((path,) for path in finding.paths)
     for group in groups[:EXAMPLES]:
-        console.print(Text("    " + " = ".join(map(printable, group))))
+        more = f" and {len(group) - EXAMPLES:,} more" if len(group) > EXAMPLES else ""
+        console.print(Text("    " + " = ".join(map(printable, group[:EXAMPLES])) + more))
     if len(groups) > EXAMPLES:
         console.print(f"    … and {len(groups) - EXAMPLES:,} more (--json lists all)")

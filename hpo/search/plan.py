@@ -23,8 +23,6 @@ from studies.space import DataFacts, Space, default_space, fit
 MOST_DOWNLOADS = 2
 """Backbones whose weights are downloaded for a study that names none; any others that are here are
 searched too."""
-NAMED = 3
-"""Files or classes that a warning names."""
 
 Say = Callable[[str], None]
 
@@ -102,9 +100,7 @@ def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
     audit.require_sound()
     for finding in audit.findings:
         if finding.severity == "warning":
-            some = ", ".join(finding.paths[:NAMED])
-            more = " …" if len(finding.paths) > NAMED else ""
-            say(f"{finding.message} ({finding.count}: {some}{more})")
+            say(finding.sentence())
     return manifest
 
 

@@ -110,7 +110,9 @@ def describe_classes(manifest: Manifest) -> str:
     images = {name: sum(row.values()) for name, row in counts.items()}
     shown = [f"{name} {n:,}" for name, n in list(images.items())[:SHOWN_CLASSES]]
     if more := len(images) - len(shown):
-        shown.append(f"and {more} more of {min(images.values()):,} to {max(images.values()):,}")
+        least, most = min(images.values()), max(images.values())
+        size = f"{least:,} to {most:,} images" if least < most else f"{most:,} images each"
+        shown.append(f"and {more} more classes with {size}")
     parts = (f"{split} {sum(row[split] for row in counts.values()):,}" for split in SPLITS)
     return f"Classes: {', '.join(shown)} | {', '.join(parts)}"
 

@@ -40,7 +40,9 @@ def with_trials_of(source: OpenStudy, plan: Plan, say: Callable[[str], None]) ->
     ended = sum(trial.state.is_finished() for trial in trials)
     say(
         f"Took over {len(taken)} of the {ended} finished trials of {name!r}, which count in "
-        "--trials. The others failed, were duplicates, or lie outside the space."
+        "--trials."
+        + " The others failed, were duplicates, or lie outside the space."
+        * (len(taken) < ended)
     )
     first = {label: params for label, params in plan.first.items() if label not in labels}
     return replace(plan, first=first, taken=taken)

@@ -299,6 +299,46 @@ def test_names_that_print_alike_and_classes_that_are_none(folder: Folder) -> Non
     assert found["leftover_class"].paths == ("_rejected",)
 
 
+@pytest.mark.parametrize(
+    ("classes", "named"),
+    [
+        (("trainA", "trainB", "testA", "other"), ("testA", "trainA", "trainB")),
+        (("trainA", "trainB"), ("trainA", "trainB")),
+        (("test tube", "flask"), None),
+    ],
+)
+def test_classes_that_may_be_parts(
+    folder: Folder, classes: tuple[str, ...], named: tuple[str, ...] | None
+) -> None:
+    """Several that hold a part's word are named; one beside others is a thing of that name."""
+    found = findings(folder(parted(dict.fromkeys(classes, 4)))).get("part_like_class")
+    assert (found and found.paths) == named
+
+
+def test_the_ground_of_white_drawings(tmp_path: Path) -> None:
+    """The doctor says which colour transparent images are laid over, where it is not white."""
+    for n in range(8):
+        drawing = Image.new("RGBA", (16, 16), (255, 255, 255, 0))
+        drawing.paste((255, 255, 255, 255), (n, 2, n + 4, 8 + n))
+        path = tmp_path / f"{'ab'[n % 2]}/{n}.png"
+        path.parent.mkdir(exist_ok=True)
+        drawing.save(path)
+    assert findings(tmp_path)["ground"].paths == ("RGB 0, 0, 0",)
+
+
+def test_pixels_of_no_use_are_the_one_reason(tmp_path: Path) -> None:
+    """Where no image can be read, that its classes are missing too is not said."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(b"<html>404</html>")
+    with pytest.raises(DataError) as error:
+        create_manifest(str(tmp_path), seed=0)
+    assert str(error.value).endswith(
+        "The file is named like an image but cannot be opened as one. It is left out. "
+        "(2: a/x.png, b/x.png)"
+    )
+
+
 def test_a_small_validation_part_is_said(folder: Folder) -> None:
     """With what one image is worth; a given part can be drawn anew instead."""
     root = folder(parted({"train/a": 60, "train/b": 60, "val/a": 4, "val/b": 4, "test/a": 9}))

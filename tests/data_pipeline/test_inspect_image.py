@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
 from data_pipeline.files import DiskFiles
 from data_pipeline.inspect_image import FileFacts, inspect_file, inspect_files
 from tests.data_pipeline.conftest import Picture
+from tests.data_pipeline.test_images import wide_file
 
 
 def test_a_plain_image(tmp_path: Path, picture: Picture) -> None:
@@ -113,3 +115,13 @@ def test_many_files_keep_their_order(tmp_path: Path, picture: Picture) -> None:
     assert [row.path for row in facts] == names
     assert told == [(done, 20) for done in range(1, 21)]
     assert facts == tuple(inspect_file(DiskFiles(tmp_path), name) for name in names)
+
+
+def test_an_alpha_is_no_value_of_wide_pixels(tmp_path: Path) -> None:
+    """The scale of 12-bit colours does not depend on an alpha of 16 bits."""
+    values_hwc = np.full((4, 4, 4), 65535)
+    values_hwc[..., :3] = np.arange(48).reshape(4, 4, 3) * 87
+    (tmp_path / "a.png").write_bytes(wide_file(values_hwc, "big PNG", 1))
+    facts = inspect_file(DiskFiles(tmp_path), "a.png")
+    assert facts.extent is not None
+    assert facts.extent[1] == pytest.approx(47 * 87, rel=0.01)

@@ -43,6 +43,7 @@ def test_wrapped_class_folders(wrapper: str) -> None:
         ("training_set", "valid", "test_set"),
         ("training", "val", "testing"),
         ("seg_train", "seg_valid", "seg_test"),
+        ("SET_train_HR", "SET_valid_HR", "SET_test_HR"),
         ("data/train", "data/val", "data/test"),
         ("train/train", "val", "test/test"),
     ],

@@ -27,3 +27,4 @@ def test_own_pictures_change_nothing(cats_and_dogs: Path, tmp_path: Path, pictur
     assert {"cats/gaps.png", "pictures/gaps.png", "hpo_runs"} <= set(
         list_folder(cats_and_dogs).left_out["own_output"]
     )
+    assert list_folder(cats_and_dogs).imageless == ()

@@ -61,10 +61,34 @@ def test_no_guess_beside_a_table_that_says_otherwise(folder: Folder, name: str) 
 def test_class_folders_stay_class_folders(cats_and_dogs: Path) -> None:
     """A table of other things beside them, such as sizes, changes nothing."""
     lines = [f"{name}/{i}.png,{i % 3}" for name in ("cats", "dogs") for i in range(10)]
-    (cats_and_dogs / "sizes.csv").write_text("\n".join(["file,label", *lines]))
+    (cats_and_dogs / "sizes.csv").write_text("\n".join(["file,size", *lines]))
     assert create_manifest(str(cats_and_dogs), seed=0)[0].layout == "class_folders"
-    asked = Labelling(label_column="label")
+    asked = Labelling(label_column="size")
     assert create_manifest(str(cats_and_dogs), seed=0, labelling=asked)[0].classes == tuple("012")
+
+
+FOLDERS = [(f"{('canon', 'nikon', 'sony')[i // 4]}/x{i:02}.png", f"x{i:02}") for i in range(12)]
+
+
+def test_folders_that_a_table_contradicts(folder: Folder) -> None:
+    """Folders of cameras, sites or patients are no classes: the table says which there are."""
+    root = folder({path: None for path, _ in FOLDERS})
+    table(root / "labels.csv", [name for _, name in FOLDERS])
+    with pytest.raises(DataError, match=r"Received: the folders 'canon', .* column 'breed'"):
+        create_manifest(str(root), seed=0)
+    manifest, _ = create_manifest(str(root), seed=0, labelling=Labelling(class_level=1))
+    assert manifest.classes == ("canon", "nikon", "sony")
+
+
+@pytest.mark.parametrize("head", ["id,label", "id,lens"])
+def test_folders_that_no_table_contradicts(folder: Folder, head: str) -> None:
+    """Finer classes are none, and neither is a column that is not called like one of classes."""
+    root = folder({path: None for path, _ in FOLDERS})
+    lines = [
+        f"{name},{path if head == 'id,label' else i % 2}" for i, (path, name) in enumerate(FOLDERS)
+    ]
+    (root / "labels.csv").write_text("\n".join([head, *lines]))
+    assert create_manifest(str(root), seed=0)[0].classes == ("canon", "nikon", "sony")
 
 
 def test_shards_are_labelled_by_their_table(folder: Folder) -> None:

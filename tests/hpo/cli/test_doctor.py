@@ -61,6 +61,14 @@ def test_warnings_name_ten_examples(root: Path) -> None:
     assert "    … and 3 more (--json lists all)" in result.stdout
 
 
+def test_of_many_equal_files_ten_are_named(root: Path) -> None:
+    """A group of a thousand blank images does not fill the screen."""
+    for i in range(13):
+        Image.new("RGB", (4, 4), "black").save(root / "cats" / f"shut{i:02}.png")
+    result = CliRunner().invoke(main, ["doctor", str(root)])
+    assert "= cats/shut09.png and 3 more\n" in result.stdout
+
+
 def test_names_cannot_control_the_terminal(root: Path) -> None:
     """Escape sequences and markup in file names are shown, not obeyed."""
     (root / "cats" / "\x1b[2J[red]a\nb.png").touch()

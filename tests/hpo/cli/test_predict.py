@@ -104,6 +104,21 @@ def test_formats_that_are_not_read_are_counted(exported: Path, photos: Path) -> 
     ]
 
 
+def test_links_that_are_not_followed_are_named(
+    exported: Path, photos: Path, tmp_path: Path
+) -> None:
+    """Links to folders and broken links beside the images are not passed over in silence."""
+    (tmp_path / "elsewhere").mkdir()
+    (photos / "more").symlink_to(tmp_path / "elsewhere")
+    (photos / "gone.png").symlink_to(tmp_path / "gone.png")
+    result = _predict(exported, photos)
+    assert result.exit_code == 0
+    assert result.stderr.splitlines() == [
+        "Left out, as they are links to folders or cannot be opened: "
+        f"{photos / 'more'}, {photos / 'gone.png'} (2). Pass the folders or files themselves."
+    ]
+
+
 def test_files_are_read_as_the_training_images_were(photos: Path, tmp_path: Path) -> None:
     """The range of wide pixels and the ground of transparent ones come with the model."""
     import keras

@@ -233,7 +233,7 @@ def bad(tmp_path: Path) -> Path:
             "--data one",
             "Training on this data set would be wrong. Received: There is only one class, so "
             "there is nothing to tell apart. Pass the folder that holds the class folders. "
-            "(1: a) See all findings with `hpo doctor`.",
+            "(a) See all findings with `hpo doctor`.",
         ),
         (
             "--data two",
@@ -244,11 +244,9 @@ def bad(tmp_path: Path) -> Path:
         ),
         (
             "--data few",
-            "A data set must hold images that can be used. Received: '{here}/few'. There are "
-            "fewer images than classes. Check the path and the layout. (1: 0 images, 2 classes) "
-            "No image of the class can be used, so it would be missing. Repair its files or "
-            "remove it. (2: a, b) The file is named like an image but cannot be opened as one. "
-            "It is left out. (2: a/x.png, b/x.png)",
+            "A data set must hold images that can be used. Received: '{here}/few'. The "
+            "file is named like an image but cannot be opened as one. It is left out. "
+            "(2: a/x.png, b/x.png)",
         ),
         ("--config nosuch.toml", "There is no such file. Received: nosuch.toml. Check the path."),
         (

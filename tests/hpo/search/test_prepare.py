@@ -170,7 +170,9 @@ def test_many_classes_are_summed_up() -> None:
     )
     line = describe_classes(manifest)
     assert line.startswith("Classes: c0 3, c1 2, ")
-    assert line.endswith("c11 2, and 8 more of 2 to 3 | train 41, validation 0, test 0")
+    assert line.endswith(
+        "c11 2, and 8 more classes with 2 to 3 images | train 41, validation 0, test 0"
+    )
 
 
 def test_a_new_study_has_just_read_its_images(where: Paths, photos: Path) -> None:
