@@ -95,6 +95,22 @@ def test_only_weights_that_will_be_used_are_downloaded(
     assert not expected & set(planned.space.values("backbone"))
 
 
+def test_sizes_fit_into_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of every size that is searched by default can be kept together."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(weights, "_download", lambda names: dict.fromkeys(names, "No network."))
+    monkeypatch.setattr(plan, "native_size_px", lambda _: 500)
+    settings = StudySettings(data="digits")
+    free = plan.make_plan(settings, lambda _: None)
+    assert free.facts.most_px > max(free.space.values("image_size_px")) == 384
+    monkeypatch.setenv("HPO_CACHE_LIMIT", "1GB")
+    planned = plan.make_plan(settings, lambda _: None)
+    sizes_px = planned.space.values("image_size_px")
+    images = len(planned.manifest.items)
+    assert max(sizes_px) == 224
+    assert sum(3 * size_px**2 * images for size_px in sizes_px) <= 1e9
+
+
 def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
     """What cannot be trained here is said, and left out."""
     said: list[str] = []
@@ -122,5 +138,5 @@ def test_a_foreign_study_is_left_alone(tmp_path: Path) -> None:
     storage = open_storage(where(tmp_path).storage)
     foreign = optuna.create_study(study_name="hand", storage=storage, direction="maximize")
     foreign.enqueue_trial({"x": 1})
-    with pytest.raises(StudyError, match="was not created by `hpo run`"):
+    with pytest.raises(StudyError, match="must have been created by `hpo run`"):
         new_study(tmp_path)
