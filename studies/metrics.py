@@ -61,10 +61,6 @@ class Metric:
         """Returns the key of the best value, the lowest of equal ones; None for no values."""
         return min(values, key=lambda number: (self.order(values[number]), number), default=None)
 
-    def better(self, value: float, than: float) -> bool:
-        """Returns whether `value` is strictly better."""
-        return value > than if self.maximize else value < than
-
 
 def accuracy(probabilities: Probabilities, labels: Labels) -> float:
     """Returns the share of images that are given their class, in [0, 1]."""

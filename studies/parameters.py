@@ -242,7 +242,6 @@ _ROWS = (
         "class_weights",
         "training.class_weights",
         "whether rare classes count as much as common ones",
-        when=(IN_STEPS,),
     ),
     Parameter(
         "plateau_factor",

@@ -101,15 +101,16 @@ def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
         facts: The study's data.
     """
     found: list[Step] = []
-    seen: list[dict[str, Value]] = []
+    seen: list[tuple[dict[str, Value], tuple[str, ...]]] = []
     for step in _steps(space, facts):
         params, config = trial_of(step, space, facts, None)
-        if step.name.startswith("race") and not config.is_solved:
+        # A recipe that this space turns into a solved head would be the winner of the race again.
+        if config.is_solved != step.name.startswith("race"):
             continue
         # A step that follows the winner of the race is another one then.
-        if params not in seen or step.like:
+        if (params, step.like) not in seen:
             found.append(step)
-            seen.append(params)
+            seen.append((params, step.like))
     return tuple(found)
 
 
@@ -138,11 +139,14 @@ def trial_of(
 
 def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
     catalogue = space.table.catalogue
+    loads = "pretrained" in space and True in space.values("pretrained")
     names = [
-        str(name) for name in space.values("backbone") if catalogue.find(str(name)).has_weights
+        str(name)
+        for name in space.values("backbone")
+        if loads and catalogue.find(str(name)).has_weights
     ]
-    has_race = bool(names) and trial_of(Step("race", SOLVED), space, facts, None)[1].is_solved
-    if not has_race:
+    first = {**SOLVED, "backbone": names[0] if names else ""}
+    if not nearest_trial(space, facts, first)[1].is_solved:
         yield Step("default", default_settings(space, facts))
         if names:
             yield Step("fine-tuned", {**default_settings(space, facts), "trainable_stages": 2})

@@ -48,6 +48,8 @@ class DataFacts(BaseModel):
         native_size_px: Median shorter side of the images.
         train_images: Number of training images.
         mirror_safe: Whether a mirrored image is still of its class.
+        most_px: Larger sizes are not searched unless somebody asks for them, since the decoded
+            images would not fit into the cache.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +58,7 @@ class DataFacts(BaseModel):
     native_size_px: int = Field(ge=1)
     train_images: int = Field(ge=1)
     mirror_safe: bool = True
+    most_px: int = Field(default=4096, ge=1)
 
 
 class Space(RootModel[dict[str, Domain]]):
@@ -212,13 +215,14 @@ def by_preference(facts: DataFacts) -> tuple[str, ...]:
 def _sizes_px(facts: DataFacts) -> list[int]:
     """Sizes up to the images' own, or beyond where those are small."""
     is_photo = facts.native_size_px >= PHOTOS_FROM_PX
-    most_px = max(ENLARGED_PHOTO_PX if is_photo else ENLARGED_PX, facts.native_size_px * 1.15)
-    return [size_px for size_px in SIZES_PX if size_px <= most_px]
+    wanted_px = max(ENLARGED_PHOTO_PX if is_photo else ENLARGED_PX, facts.native_size_px * 1.15)
+    most_px = min(wanted_px, facts.most_px)
+    return [size_px for size_px in SIZES_PX if size_px <= most_px] or [SIZES_PX[0]]
 
 
 def _scratch_sizes_px(facts: DataFacts) -> list[int]:
     """Sizes up to the images' own, the smallest of those being their own where that is small."""
-    own_px = facts.native_size_px
+    own_px = min(facts.native_size_px, max(facts.most_px, SCRATCH_SIZES_PX[0]))
     if own_px < SCRATCH_SIZES_PX[0]:
         return [max(LEAST_PX, own_px)]  # smaller ones are enlarged
     return [size_px for size_px in SCRATCH_SIZES_PX if own_px / 3 < size_px <= own_px] or [

@@ -14,7 +14,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.objectives import Objectives, value_in
-from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, STEP_KEY, TAKEN_KEY, read_config
+from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
 from studies.space import DataFacts, Space
 from studies.suggest import params_of, suggest
 
@@ -44,7 +44,8 @@ def take_over(
 
     Each keeps its settings, its curves and how it ended. Its value is the other study's objective
     for the epoch that was kept. Trials that failed or repeated another one are left out, and so
-    are those whose settings lie outside of the space.
+    are those whose settings lie outside of the space. A step of the opening stays one, so that the
+    other study does not begin with it again.
 
     Args:
         trials: The trials of the study.
@@ -79,7 +80,6 @@ def take_over(
         curve = history.get(f"val_{objectives.first.name}", [])
         attributes = trial.user_attrs | {TAKEN_KEY: f"{study} {trial.number}"}
         attributes.pop(LABEL_KEY, None)
-        attributes.pop(STEP_KEY, None)
         if label := labels.get(tuple(sorted(params.items()))):
             attributes[LABEL_KEY] = label
         taken.append(

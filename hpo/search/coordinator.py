@@ -123,7 +123,7 @@ class Search:
 
     def first(self) -> tuple[int, TrialConfig] | None:
         """Returns number and settings of the trial that is likely to be handed out first."""
-        claim = self._stored(self.claims.next)
+        claim = self._stored(lambda: self.claims.next(self._remaining_s))
         if not isinstance(claim, Claim):
             return None
         self.claims.give_back(claim)

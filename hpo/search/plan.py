@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
+from data_pipeline.cache import Cache
 from data_pipeline.inspect_image import Keep
 from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import Manifest, create_manifest
@@ -23,6 +25,9 @@ from studies.space import DataFacts, Space, default_space, fit
 MOST_DOWNLOADS = 2
 """Backbones whose weights are downloaded for a study that names none; any others that are here are
 searched too."""
+CACHE_PARTS = 3
+"""The decoded images at the largest size take one of so many parts of the cache: at all sizes that
+are searched together they take up to three times as much."""
 
 Say = Callable[[str], None]
 
@@ -69,6 +74,7 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         native_size_px=native_size_px(manifest),
         train_images=sum(item.split == "train" for item in manifest.items),
         mirror_safe=manifest.open().mirror_safe,
+        most_px=most_px(len(manifest.items)),
     )
     space, left_out = _space(settings, facts, say)
     if settings.sampler.name == "exhaustive":
@@ -85,6 +91,14 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         unavailable=left_out,
         first=baselines.params,
     )
+
+
+def most_px(images: int) -> int:
+    """Returns the largest image size at which that many decoded images are kept in the cache.
+
+    They take a share of it, since a study keeps them at smaller sizes as well.
+    """
+    return max(1, math.isqrt(Cache().limit_bytes // (CACHE_PARTS * 3 * images)))
 
 
 def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:

@@ -281,12 +281,14 @@ class WorkerPool:
 
     def replace(self, worker: Worker, *, at_once: bool = False) -> WorkerEnd:
         """Ends a worker, puts another in its place and returns how it ended."""
+        assert isinstance(worker, LocalWorker)
         index = worker.index
-        old, successor = self.workers[index], self._successors.pop(index, None)
-        assert old is worker
-        status = old.end(at_once=at_once or bool(old.gibberish))
-        self.workers[index] = successor or self._start(index)
-        return old.how_it_ended(status, self._oom_kills)
+        status = worker.end(at_once=at_once or bool(worker.gibberish))
+        # Else it has given way to its successor already, before what it said last was looked at.
+        if self.workers[index] is worker:
+            successor = self._successors.pop(index, None)
+            self.workers[index] = successor or self._start(index)
+        return worker.how_it_ended(status, self._oom_kills)
 
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers; the second time there is nothing left to do."""

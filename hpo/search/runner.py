@@ -112,7 +112,10 @@ class Runner(Protocol):
         """Waits, for `timeout_s` at most, until workers have said something, and returns that."""
 
     def replace(self, worker: Worker, *, at_once: bool = False) -> WorkerEnd:
-        """Ends a worker, puts another in its place, and returns how the old one ended."""
+        """Ends a worker, puts another in its place, and returns how the old one ended.
+
+        One that has given way to its successor already stays replaced.
+        """
 
     def close(self, *, at_once: bool = False) -> None:
         """Ends all workers; the second time there is nothing left to do."""

@@ -1,8 +1,8 @@
 """What is decided after each epoch: which epoch was best, the next learning rate, whether to stop.
 
-The arithmetic is that of Keras's `ReduceLROnPlateau`, `CosineDecay` (by epochs) and
-`EarlyStopping`; unlike those, the whole state is a plain value that a checkpoint can hold. Each
-phase of a trial is a training of its own: schedule and patience start anew with it.
+The arithmetic is that of Keras's `ReduceLROnPlateau`, `CosineDecay` and `EarlyStopping`; unlike
+those, the whole state is a plain value that a checkpoint can hold. Each phase of a trial is a
+training of its own: schedule and patience start anew with it.
 """
 
 from __future__ import annotations

@@ -8,9 +8,10 @@ import numpy.typing as npt
 from data_pipeline.config import AugmentConfig
 from hpo.training import metrics
 from hpo.training.inputs import TrialData
-from hpo.training.policies import SOLVED_PATIENCE
+from hpo.training.phases import phase_of
+from hpo.training.policies import PolicyState, advance, is_over
 from hpo.training.programs import Programs
-from models.solved_head import STRENGTHS, LinearHead, solve_path
+from models.solved_head import LinearHead, solve_path
 from studies.metrics import METRICS
 from studies.trial_config import TrialConfig
 
@@ -27,6 +28,7 @@ class SolvedHeads:
     ) -> None:
         """Takes the trial, whose backbone is run over images that have not been run before."""
         frozen = config.model.model_copy(update={"trainable_stages": 0})
+        self._config = config.model_copy(update={"model": frozen})
         features = programs.features(frozen, data, precision)
         # Not augmented: a mirrored copy of every image doubled the time and, on four sets of
         # photos, changed the accuracy by chance only.
@@ -55,16 +57,19 @@ class SolvedHeads:
 
     def best(self, metric: str) -> LinearHead:
         """Returns the head that a trial of solved heads alone would keep."""
-        row = METRICS[metric]
-        activations, labels = self._validation, self._validation_labels
-        best_number, best_value = 0, 0.0
-        for number in range(1, len(STRENGTHS) + 1):
-            value = metrics.evaluate(_logits(self.head(number), activations), labels)[metric]
-            if not best_number or row.better(value, best_value):
-                best_number, best_value = number, value
-            elif number - best_number >= SOLVED_PATIENCE:
-                break
-        return self.head(best_number)
+        row, config, state, number = METRICS[metric], self._config, PolicyState(), 0
+        while not is_over(state, number, config, row.perfect):
+            number += 1
+            logits = _logits(self.head(number), self._validation)
+            state = advance(
+                state,
+                number,
+                metrics.evaluate(logits, self._validation_labels)[metric],
+                maximize=row.maximize,
+                training=config.training,
+                phase=phase_of(config, number),
+            )
+        return self.head(state.best_epoch)
 
 
 def _logits(head: LinearHead, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -180,7 +180,7 @@ class _Run:
         elif self.config.training.solved_head and not run.phase.solved:
             # A random head would send noise through the pretrained layers above the cut.
             with self.watch.timed("solving"):
-                run.begin_with(self._heads().best(self.metric.name))
+                run.begin_with(self._new_heads().best(self.metric.name))
         self.facts |= {
             "parameters": run.program.parameters,
             "image_size_px": run.phase.model.image_size_px,
@@ -248,8 +248,12 @@ class _Run:
 
     def _heads(self) -> SolvedHeads:
         if self._solved is None:
-            self._solved = SolvedHeads(self.config, self.data, self.programs, self.state.precision)
+            self._solved = self._new_heads()
         return self._solved
+
+    def _new_heads(self) -> SolvedHeads:
+        """Returns heads to solve; they hold the activations of all images."""
+        return SolvedHeads(self.config, self.data, self.programs, self.state.precision)
 
     def _reporting(self, batches: Iterator[EvalBatch]) -> Iterator[EvalBatch]:
         """Yields batches and tells the coordinator of each, as a large evaluation takes long."""

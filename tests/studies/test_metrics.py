@@ -98,10 +98,3 @@ def test_rare_classes_count_as_much_as_frequent_ones() -> None:
     assert figures["macro_f1"] == pytest.approx(0.5 * 18 / 19)
     assert figures["balanced_accuracy"] == pytest.approx(0.5)
     assert figures["auc"] == pytest.approx(0.5)
-
-
-def test_better_is_what_the_direction_says() -> None:
-    """More accuracy, less loss; equal is not better."""
-    assert METRICS["accuracy"].better(0.9, than=0.8)
-    assert METRICS["loss"].better(0.1, than=0.2)
-    assert not any(metric.better(0.5, than=0.5) for metric in METRICS.values())

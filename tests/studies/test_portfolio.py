@@ -76,11 +76,44 @@ def test_without_solved_heads_the_usual_trial_comes_first(changes: dict[str, Any
 
 
 @pytest.mark.parametrize(
+    ("changes", "left"),
+    [
+        ({"trainable_stages": 0}, ["hidden layer"]),
+        ({"trainable_stages": 0, "head_widths": "none", "solved_head": True}, []),
+        (
+            {"trainable_stages": [0, 2], "learning_rate": 1e-3, "weight_decay": 1e-3}
+            | {"augmentation": "none", "epochs": 10},
+            ["fine-tuned", "hidden layer"],
+        ),
+    ],
+)
+def test_recipes_that_would_be_duplicates_are_left_out(
+    changes: dict[str, Any], left: list[str]
+) -> None:
+    """A frozen backbone turns fine-tuning into one more solved head, which costs a trial."""
+    names = [step.name for step in opening(_space(changes), LARGE)]
+    assert [name for name in names if not name.startswith("race")] == left
+
+
+def test_the_order_of_the_backbones_does_not_decide_about_the_race() -> None:
+    """It is between the pretrained ones, wherever they stand in the list."""
+    space = _space({"backbone": ["cnn", "mobilenet_0.75"]})
+    steps = opening(space, LARGE)
+    assert steps[0].name == "race mobilenet_0.75 96 px"
+    assert all(
+        trial_of(step, space, LARGE, None)[1].is_solved
+        for step in steps
+        if step.name.startswith("race")
+    )
+
+
+@pytest.mark.parametrize(
     ("space", "facts"),
     [
         (space_of(facts=DIGITS), DIGITS),
         (space_of({"backbone": "cnn"}), PHOTOS),
         (space_of({"backbone": ["cnn", "cnn_deep"]}), PHOTOS),
+        (space_of({"backbone": "mobilenet_0.75", "pretrained": False}), PHOTOS),
     ],
 )
 def test_networks_from_scratch_have_two_steps(space: Space, facts: DataFacts) -> None:

@@ -65,6 +65,17 @@ def test_tiny_images_are_enlarged() -> None:
         default_space(tiny, ["xception"])
 
 
+def test_sizes_that_the_cache_does_not_hold_are_not_searched() -> None:
+    """The smallest is, which the user then may make smaller; an own wish is left alone."""
+    large = DataFacts(classes=5, native_size_px=500, train_images=50_000, most_px=200)
+    space = default_space(large, BACKBONES)
+    assert space.values("image_size_px") == (96, 128, 160, 192)
+    huge = large.model_copy(update={"most_px": 10})
+    assert default_space(huge, BACKBONES)["image_size_px"] == Fixed(value=96)
+    assert default_space(huge, ("cnn",))["scratch_image_size_px"] == Fixed(value=32)
+    assert space.with_changes({"image_size_px": 384}).largest_px == 384
+
+
 def test_a_machine_with_every_weight_searches_few() -> None:
     """A study of 50 trials does not try thirty backbones."""
     space = default_space(PHOTOS, tuple(BUILT_IN))

@@ -183,6 +183,15 @@ def test_a_solved_head_has_no_steps_to_be_set() -> None:
     }
 
 
+def test_a_solved_head_counts_rare_classes_as_the_study_does() -> None:
+    """It is not trained in steps, but its loss is weighted like that of other trials."""
+    space = space_of({"class_weights": True})
+    wanted = {"backbone": "mobilenet_0.75", "trainable_stages": 0, "head_widths": "none"}
+    _, config = nearest_trial(space, PHOTOS, {**wanted, "solved_head": True})
+    assert config.is_solved
+    assert config.training.class_weights
+
+
 def test_sizes_are_searched_apart_for_networks_from_scratch() -> None:
     """Each kind of network has sizes of its own; what a user says of one holds for both."""
     space = space_of()

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
 from studies.objectives import objectives_of
-from studies.record import CONFIG_KEY, LABEL_KEY, TAKEN_KEY, Outcome, Reason
+from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, TAKEN_KEY, Outcome, Reason
 from studies.space import Space
 from studies.suggest import configure, params_of, suggest
 from studies.transfer import take_over
@@ -106,6 +106,14 @@ def test_images_of_another_size_are_another_network() -> None:
     """The trials of a study at 96 px lie in no space of 64 px."""
     small = WIDE.with_changes({"image_size_px": 64})
     assert take_over([trial_of(0, {"dropout": 0.3})], "n", small, PHOTOS, ACCURACY, {}) == []
+
+
+def test_a_step_of_the_opening_stays_one() -> None:
+    """The new study does not begin with it again, which would be a duplicate."""
+    trial = trial_of(0, {"dropout": 0.3})
+    trial.set_user_attr(STEP_KEY, "default")
+    (taken,) = take_over([trial], "n", WIDE, PHOTOS, ACCURACY, {})
+    assert taken.trial.user_attrs[STEP_KEY] == "default"
 
 
 def test_labels_are_those_of_the_new_study() -> None:

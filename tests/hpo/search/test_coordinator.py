@@ -242,6 +242,17 @@ class TestSearch:
         assert stage.runner.killed == [worker]
         assert stage.claims.leases.held == set()
 
+    def test_the_first_trial_is_chosen_for_the_time_that_is_left(
+        self, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It may be a step of the opening, whose epochs are as many as fit."""
+        asked: list[float | None] = []
+        claim = stage.claims.next()
+        monkeypatch.setattr(stage.claims, "next", lambda left_s: [asked.append(left_s), claim][1])
+        stage.search.deadline_s = stage.clock.now + 90.0
+        assert stage.search.first() is not None
+        assert asked == [90.0]
+
     def test_deadline_after_an_interruption(self, stage: Stage) -> None:
         """A worker that finishes its epoch is told that the time is up, too."""
         stage.turn(READY)

@@ -95,6 +95,22 @@ def test_only_weights_that_will_be_used_are_downloaded(
     assert not expected & set(planned.space.values("backbone"))
 
 
+def test_sizes_fit_into_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The images of every size that is searched by default can be kept together."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(weights, "_download", lambda names: dict.fromkeys(names, "No network."))
+    monkeypatch.setattr(plan, "native_size_px", lambda _: 500)
+    settings = StudySettings(data="digits")
+    free = plan.make_plan(settings, lambda _: None)
+    assert free.facts.most_px > max(free.space.values("image_size_px")) == 384
+    monkeypatch.setenv("HPO_CACHE_LIMIT", "1GB")
+    planned = plan.make_plan(settings, lambda _: None)
+    sizes_px = planned.space.values("image_size_px")
+    images = len(planned.manifest.items)
+    assert max(sizes_px) == 224
+    assert sum(3 * size_px**2 * images for size_px in sizes_px) <= 1e9
+
+
 def test_baselines_come_first_and_are_marked(tmp_path: Path) -> None:
     """What cannot be trained here is said, and left out."""
     said: list[str] = []

@@ -118,6 +118,19 @@ class TestSuccession:
         assert pool.workers[1] is other
         assert not psutil.pid_exists(worker.pid)
 
+    def test_one_that_ran_out_of_memory_at_last(self, pool_of: PoolOf) -> None:
+        """It has given way when its word is looked at, and is not replaced a second time."""
+        pool = pool_of(LISTENS)
+        worker = pool.workers[0]
+        hear_until(pool, lambda: worker.ready)
+        for number in (0, 1):
+            worker.train(number, CONFIG)
+            hear_until(pool, lambda: not worker.busy)
+        hear_until(pool, lambda: pool.workers[0] is not worker)
+        successors = list(pool.workers)
+        pool.replace(worker)
+        assert pool.workers == successors
+
     def test_not_while_it_trains(self, pool_of: PoolOf) -> None:
         """A trial is not interrupted for it."""
         pool = pool_of(

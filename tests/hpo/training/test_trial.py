@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from data_pipeline.config import AugmentConfig
 from data_pipeline.store import ImageStore
-from hpo.training import checkpoint, trial
+from hpo.training import checkpoint, policies, trial
 from hpo.training.checkpoint import best_path, load, load_weights
 from hpo.training.device import Device
 from hpo.training.features import FeatureInputs
@@ -24,6 +24,7 @@ from hpo.training.metrics import evaluate
 from hpo.training.program import Program
 from hpo.training.programs import Programs
 from hpo.training.protocol import Finished, Train
+from hpo.training.solving import SolvedHeads
 from hpo.training.trial import make_ready, run_trial
 from models.config import ModelConfig, OptimizerConfig
 from models.memory import training_bytes
@@ -695,6 +696,20 @@ def test_fine_tuning_begins_with_the_solved_head(photos: TrialData, tmp_path: Pa
     solved = ended(train(make_job(SOLVED, tmp_path / "s"), photos, Programs(CPU), FakeLink()))
     assert outcome.history["val_accuracy"] == [solved.value] * 4
     assert "solving" in outcome.seconds
+
+
+def test_fine_tuning_begins_with_what_a_solved_head_keeps(
+    photos: TrialData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the path still improves by next to nothing when patience has run out."""
+    monkeypatch.setattr(policies, "MIN_DELTA", 100.0)
+    job = make_job(SOLVED, tmp_path / "s").model_copy(update={"metric": "auc"})
+    solved = ended(train(job, photos, Programs(CPU), FakeLink()))
+    strengths = solved.history["penalty"]
+    assert len(strengths) == 1 + policies.SOLVED_PATIENCE
+    heads = SolvedHeads(SOLVED, photos, Programs(CPU), "float32")
+    best = heads.best("auc")
+    assert best is heads.head(solved.best_epoch or 0)
 
 
 @pytest.mark.parametrize("after", [1, 3])
