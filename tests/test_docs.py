@@ -7,9 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
+from data_pipeline.images import read_image
 from docs.generate import DOCUMENTS
 
 ROOT = DOCUMENTS[0].parent
@@ -74,3 +78,21 @@ def _anchors(text: str) -> set[str]:
     """The headings of a document as GitHub names them in links."""
     headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in headings}
+
+
+def test_the_lines_that_read_a_file_elsewhere(tmp_path: Path) -> None:
+    """They give the pixels that are trained on, of a turned photo and of a transparent drawing."""
+    text = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    section = text[text.index("## Reading a file elsewhere") :]
+    (code,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    photo, drawing = tmp_path / "turned.jpg", tmp_path / "drawing.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 10, 4), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(pixels[..., :3]).save(photo, exif=exif)
+    Image.fromarray(pixels).save(drawing)
+    for path in (photo, drawing):
+        seen: list[np.ndarray] = []
+        model = SimpleNamespace(predict=seen.append)
+        exec(code, {"Image": Image, "ImageOps": ImageOps, "np": np, "path": path, "model": model})
+        np.testing.assert_array_equal(seen[0][0], np.asarray(read_image(path)))
