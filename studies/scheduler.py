@@ -19,7 +19,7 @@ Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
 resumed; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
-EPOCH_PASSES, LEAST_EPOCHS = 2.5, 4
+EPOCH_PASSES, LEAST_EPOCHS = 3.0, 4
 """An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it,
 and fewer epochs than that are hardly worth it."""
 
@@ -185,6 +185,7 @@ class Scheduler:
         keep_top: How many trials' weights are kept.
         maximize: Whether more of the objective is better.
         opening: Names of the steps that come before the sampler's proposals.
+        long_steps: Those of them that train through the backbone, which takes long.
         perfect: The best value that the objective can have; None if it has no end.
     """
 
@@ -193,6 +194,7 @@ class Scheduler:
     keep_top: int = 1
     maximize: bool = True
     opening: tuple[str, ...] = ()
+    long_steps: frozenset[str] = frozenset()
     perfect: float | None = None
 
     def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
@@ -222,20 +224,29 @@ class Scheduler:
             return self._start(trials, remaining_s)
         return Done() if {t.status for t in begun} <= {"ended"} else Wait()
 
-    def _start(self, trials: Sequence[TrialRecord], remaining_s: float | None) -> Start:
+    def _start(self, trials: Sequence[TrialRecord], remaining_s: float | None) -> Start | Wait:
         if any(trial.status == "waiting" for trial in trials):
             return Start()
         begun = {trial.step for trial in trials}
         step = next((name for name in self.opening if name not in begun), "")
         solved = [trial for trial in trials if trial.solved and trial.value is not None]
-        if not solved:
+        races = step.startswith("race")
+        racing = any(t.status == "running" and t.step.startswith("race") for t in trials)
+        if step and not races and racing and not solved:
+            # A recipe is made for a winner. Of many workers some come for one before there is any.
+            return Wait()
+        if not solved or not step:
             return Start(step)
         best = min(solved, key=self._rank)
-        if remaining_s is None or step.startswith("race"):
+        if remaining_s is None or races:
             return Start(step, best.number)
         # The pass over the images that a solved head took foretells the epochs of its backbone.
         epochs = int(remaining_s / (EPOCH_PASSES * max(best.seconds, 0.1)))
-        return Start(step, best.number, max(LEAST_EPOCHS, epochs))
+        if epochs >= LEAST_EPOCHS:
+            return Start(step, best.number, epochs)
+        # What trains through the backbone would not get far. The other steps are quick.
+        quick = (name for name in self.opening if name not in begun | self.long_steps)
+        return Start(next(quick, ""), best.number)
 
     def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
         """Returns what happens to a trial after an epoch.

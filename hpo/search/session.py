@@ -112,6 +112,7 @@ def run_study(
         keep_top=settings.keep_top,
         maximize=objective.maximize,
         opening=tuple(step.name for step in steps),
+        long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),
         perfect=objective.perfect,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)

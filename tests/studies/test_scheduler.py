@@ -351,8 +351,18 @@ class TestOpening:
             decision = self.scheduler.next(trials)
             assert isinstance(decision, Start)
             assert decision.step == name
-            trials.append(TrialRecord(number, "running", step=name))
+            trials.append(_head(number, 0.5))
         assert self.scheduler.next(trials) == Start()
+
+    def test_recipes_wait_for_a_head(self) -> None:
+        """With more workers than racers one would be trained on whatever backbone comes first."""
+        racing = [TrialRecord(n, "running", step=OPENING[n]) for n in (0, 1)]
+        assert self.scheduler.next(racing) == Wait()
+        ended = replace(_head(0, 0.8), value=None, reason="out of memory")
+        assert self.scheduler.next([ended, racing[1]]) == Wait()
+        assert self.scheduler.next([_head(0, 0.8), racing[1]]) == Start("tuned", like=0)
+        lost = replace(ended, number=1, step=OPENING[1])
+        assert self.scheduler.next([ended, lost]) == Start("tuned")
 
     def test_what_waits_comes_before_them(self) -> None:
         """Baselines, and a step whose process was killed before it was handed out."""
@@ -363,11 +373,22 @@ class TestOpening:
         trials = [_head(0, 0.8), _head(1, 0.9, seconds=1000.0)]
         assert self.scheduler.next(trials) == Start("tuned", like=1)
 
+    def test_what_would_not_get_far_is_left_out_before_a_deadline(self) -> None:
+        """Quick steps come instead, and without any the sampler's proposals."""
+        trials = [_head(0, 0.8), _head(1, 0.9, seconds=40.0)]
+        scheduler = replace(
+            self.scheduler, opening=(*OPENING, "hidden"), long_steps=frozenset({"tuned"})
+        )
+        assert scheduler.next(trials, remaining_s=60.0) == Start("hidden", like=1)
+        hidden = TrialRecord(2, "running", step="hidden")
+        assert scheduler.next([*trials, hidden], remaining_s=60.0) == Start("", like=1)
+        assert scheduler.next([*trials, hidden], remaining_s=600.0) == Start("tuned", 1, 5)
+
     def test_before_a_deadline_as_many_epochs_are_planned_as_fit(self) -> None:
-        """By the pass over the images that the best head took, but never next to none."""
+        """By the pass over the images that the best head took."""
         trials = [_head(0, 0.8, seconds=10.0), _head(1, 0.9, seconds=40.0)]
-        assert self.scheduler.next(trials, remaining_s=1000.0) == Start("tuned", 1, 10)
-        assert self.scheduler.next(trials, remaining_s=5.0) == Start("tuned", 1, 4)
+        assert self.scheduler.next(trials, remaining_s=1000.0) == Start("tuned", 1, 8)
+        assert self.scheduler.next(trials, remaining_s=500.0) == Start("tuned", 1, 4)
 
     def test_a_solved_head_is_not_judged(self) -> None:
         """Its strengths are no epochs."""
