@@ -261,7 +261,8 @@ class Scheduler:
             return "continue"  # after its last epoch there is nothing to save
         # Nothing is better than perfect. A trial that is slower to get there than one before it
         # was, is not worth the rest of its epochs.
-        quickest = [t.best_epoch for t in trials if t.best_epoch and t.value == self.perfect]
+        perfect = [t for t in trials if t.value == self.perfect and not t.solved]
+        quickest = [t.best_epoch for t in perfect if t.best_epoch]
         if quickest and self.perfect not in trial.curve and len(trial.curve) >= min(quickest):
             return "prune"
         return self.rule.judge(trial, trials, maximize=self.maximize)

@@ -324,6 +324,8 @@ def test_nothing_is_better_than_perfect() -> None:
         assert scheduler.judge(running, [perfect, running]) == expected
         good = replace(perfect, value=0.99)
         assert scheduler.judge(running, [good, running]) == "continue"
+        head = replace(perfect, solved=True)  # its best epoch is a strength, and no time
+        assert scheduler.judge(running, [head, running]) == "continue"
         mine = replace(running, baseline=True)
         assert scheduler.judge(mine, [perfect, mine]) == "continue"
 
