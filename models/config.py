@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+STRENGTHS = (1.0, 3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4)
+"""Weights of the penalty beside the mean cross-entropy, strongest first, a path that covers what
+validation chose on features of 200 to 10,000 images."""
 STAGES = 5
 """Every ImageNet backbone halves its image this many times; each size is one stage."""
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-STRENGTHS = (1.0, 3e-1, 1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4)
-"""Weights of the penalty beside the mean cross-entropy, strongest first, a path that covers what
-validation chose on features of 200 to 10,000 images."""
+from models.config import STRENGTHS
+
 MOST_ITERATIONS = 200
 
 Floats = npt.NDArray[np.float32]

@@ -10,9 +10,10 @@ import heapq
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from studies.record import Reason
+if TYPE_CHECKING:
+    from studies.record import Reason  # at run time it brings NumPy, which `hpo --help` waits for
 
 Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
 """Of a trial: enqueued; trained by a live process; held by a process that may have died; free to be

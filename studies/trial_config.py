@@ -8,8 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_pipeline.config import AugmentConfig
-from models.config import ModelConfig, OptimizerConfig
-from models.solved_head import STRENGTHS
+from models.config import STRENGTHS, ModelConfig, OptimizerConfig
 
 
 class TrainingConfig(BaseModel):

@@ -75,7 +75,7 @@ class TrialData:
     @cached_property
     def train_images(self) -> int:
         """Number of training images."""
-        return sum(item.split == "train" for item in self.manifest.items)
+        return len(self.labels("train"))
 
     def images(self, image_size_px: int) -> ImageStore:
         """Returns the images decoded at a size, waited for if another process decodes them.
@@ -95,8 +95,15 @@ class TrialData:
 
     def labels(self, name: str) -> npt.NDArray[np.int32]:
         """Returns the classes (n,) of `train` or `validation`."""
-        items = self.manifest.items
-        return np.array([item.label for item in items if item.split == name], np.int32)
+        return self._labels[name]
+
+    @cached_property
+    def _labels(self) -> Mapping[str, npt.NDArray[np.int32]]:
+        labels: dict[str, list[int]] = {"train": [], "validation": []}
+        for item in self.manifest.items:
+            if item.split in labels:
+                labels[item.split].append(item.label)
+        return {name: np.array(values, np.int32) for name, values in labels.items()}
 
     def sample(self, most: int) -> np.ndarray:
         """Returns which training examples to look at for all of them: at most `most`, mixed.

@@ -29,9 +29,9 @@ from hpo.training.protocol import Alive, EpochEnd, Finished, Started, Train
 from hpo.training.saver import Saver
 from hpo.training.solving import SolvedHeads
 from hpo.training.stopwatch import Stopwatch
+from models.config import STRENGTHS
 from models.memory import evaluation_batch
 from models.network import head_weights, set_head_weights, set_linear_top
-from models.solved_head import STRENGTHS
 from studies.hits import Hits
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, log_softmax
 
-from models.solved_head import STRENGTHS, LinearHead, solve_path
+from models.config import STRENGTHS
+from models.solved_head import LinearHead, solve_path
 
 RANDOM = np.random.default_rng(0)
 

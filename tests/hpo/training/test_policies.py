@@ -17,8 +17,7 @@ from hpo.training.policies import (
     learning_rates,
     stopped_early,
 )
-from models.config import ModelConfig, OptimizerConfig
-from models.solved_head import STRENGTHS
+from models.config import STRENGTHS, ModelConfig, OptimizerConfig
 from studies.trial_config import TrainingConfig, TrialConfig
 
 RATE = 2.0**-3

@@ -26,10 +26,9 @@ from hpo.training.programs import Programs
 from hpo.training.protocol import Finished, Train
 from hpo.training.solving import SolvedHeads
 from hpo.training.trial import make_ready, run_trial
-from models.config import ModelConfig, OptimizerConfig
+from models.config import STRENGTHS, ModelConfig, OptimizerConfig
 from models.memory import training_bytes
 from models.network import build_network, set_head_weights
-from models.solved_head import STRENGTHS
 from studies.record import Outcome
 from studies.trial_config import TrainingConfig, TrialConfig
 from tests.hpo.training.data import FakeLink, make_data, make_job
