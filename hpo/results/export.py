@@ -129,8 +129,8 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
 
 def _on_noise(model: Any) -> list[list[float]]:
     """Returns the probabilities of an unsaved model for images of noise."""
-    from hpo.results.predictions import Classifier
     from hpo.results.verify import noise
+    from hpo.runtimes.classifier import Classifier
 
     classifier = Classifier(model)
     return [classifier.image(image).tolist() for image in noise()]

@@ -15,7 +15,7 @@ from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from studies.metrics import evaluate
 
 MOST_FILES = 200
@@ -78,7 +78,7 @@ def check(job: Job) -> Report:
 
     import keras
 
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
     classifier, source = Classifier(keras.saving.load_model(job.model)), job.manifest.open()
     difference = None
