@@ -34,10 +34,10 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     from hpo.search.open_study import find_study
     from studies.importing import add_runs, read_runs
     from studies.objectives import objectives_of
-    from studies.space import DataFacts, Space
+    from studies.space import DataFacts
 
     opened = find_study(paths(storage), study)
-    space = Space.model_validate(opened.record.space)
+    space = opened.record.read_space()
     facts = DataFacts.model_validate(opened.record.facts)
     metric = objectives_of(opened.record.settings).first
     runs = read_runs(file, space, facts, metric)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from data_pipeline.manifest import Manifest
 from hpo.results.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
-from models.catalogue import BUILT_IN, Catalogue
+from hpo.trust import require_trusted
 from studies.errors import StudyError
+from studies.network_files import catalogue_of
 from studies.record import read_config
 
 if TYPE_CHECKING:
@@ -51,17 +52,19 @@ def read_weights(opened: OpenStudy, number: int) -> tuple[Mapping[str, np.ndarra
         ) from error
 
 
-def rebuild(
-    opened: OpenStudy, trial: FrozenTrial, manifest: Manifest, catalogue: Catalogue = BUILT_IN
-) -> keras.Model:
+def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.Model:
     """Returns the whole model of a trial, from raw pixels to probabilities.
 
     Raises:
-        StudyError: The trial's weights are not there.
+        StudyError: The trial's weights are not there, or its network is code from elsewhere.
         ModelError: The pretrained weights below them are not on this machine, or the network of
             these settings does not fit the weights.
     """
     weights, stages = read_weights(opened, trial.number)
+    networks = opened.record.networks
+    if read_config(trial).model.own:
+        require_trusted(opened.study.study_name, networks)
+    catalogue = catalogue_of(networks)
     load_tensorflow()
 
     from models.export import whole_model

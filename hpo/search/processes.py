@@ -115,6 +115,7 @@ class LocalWorker:
                 threads=threads,
                 log=str(self._log),
                 first=self._job(*first) if first else None,
+                networks=setup.networks,
             )
         )
 

@@ -18,6 +18,7 @@ from studies.metrics import METRICS
 from studies.optuna_private import read_trial, study_id, write_attributes
 from studies.record import CONFIG_KEY, LABEL_KEY, PAUSED_KEY, STEP_KEY, Outcome, Reason
 from studies.scheduler import Keep
+from studies.trial_config import TrialConfig
 
 STATES: Mapping[Reason, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -34,6 +35,15 @@ WAIT_S = 5.0
 """How long one process waits while another tidies the study's files."""
 _GIVEN = {CONFIG_KEY, LABEL_KEY, STEP_KEY}
 """User attributes that a trial has before it is trained."""
+
+
+def state_of(config: TrialConfig, outcome: Outcome) -> TrialState:
+    """Returns Optuna's state of a trial that ended.
+
+    A network of the user's own that fails is to be avoided like one that diverges.
+    """
+    state = STATES[outcome.reason]
+    return TrialState.PRUNED if state is TrialState.FAIL and config.model.own else state
 
 
 class TrialEndedError(Exception):
@@ -91,7 +101,7 @@ class Recorder:
                     attributes = dict.fromkeys(now.user_attrs.keys() - _GIVEN) | attributes
             write_attributes(self.files.storage, claim.trial_id, attributes)
             write_note(claim.trial, describe(claim.label, claim.config, outcome))
-            state = STATES[outcome.reason]
+            state = state_of(claim.config, outcome)
             value = outcome.value if state is TrialState.COMPLETE else None
             self.study.tell(claim.trial, values=value, state=state)
         self.leases.release(claim.trial_id)
