@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container, Sequence
+from functools import lru_cache
 from types import FunctionType
 
 from models.source import Source
 
 
+@lru_cache  # Keras would say of the second time that they were registered by the text
 def register_classes(source: Source) -> tuple[str, ...]:
     """Registers what Keras must know to load a network of the text again, and returns the names.
 

@@ -7,6 +7,7 @@ network (`hpo.training.network_check`); this one never does.
 from __future__ import annotations
 
 import difflib
+import re
 import subprocess
 import sys
 import tempfile
@@ -294,10 +295,11 @@ class Checker:
                     f"{where}: A network file must be run, and each of its networks be built, "
                     f"within {LIMIT_S:g} s. Received: it was still here then.{more}"
                 )
-        last = printed.strip().splitlines()[-1:] or ["It printed nothing."]
+        said = [line for line in printed.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
         return ModelError(
             f"{names}: A network file must not end the program. Received: exit status {status}. "
-            f"{last[0]}{more}"
+            f"{''.join(said[-1:])}".rstrip()
+            + more
         )
 
     def _show(self, printed: str) -> None:

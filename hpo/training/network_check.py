@@ -11,7 +11,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,7 +119,13 @@ def _try(build: Build, row: Backbone, catalogue: Catalogue, file: NetworkFile) -
     model = whole_model(
         config, class_names=[f"class {n}" for n in range(config.classes)], catalogue=catalogue
     )
-    copy_weights(network, model)
+    try:
+        copy_weights(network, model)
+    except ModelError:
+        raise ModelError(
+            "A network's layers must have the same names each time it is built. Received: others "
+            "the second time. Give them fixed names, or none."
+        ) from None
     built = Built(parameters=count_parameters(network))
     if not build.thoroughly:
         return built
@@ -138,7 +144,7 @@ def _require_output(row: Backbone, config: ModelConfig) -> None:
     if not isinstance(returned, keras.KerasTensor):
         raise ModelError(
             f"{row.name}() must return the symbolic output of its last layer. "
-            f"Received: {_kind(returned)}."
+            f"Received: {_kind(returned)}"
         )
     shape = tuple(returned.shape)
     if row.output:
@@ -165,10 +171,10 @@ def _may_be_one(row: Backbone, config: ModelConfig) -> bool:
 
 def _kind(returned: Any) -> str:
     if returned is None:
-        return "None; is its `return` missing?"
+        return "None. Is its `return` missing?"
     if type(returned).__name__ in ("Functional", "Sequential", "Model"):
-        return f"a keras.{type(returned).__name__}; return what it gives for the images"
-    return f"a {type(returned).__name__}"
+        return f"a keras.{type(returned).__name__}. Return what it gives for the images."
+    return f"a {type(returned).__name__}."
 
 
 def _load_again(model: keras.Model, file: NetworkFile, layers: tuple[str, ...]) -> bool:
@@ -185,34 +191,45 @@ def _load_again(model: keras.Model, file: NetworkFile, layers: tuple[str, ...]) 
     from models.companion import layers_text, run_layers
     from models.export import foreign_in
 
+    known = keras.saving.get_custom_objects()
+    before, foreign = dict(known), list[str]()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
-        model.save(path)
-        foreign = foreign_in(path)
-        if any(name.endswith(("Lambda", "function")) for name in foreign):
-            raise ModelError(
-                "A network must not have Lambda layers: Keras refuses to load them, since a file "
-                "with one can run any code. Use keras.ops, or a layer class of your own."
-            )
-        networks = {network.name for network in file.networks}
-        known = keras.saving.get_custom_objects()
-        before = dict(known)
         try:
+            model.save(path)
+            foreign = foreign_in(path)
             known.clear()
             if foreign:
-                run_layers(layers_text(file.source, networks, layers))
+                with _printing():  # it has printed already
+                    run_layers(layers_text(file.source, {n.name for n in file.networks}, layers))
             keras.saving.load_model(path)
         except Exception as error:
-            text = f"{type(error).__name__}: {error}".splitlines()[0][:300]
-            raise ModelError(
-                "Keras must be able to load an exported network. "
-                f"Received: {text}. A layer of your own needs a get_config() with the arguments "
-                "that it is made from."
-            ) from error
+            raise _not_loaded(error, foreign) from error
         finally:
             known.clear()
             known.update(before)
         return bool(foreign)
+
+
+def _not_loaded(error: Exception, foreign: Sequence[str]) -> ModelError:
+    if any(name.endswith(("Lambda", "__lambda__")) for name in foreign):
+        return ModelError(
+            "A network must not have Lambda layers: Keras refuses to load them, since a file with "
+            "one can run any code. Use keras.ops, or a layer class of your own."
+        )
+    first = _first(error)
+    text = f"{type(first).__name__}: {first}".splitlines()[0][:300].rstrip(".")
+    return ModelError(
+        f"Keras must be able to load an exported network. Received: {text}. A layer of your own "
+        "needs a get_config() with the arguments that it is made from."
+    )
+
+
+def _first(error: BaseException) -> BaseException:
+    """Returns the error that led to this one."""
+    while below := error.__cause__ or error.__context__:
+        error = below
+    return error
 
 
 if __name__ == "__main__":
