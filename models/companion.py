@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Container, Sequence
+from contextlib import redirect_stdout
 from functools import lru_cache
 from types import FunctionType
 
@@ -68,4 +70,5 @@ def _imports_hpo(node: ast.stmt) -> bool:
 
 def run_layers(text: str) -> None:
     """Runs what `layers_text` returned, and so registers the layers with Keras."""
-    exec(compile(text, "layers.py", "exec"), {"__name__": "layers"})  # noqa: S102 - it is trusted
+    with redirect_stdout(sys.stderr):  # what it prints must not stand in our CSV and JSON
+        exec(compile(text, "layers.py", "exec"), {"__name__": "layers"})  # noqa: S102 - trusted

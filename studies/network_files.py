@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from models.backbone import Backbone, Output
 from models.catalogue import BUILT_IN, Catalogue
+from models.companion import register_classes
 from models.errors import ModelError
 from models.source import Source, defined_twice, line_of_function
 from studies.domains import Domain, Fixed, Value
@@ -136,6 +137,7 @@ def _row(file: NetworkFile, declared: Declaration) -> Backbone:
 
     def construct(images_bhwc: Any, **settings: Any) -> Any:
         built: Network = getattr(source.run(), declared.name)
+        register_classes(source)  # an exported file then names its layers as `layers_text` does
         return built.function(images_bhwc, **settings)
 
     return Backbone(

@@ -203,14 +203,14 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
         said.append(
             "Loaded again in a fresh process, it gives the same probabilities for images of noise."
         )
+    if report.files:
+        said.append(
+            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
+        )
     if exported.layers:
         said.append(
             f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
             "before Keras loads it."
-        )
-    if report.files:
-        said.append(
-            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
@@ -71,15 +73,16 @@ def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.
     from models.network import build_network, copy_weights, set_head_weights
 
     config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
-    network = build_network(config, seed=0, catalogue=catalogue)
-    set_head_weights(network, weights)
     reading = manifest.reading
-    model = whole_model(
-        config,
-        class_names=manifest.classes,
-        reading=reading.text(),
-        resize=reading.resize,
-        catalogue=catalogue,
-    )
+    with redirect_stdout(sys.stderr):  # a user's network may print, beside our JSON
+        network = build_network(config, seed=0, catalogue=catalogue)
+        model = whole_model(
+            config,
+            class_names=manifest.classes,
+            reading=reading.text(),
+            resize=reading.resize,
+            catalogue=catalogue,
+        )
+    set_head_weights(network, weights)
     copy_weights(network, model)
     return model

@@ -92,12 +92,12 @@ def refuse_changed(study: str, kept: Sequence[NetworkFile], names: Iterable[str]
             continue
         if source.name not in texts:
             listed = ", ".join(texts) or "no network file"
-            what = f"{source.name}; it has {listed}."
+            what = f"{source.name}; it has {listed}. "
         else:
             what = f"another text of {source.name}:\n{_difference(source, texts[source.name])}\n"
         raise StudyError(
             f"The study {study!r} goes on with the networks it was created with. "
-            f"Received: {what} Leave out --networks to continue it, or create another study: "
+            f"Received: {what}Leave out --networks to continue it, or create another study: "
             f"--study NAME --from {study} takes along the trials that are the same."
         )
 

@@ -22,7 +22,7 @@ from data_pipeline.sources.opening import may_have_moved, open_source, place_of
 from data_pipeline.unchanged import moved, write_stamps
 from hpo.paths import Paths
 from hpo.search.files import Files, new_key
-from hpo.search.networks import refuse_changed
+from hpo.search.networks import files_in, refuse_changed
 from hpo.search.open_study import OpenStudy, names, open_study, read_manifest
 from hpo.search.plan import Plan
 from studies.errors import StudyError
@@ -146,7 +146,8 @@ def _existing(
     # The same place in other words, such as `~/photos`, and the place that it was moved to.
     data = asked.pop("data", opened.record.settings["data"])
     images = asked.pop("images", None)
-    refuse_changed(name, opened.record.networks, asked.pop("networks", ()))
+    refuse_changed(name, opened.record.networks, files_in(asked))
+    asked.pop("networks", None)
     _refuse_differences(name, opened.record, asked)
     return _placed(opened, data, images)
 

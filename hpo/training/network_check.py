@@ -200,8 +200,7 @@ def _load_again(model: keras.Model, file: NetworkFile, layers: tuple[str, ...]) 
             foreign = foreign_in(path)
             known.clear()
             if foreign:
-                with _printing():  # it has printed already
-                    run_layers(layers_text(file.source, {n.name for n in file.networks}, layers))
+                run_layers(layers_text(file.source, {n.name for n in file.networks}, layers))
             keras.saving.load_model(path)
         except Exception as error:
             raise _not_loaded(error, foreign) from error
