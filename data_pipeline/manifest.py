@@ -123,6 +123,9 @@ def create_manifest(
     unique = deduplicate(found.examples)
     fractions = split_fractions(found.examples, validation, test)
     splits = assign_splits(unique.kept, fractions, seed, unique.similar)
+    # Only now: the other images stay in their parts, so that the test stays the same.
+    found = found.without(asked.exclude_images)
+    unique = unique.without(asked.exclude_images)
     reading = choose_reading(found.facts, resize)
     audit = run_checks(found, unique, tuple(fractions), splits, reading)
     if not unique.kept:

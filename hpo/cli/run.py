@@ -72,6 +72,7 @@ def run(
       hpo run --data photos/ --timeout 2h --workers 2
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
+      hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
     """
     from rich.console import Console
@@ -87,6 +88,7 @@ def run(
     from hpo.search.views import is_live
     from studies.errors import StudyError
     from studies.settings import OF_THE_DATA, merge
+    from studies.suspects_file import with_confirmed
     from studies.toml_files import load_settings, make_settings, preset_path
 
     files = [path for path in (preset_path(preset) if preset else None, config) if path]
@@ -95,6 +97,7 @@ def run(
         {name: value for name, value in given.items() if value not in (None, ())},
         {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
     )
+    asked = with_confirmed(asked)
     if preset and "data" not in asked:
         raise StudyError(
             f"A preset needs your own images. Received: --preset {preset} without --data. "
