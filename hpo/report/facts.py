@@ -16,9 +16,14 @@ from models.errors import ModelError
 from studies.errors import StudyError
 from studies.metrics import METRICS, Metric
 from studies.objectives import objectives_of
+from studies.record import HITS_KEY
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from data_pipeline.manifest import Manifest
+    from data_pipeline.parts import Split
     from hpo.results.judged import Judged
 
 TIMED = 12
@@ -37,6 +42,8 @@ class Winner:
         validation: What it says about the validation images.
         test: About the sealed test images; None unless this very model was tested on them before
             or is so now.
+        traits: What was measured of each validation image, by its name.
+        pictures: Validation path to a small picture, JPEG, of the surest errors of each kind.
         heat: Validation path to the picture of what was looked at, JPEG, of the surest errors.
     """
 
@@ -44,6 +51,8 @@ class Winner:
     image_size_px: int
     validation: Judged
     test: Judged | None = None
+    traits: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     heat: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
@@ -102,7 +111,7 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
     """
     tell("Reading the trials …")
     metric = objectives_of(opened.record.settings).first
-    keys = [*KEYS, "timing", "image_size_px", *(f"best_val_{name}" for name in METRICS)]
+    keys = [*KEYS, HITS_KEY, "timing", "image_size_px", *(f"best_val_{name}" for name in METRICS)]
     rows = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(rows, metric)
     if test:
@@ -134,18 +143,22 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
 def _winner(
     opened: OpenStudy, row: TrialRow, manifest: Manifest, looks: Sequence[Look], tell: Tell
 ) -> Winner:
-    from hpo.report.pictures import heat_pictures
+    from data_pipeline.cache import Cache
+    from data_pipeline.store import open_store
+    from hpo.report.pictures import error_pictures, heat_pictures
     from hpo.results.judged import judge
     from hpo.results.rebuild import rebuild
+    from hpo.results.traits import traits
 
     tell("Building the best model …")
     size_px: int = row.settings["model.image_size_px"]
     model = rebuild(opened, opened.storage.get_trial(row.trial_id), manifest)
     tell("Classifying the validation images …")
-    was_tested = remembering(looks)(row) is not None
-    judged = judge(
-        model, manifest, size_px, ("validation", "test") if was_tested else ("validation",)
-    )
+    store = open_store(manifest, size_px, Cache())
+    parts: list[Split] = ["validation"]
+    if remembering(looks)(row):
+        parts.append("test")
+    judged = judge(model, manifest, store, parts)
     validation = judged["validation"]
     tell("Looking at what the network looked at …")
     return Winner(
@@ -153,6 +166,8 @@ def _winner(
         image_size_px=size_px,
         validation=validation,
         test=judged.get("test"),
+        traits=traits(manifest, store.splits["validation"]),
+        pictures=error_pictures(manifest, validation),
         heat=heat_pictures(model, manifest, size_px, validation),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ LARGE_PX, SMALL_PX = 200, 112
 QUALITY = 72
 SUREST = 20
 """Errors that are shown large, with what the network looked at."""
+OF_A_KIND, MOST = 12, 240
+"""Pictures of one cell of the confusion matrix, and of all cells together."""
 
 
 def thumbnails(manifest: Manifest, paths: Iterable[str], side_px: int) -> Mapping[str, bytes]:
@@ -37,10 +40,26 @@ def thumbnails(manifest: Manifest, paths: Iterable[str], side_px: int) -> Mappin
     return {path: _jpeg(image) for path, image in _images(manifest, paths, side_px).items()}
 
 
+def error_pictures(manifest: Manifest, judged: Judged) -> Mapping[str, bytes]:
+    """Returns small pictures of the surest errors of each kind, the surest of all being larger."""
+    errors = judged.surest_errors()
+    kinds: Counter[tuple[int, int]] = Counter()
+    shown = []
+    for place in errors:
+        kind = int(judged.labels[place]), int(judged.guesses[place])
+        kinds[kind] += 1
+        if kinds[kind] <= OF_A_KIND:
+            shown.append(judged.paths[place])
+    large = [judged.paths[place] for place in errors[:SUREST]]
+    small = [path for path in shown[:MOST] if path not in large]
+    found = thumbnails(manifest, large, LARGE_PX)
+    return {**found, **thumbnails(manifest, small, SMALL_PX)}
+
+
 def heat_pictures(
     model: keras.Model, manifest: Manifest, image_size_px: int, judged: Judged
 ) -> Mapping[str, bytes]:
-    """Returns pictures of the surest errors, and what each was taken for its class by.
+    """Returns pictures of the surest errors with what each was taken for its class by.
 
     Args:
         model: The whole model that judged them.

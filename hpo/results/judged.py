@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.manifest import Manifest
     from data_pipeline.parts import Split
+    from data_pipeline.store import ImageStore
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +67,62 @@ class Judged:
 
 
 def judge(
-    model: keras.Model, manifest: Manifest, image_size_px: int, parts: Iterable[Split]
+    model: keras.Model, manifest: Manifest, store: ImageStore, parts: Iterable[Split]
 ) -> Mapping[Split, Judged]:
     """Returns what a whole model says about the decoded images of some parts.
 
-    Raises:
-        DataError: The images are gone or have changed.
+    Args:
+        model: The model.
+        manifest: The data set.
+        store: Its images, at the size that the model sees.
+        parts: Which parts; those without images are left out.
     """
-    from data_pipeline.cache import Cache
-    from data_pipeline.store import open_store
     from hpo.results.predictions import Classifier
 
-    store, classifier = open_store(manifest, image_size_px, Cache()), Classifier(model)
+    classifier = Classifier(model)
     return {
         part: Judged(part, manifest.classes, split.paths, split.labels, classifier.split(split))
         for part in parts
         if len(split := store.splits[part])
     }
+
+
+@dataclass(frozen=True)
+class OfClass:
+    """How well one class is told from the others.
+
+    Attributes:
+        name: The class.
+        images: Images that are of it.
+        given: Images that are taken for it.
+        precision: Share of the latter that are of it; None where there are none.
+        recall: Share of the former that are found; None where there are none.
+        f1: Harmonic mean of both; 0 where none is found.
+    """
+
+    name: str
+    images: int
+    given: int
+    precision: float | None
+    recall: float | None
+    f1: float
+
+
+def by_class(judged: Judged) -> list[OfClass]:
+    """Returns how well each class is told, in the order of the classes."""
+    counts = judged.confusion()
+    found = []
+    for label, name in enumerate(judged.classes):
+        images, given = int(counts[label].sum()), int(counts[:, label].sum())
+        right = int(counts[label, label])
+        found.append(
+            OfClass(
+                name=name,
+                images=images,
+                given=given,
+                precision=right / given if given else None,
+                recall=right / images if images else None,
+                f1=2 * right / (images + given) if images + given else 0.0,
+            )
+        )
+    return found

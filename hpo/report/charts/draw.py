@@ -106,7 +106,8 @@ def _grid(canvas: Canvas, plot: Plot, words: Words, across: Scale, up: Scale) ->
         ends = x + half + 0.5 * font
         canvas.line(x, up.begin_px, x, up.begin_px + 0.3 * font, "grid")
         canvas.text(x, up.begin_px + 1.4 * font, text, "middle", "end")
-    canvas.text(right, up.begin_px + 2.8 * font, words.text(plot.x.title), "end", "strong")
+    title = shortened(words.text(plot.x.title), canvas.width_px, 1.08 * font)
+    canvas.text(right, up.begin_px + 2.8 * font, title, "end", "strong")
 
 
 def _series(
@@ -124,7 +125,7 @@ def _series(
         canvas.path(_stairs(at) if series.kind == "step" else at, f"line {series.role}")
     for (x, _), (low, high) in zip(at, series.spans, strict=bool(series.spans)):
         canvas.line(x, up.place(low), x, up.place(high), f"span {series.role}")
-    if series.kind in ("guide", "step"):
+    if series.kind == "guide" or (series.kind == "step" and not series.labels):
         return
     if len(at) > MOST_MARKS:
         canvas.dots(at, series.role)
