@@ -29,6 +29,7 @@ TRIALS = sa.table(
     "trials",
     *map(sa.column, ("trial_id", "number", "study_id", "state")),
     sa.column("datetime_start", sa.DateTime()),
+    sa.column("datetime_complete", sa.DateTime()),
 )
 STATE = sa.cast(TRIALS.c.state, sa.Text)
 """As text: PostgreSQL compares its own kind of column with no text."""

@@ -1,0 +1,149 @@
+"""Chapter 1: what was found, how good it is, and against what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from hpo.report.blocks import Block, Chapter, Code, Name, Phrase, Text, say
+from hpo.report.facts import StudyFacts
+from hpo.results.comparison import Compared
+from hpo.results.sealed_test import wilson
+from hpo.results.trial_rows import TrialRow
+from studies.hits import Hits
+from studies.record import HITS_KEY
+
+
+def chapter(facts: StudyFacts) -> Chapter:
+    """Returns the verdict."""
+    best = facts.best
+    blocks = list(_verdict(facts, best)) if best else [_nothing(facts)]
+    return Chapter("verdict", tuple(blocks))
+
+
+def _nothing(facts: StudyFacts) -> Block:
+    endings = Counter(row.ending for row in facts.rows)
+    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings.items())
+    key = "verdict.nothing" if listed else "verdict.empty"
+    return Text(say(key, endings=listed), "lead")
+
+
+def _verdict(facts: StudyFacts, best: TrialRow) -> Iterator[Block]:
+    yield Text(_found(facts, best), "lead")
+    against = _against(facts)
+    if against:
+        yield Text(against, "lead")
+    yield Text(_common(facts))
+    yield Text(_test(facts), "note")
+    running = sum(row.ending == "running" for row in facts.rows)
+    if running:
+        yield Text(say("verdict.running", count=running), "warning")
+    elif best.state != "COMPLETE":
+        yield Text(say("verdict.unfinished", count=best.epochs_done or 0), "warning")
+    if facts.problem:
+        yield Text(say("verdict.problem", why=Name(facts.problem)), "warning")
+
+
+def what(row: TrialRow) -> Phrase:
+    """Returns what a trial's network is, in a few words."""
+    settings = row.settings
+    stages: int = settings.get("model.trainable_stages", 0)
+    key = (
+        "network.scratch"
+        if not settings["model.pretrained"]
+        else "network.solved"
+        if row.solved
+        else "network.tuned"
+        if stages
+        else "network.frozen"
+    )
+    backbone, size = settings["model.backbone"], settings["model.image_size_px"]
+    return say(key, backbone=Code(backbone), size=size, count=stages)
+
+
+def _found(facts: StudyFacts, best: TrialRow) -> Phrase:
+    trials = len(facts.ranked)
+    look = facts.look
+    if look:
+        low, high = look.intervals["accuracy"]
+        key, accuracy, images = "verdict.test", look.figures["accuracy"], look.images
+    else:
+        hits = best.attributes.get(HITS_KEY)
+        if not hits:
+            return say(
+                "verdict.value",
+                count=trials,
+                network=what(best),
+                metric=facts.metric.label,
+                value=best.value or 0.0,
+                trial=best.number,
+            )
+        right = Hits.model_validate(hits).unpack()
+        key, accuracy, images = "verdict.validation", float(right.mean()), len(right)
+        low, high = wilson(int(right.sum()), images)
+    return say(
+        key,
+        count=trials,
+        network=what(best),
+        trial=best.number,
+        accuracy=accuracy,
+        images=images,
+        low=low,
+        high=high,
+    )
+
+
+def _against(facts: StudyFacts) -> Phrase | None:
+    """Returns how far the best is ahead of the best baseline, and whether that is sure."""
+    assert facts.comparison is not None
+    rivals = [
+        (row, gain)
+        for row in facts.comparison.rows
+        if row.trial is not None and (gain := row.test_gain if facts.look else row.gain)
+    ]
+    if not rivals:
+        return None
+    row, (ahead, low, high) = min(rivals, key=lambda rival: rival[1][0])
+    return say(
+        "verdict.ahead" if ahead >= 0 else "verdict.behind",
+        sure=_sure(low, high),
+        points=100 * abs(ahead),
+        low=100 * low,
+        high=100 * high,
+        name=_name(row),
+        part=say("part.test" if facts.look else "part.validation"),
+    )
+
+
+def _name(row: Compared) -> Name:
+    return Name(row.name)
+
+
+def _sure(low: float, high: float) -> Phrase:
+    return say("verdict.sure" if low > 0 or high < 0 else "verdict.chance")
+
+
+def _common(facts: StudyFacts) -> Phrase:
+    """Returns what guessing the most frequent class would reach."""
+    if facts.manifest is None:
+        return say("verdict.no_images")
+    part = "test" if facts.look else "validation"
+    counts = Counter(item.label for item in facts.manifest.items if item.split == part)
+    label, most = counts.most_common(1)[0]
+    return say(
+        "verdict.common",
+        share=most / counts.total(),
+        name=Name(facts.manifest.classes[label]),
+        classes=len(facts.manifest.classes),
+    )
+
+
+def _test(facts: StudyFacts) -> Phrase:
+    looks = len(facts.looks)
+    if facts.look:
+        return say("verdict.looks", count=looks)
+    if facts.manifest and not any(item.split == "test" for item in facts.manifest.items):
+        return say("verdict.no_test")
+    study = facts.opened.study.study_name
+    key = "verdict.sealed" if looks else "verdict.unopened"
+    return say(key, count=looks, command=Code(f"hpo report --study {study} --test"))
