@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,55 @@ def confirmed(table: Path) -> list[str]:
             f"are to be left out. Received: {table}, where none has. Look at them and write it."
         )
     return list(chosen)
+
+
+def write_suspects(table: Path, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Writes a table in which nothing is confirmed yet, whole or not at all.
+
+    Args:
+        table: The file.
+        header: Names of the columns behind `confirmed`, `path` first.
+        rows: Their cells.
+
+    Raises:
+        StudyError: Something is confirmed in the file, or it is no table of suspects, or it cannot
+            be written.
+    """
+    require_replaceable(table)
+    temporary = table.with_name(f".{table.name}.{os.getpid()}")
+    try:
+        # With a byte order mark spreadsheets read names in every script.
+        with temporary.open("w", encoding="utf-8-sig", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([CONFIRMED, *header])
+            writer.writerows(["", *row] for row in rows)
+        temporary.replace(table)
+    except OSError as error:
+        raise StudyError(
+            f"--suspects must name a file that can be written. Received: {table} "
+            f"({error.strerror}). Choose another."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_replaceable(table: Path) -> None:
+    """Refuses a file that holds something else, or what somebody has confirmed.
+
+    Raises:
+        StudyError: It does.
+    """
+    if not table.exists():
+        return
+    found = read_table(table)
+    ours = {CONFIRMED, PATH} <= {*found.header}
+    if ours and not any(row[found.header.index(CONFIRMED)] for _, row in found.rows):
+        return
+    raise StudyError(
+        "--suspects must not replace what somebody has written. "
+        f"Received: {table}, {'in which images are confirmed' if ours else 'which exists'}. "
+        "Choose another name."
+    )
 
 
 def _is_yes(mark: str, table: Path, line: int) -> bool:

@@ -83,6 +83,12 @@ class Suspects:
         return tuple(row for row in self.rows if row.kind in kinds)
 
     @property
+    def examined(self) -> str:
+        """What they were found with, in a few words."""
+        with_ = self.backbone or "their pixels"
+        return f"{self.images:,} images, {with_} at {self.image_size_px} px"
+
+    @property
     def counts(self) -> dict[str, int]:
         """Number of images of each kind."""
         return {kind: len(self.of(kind)) for kind in KINDS}

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.manifest import Manifest
     from data_pipeline.parts import Split
+    from hpo.report.images import ImagesFacts
     from hpo.results.judged import Judged
 
 TIMED = 12
@@ -70,6 +71,7 @@ class StudyFacts:
         manifest: Its images; None where their list is gone.
         winner: The best trial's model and images; None where they cannot be had.
         problem: Why they cannot; empty where they can, or no trial has a value.
+        images: What was found out about its images; None where they cannot be looked at.
         latency_ms: Trial number to milliseconds an image on this machine, of the best.
     """
 
@@ -82,6 +84,7 @@ class StudyFacts:
     manifest: Manifest | None
     winner: Winner | None
     problem: str = ""
+    images: ImagesFacts | None = None
     latency_ms: Mapping[int, float] = field(default_factory=dict)
 
     @property
