@@ -69,7 +69,7 @@ def settings_file(settings: dict[str, Any]) -> str:
 
 
 def _facts(facts: StudyFacts) -> Iterator[tuple[str, Cell]]:
-    record, versions = facts.opened.record, facts.opened.record.versions
+    record = facts.opened.record
     yield "study", Name(facts.opened.study.study_name)
     yield "data", Name(facts.manifest.source if facts.manifest else str(record.settings["data"]))
     yield "seed", str(record.settings["seed"])
