@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_pipeline.parts import SPLITS
+from hpo.report import terms
 from hpo.report.blocks import (
     Block,
     Cell,
@@ -114,7 +115,9 @@ def _phases(facts: StudyFacts) -> Table | None:
         Column(say("again.seconds"), ",.1f"),
         Column(say("again.share"), ".1%"),
     ]
-    rows: list[list[Cell]] = [[Code(p), s, s / total] for p, s in seconds.most_common()]
+    rows: list[list[Cell]] = [
+        [terms.phase(name), taken, taken / total] for name, taken in seconds.most_common()
+    ]
     return Table(say("again.time", count=len(facts.rows), total=total), columns, rows)
 
 

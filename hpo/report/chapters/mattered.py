@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from hpo.analysis.questions import FEWEST, RULE, Answers, Curve, answer
+from hpo.report import terms
 from hpo.report.blocks import Block, Chapter, Code, Figure, Heading, Name, Phrase, Text, say
 from hpo.report.charts.values import Axis, Bar, Bars, Plot, Series
 from hpo.report.facts import StudyFacts
@@ -88,7 +89,7 @@ def _last(answers: Answers) -> Iterator[Block]:
         count=len(lost),
         median=say(key, value=scale * answers.median_lost),
         most=say(key, value=scale * max(lost)),
-        metric=metric.label,
+        metric=terms.metric(metric),
     )
     yield Text(said)
     points = tuple((curve.best, curve.last) for curve in answers.curves)
@@ -96,8 +97,8 @@ def _last(answers: Answers) -> Iterator[Block]:
     ends = ((min(both),) * 2, (max(both),) * 2)
     number = ".0%" if metric.maximize else ".3g"
     chart = Plot(
-        Axis(say("mattered.best_axis", metric=metric.label), number),
-        Axis(say("mattered.last_axis", metric=metric.label), number),
+        Axis(say("mattered.best_axis", metric=terms.metric(metric)), number),
+        Axis(say("mattered.last_axis", metric=terms.metric(metric)), number),
         (
             Series(say("mattered.nothing_lost"), ends, "guide", "guide"),
             Series(say("mattered.trials"), points, labels=_labels(answers)),
