@@ -65,7 +65,7 @@ def _table(table: b.Table, words: Words) -> dict[str, Any]:
     }
 
 
-def _value(value: b.Cell, words: Words) -> str | int | float | None:
+def _value(value: b.Cell | tuple[b.Phrase, ...], words: Words) -> str | int | float | None:
     match value:
         case None | int():
             return value

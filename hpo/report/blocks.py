@@ -42,7 +42,8 @@ class Phrase:
     fill: Mapping[str, Fill] = field(default_factory=dict)
 
 
-Fill = str | int | float | Name | Code | Phrase
+Fill = str | int | float | Name | Code | Phrase | tuple[Phrase, ...]
+"""Several phrases are listed."""
 
 
 def say(key: str, **fill: Fill) -> Phrase:

@@ -114,7 +114,14 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
     """
     tell("Reading the trials …")
     metric = objectives_of(opened.record.settings).first
-    keys = [*KEYS, HITS_KEY, "timing", "image_size_px", *(f"best_val_{name}" for name in METRICS)]
+    keys = [
+        *KEYS,
+        HITS_KEY,
+        "timing",
+        "device",
+        "precision",
+        *(f"best_val_{name}" for name in METRICS),
+    ]
     rows = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(rows, metric)
     if test:

@@ -94,6 +94,8 @@ class Words:
                 return style.name(text)
             case Code(text):
                 return style.code(text)
+            case tuple():
+                return style.plain(", ").join(self.text(each, style) for each in words)
             case _:
                 return style.plain(self.number(words, ""))
 

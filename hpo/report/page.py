@@ -21,10 +21,11 @@ from hpo.report.charts.tables import table_of
 from hpo.report.charts.values import ROLES
 from hpo.report.language import Style, Words
 
+LONGEST_WORD = 30
 _STYLE = Style(
     plain=lambda text: escape(text),
     name=lambda text: Markup("<bdi>{}</bdi>").format(printable(text)),
-    code=lambda text: Markup("<code>{}</code>").format(printable(text)),
+    code=lambda text: _code(text),
     strong=("<strong>", "</strong>"),
 )
 
@@ -68,6 +69,16 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _code(text: str) -> Markup:
+    """Returns code that is broken between words only, unless one is very long."""
+    words = printable(text).split(" ")
+    spans = (
+        Markup("<span>{}</span>").format(word) if len(word) <= LONGEST_WORD else escape(word)
+        for word in words
+    )
+    return Markup("<code>{}</code>").format(Markup(" ").join(spans))
 
 
 def _html(words: Words, text: Fill) -> Markup:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from hpo.report import terms
 from hpo.report.blocks import (
     Block,
     Cell,
@@ -22,7 +22,7 @@ from hpo.report.chapters.times import ends_s, unit_of
 from hpo.report.chapters.verdict import what
 from hpo.report.charts.values import Axis, Plot, Point, Series
 from hpo.report.facts import StudyFacts
-from hpo.results.comparison import Comparison, Gain
+from hpo.results.comparison import SEARCHED, Comparison, Gain
 from hpo.results.trial_rows import TrialRow
 from studies.metrics import METRICS, Metric
 
@@ -39,12 +39,16 @@ def chapter(facts: StudyFacts) -> Chapter | None:
 
 
 def _blocks(facts: StudyFacts) -> Iterator[Block]:
-    endings = Counter(row.ending for row in facts.rows)
-    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common())
     seconds = sum(row.attributes.get("seconds", 0.0) for row in facts.rows)
     length, unit = unit_of(seconds)
     yield Text(
-        say("field.tried", count=len(facts.rows), endings=listed, time=seconds / length, unit=unit)
+        say(
+            "field.tried",
+            count=len(facts.rows),
+            endings=terms.endings(facts.rows),
+            time=seconds / length,
+            unit=unit,
+        )
     )
     if over_time := _over_time(facts):
         yield over_time
@@ -98,7 +102,7 @@ def _over_time(facts: StudyFacts) -> Figure | None:
     first, best = steps[0] if steps else (0.0, 0.0), steps[-1] if steps else (0.0, 0.0)
     alt = say(
         "field.time_alt",
-        metric=facts.metric.label,
+        metric=terms.metric(facts.metric),
         first=first[1],
         best=best[1],
         time=best[0],
@@ -135,7 +139,7 @@ def _best_so_far(points: Sequence[Point], metric: Metric) -> list[Point]:
 
 
 def _value_title(metric: Metric) -> Phrase:
-    return say("field.value_axis", metric=metric.label)
+    return say("field.value_axis", metric=terms.metric(metric))
 
 
 def _value_number(metric: Metric) -> str:
@@ -150,7 +154,7 @@ def _leaders(facts: StudyFacts) -> Table:
         Column(say("field.trial"), "d"),
         Column(say("field.network")),
         *(
-            [Column(say("field.metric", metric=metric.label), ".4f")]
+            [Column(say("field.metric", metric=terms.metric(metric)), ".4f")]
             if metric is not accuracy
             else []
         ),
@@ -252,7 +256,7 @@ def _baselines(comparison: Comparison) -> Table:
         Column(say("field.ahead"), "+.1f"),
         Column(say("field.interval")),
         *(
-            Column(say("field.published_figure", name=name), ",.4g")
+            Column(say("field.published_figure", name=terms.figure(name)), ",.4g")
             for name in comparison.published
         ),
         Column(say("field.ending")),
@@ -262,14 +266,14 @@ def _baselines(comparison: Comparison) -> Table:
         gain = row.test_gain if tested else row.gain
         rows.append(
             [
-                Name(row.name),
+                say("field.best") if row.name == SEARCHED else Name(row.name),
                 row.trial,
                 row.figures.get("validation"),
                 *([row.figures.get("test")] if tested else []),
                 None if gain is None else 100 * gain[0],
                 _interval(gain),
                 *(row.published.get(name) for name in comparison.published),
-                row.ending,
+                terms.compared_ending(row),
             ]
         )
     part = say("part.test" if tested else "part.validation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from hpo.report import terms
 from hpo.report.blocks import Block, Chapter, Code, Name, Phrase, Text, say
 from hpo.report.facts import StudyFacts
 from hpo.results.comparison import Compared
@@ -22,10 +23,9 @@ def chapter(facts: StudyFacts) -> Chapter:
 
 
 def _nothing(facts: StudyFacts) -> Block:
-    endings = Counter(row.ending for row in facts.rows)
-    listed = ", ".join(f"{count:,} {ending}" for ending, count in endings.items())
-    key = "verdict.nothing" if listed else "verdict.empty"
-    return Text(say(key, endings=listed), "lead")
+    if not facts.rows:
+        return Text(say("verdict.empty"), "lead")
+    return Text(say("verdict.nothing", endings=terms.endings(facts.rows)), "lead")
 
 
 def _verdict(facts: StudyFacts, best: TrialRow) -> Iterator[Block]:
@@ -74,7 +74,7 @@ def _found(facts: StudyFacts, best: TrialRow) -> Phrase:
                 "verdict.value",
                 count=trials,
                 network=what(best),
-                metric=facts.metric.label,
+                metric=terms.metric(facts.metric),
                 value=best.value or 0.0,
                 trial=best.number,
             )

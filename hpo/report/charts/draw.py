@@ -55,7 +55,7 @@ def _plot(plot: Plot, words: Words, size: Size) -> Canvas:
     across = _scale(plot.x, [x for x, _ in points], left, size.width_px - 1.2 * font)
     canvas.text(0, top - 0.2 * font, words.text(plot.y.title), look="strong")
     _grid(canvas, plot, words, across, up)
-    taken: list[tuple[float, float, float, float]] = []
+    taken = [_around(across.place(x), up.place(y), font) for x, y in points]
     for series in sorted(plot.series, key=lambda s: s.kind == "points"):
         _series(canvas, series, words, across, up, taken)
     return canvas
@@ -143,6 +143,12 @@ def _stairs(at: list[Point]) -> list[Point]:
     for (_, before), (x, y) in pairwise(at):
         corners += [(x, before), (x, y)]
     return corners
+
+
+def _around(x: float, y: float, font: float) -> tuple[float, float, float, float]:
+    """Returns the box of a mark, which no name is written over."""
+    half = 0.4 * font
+    return (x - half, y - half, x + half, y + half)
 
 
 def _label(

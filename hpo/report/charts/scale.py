@@ -65,7 +65,9 @@ def scale(
     if log:
         factor = max((high / low) ** PADDING, 1.05)
         return Scale(ends[0] or low / factor, ends[1] or high * factor, *px, log=True)
-    room = PADDING * (high - low) or abs(high) * PADDING or 0.5
+    room = PADDING * (high - low)
+    if room < 1e-6 * max(abs(low), abs(high), 0.1):  # all are as good as equal
+        room = max(PADDING * abs(high), PADDING)
     begin = low - room if ends[0] is None else ends[0]
     end = high + room if ends[1] is None else ends[1]
     return Scale(begin, end if end > begin else begin + 1.0, *px)
