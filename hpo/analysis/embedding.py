@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from studies.parameters import PRETRAINED_BACKBONES
 SIZE_PX = 160
 """Large enough that photos show what they are of, and one of the sizes that a search begins with,
 so that what was computed for one serves the other."""
+MOST_BACKBONES = 2
+"""Two seldom make the same mistake: with both more wrong labels are found than with either."""
 PIXELS_UP_TO_PX = 28
 """Smaller images are taken as they are: a backbone for photos says little about them."""
 
@@ -29,9 +32,9 @@ class Embedded:
 
     Attributes:
         manifest: The data set.
-        backbone: Whose features they are; None where they are the pixels.
-        image_size_px: Size at which the backbone saw them.
-        features: (n, features), float32.
+        backbones: Whose features they are; none where they are the pixels.
+        image_size_px: Size at which the images were seen.
+        features: For each backbone (n, features), float32.
         labels: Class of each image, (n,), int32.
         paths: Of each image, as in the manifest.
         train_images: How many of them are training images; the others validate.
@@ -39,9 +42,9 @@ class Embedded:
     """
 
     manifest: Manifest
-    backbone: str | None
+    backbones: tuple[str, ...]
     image_size_px: int
-    features: npt.NDArray[np.float32]
+    features: tuple[npt.NDArray[np.float32], ...]
     labels: npt.NDArray[np.int32]
     paths: tuple[str, ...]
     train_images: int
@@ -51,57 +54,55 @@ class Embedded:
 def embed(
     manifest: Manifest,
     *,
-    backbone: str | None = None,
+    backbones: Sequence[str] = (),
     image_size_px: int = SIZE_PX,
     decoded: Decoded | None = None,
     catalogue: Catalogue = BUILT_IN,
 ) -> Embedded:
-    """Runs a frozen backbone over the training and validation images.
+    """Runs frozen backbones over the training and validation images.
 
     Args:
         manifest: The data set.
-        backbone: One with weights; without it the first of `PRETRAINED_BACKBONES` that this machine
-            has, or the pixels where the images are tiny.
-        image_size_px: Size at which it sees them.
+        backbones: Such as have weights; without any those of `pretrained_here`, or the pixels where
+            the images are tiny.
+        image_size_px: Size at which they see them.
         decoded: Images that were read already.
-        catalogue: Where the backbone is looked up.
+        catalogue: Where backbones are looked up.
 
     Raises:
         StudyError: No pretrained weights are on this machine.
         DataError: The images are not what they were.
     """
     native_px = native_size_px(manifest)
-    if backbone is None and native_px < PIXELS_UP_TO_PX:
+    if not backbones and native_px < PIXELS_UP_TO_PX:
         store = open_store(manifest, native_px, Cache(), decoded=decoded)
         parts = [_pixels(store.splits[name]) for name in ("train", "validation")]
-        return _embedded(manifest, None, store, np.concatenate(parts))
-    chosen = backbone or first_backbone(catalogue)
-    return _by_backbone(manifest, chosen, image_size_px, decoded, catalogue)
+        return _embedded(manifest, (), store, (np.concatenate(parts),))
+    chosen = tuple(backbones) or pretrained_here(catalogue)
+    store = open_store(manifest, image_size_px, Cache(), decoded=decoded)
+    features = (_features(manifest, name, store, catalogue) for name in chosen)
+    return _embedded(manifest, chosen, store, tuple(features))
 
 
-def first_backbone(catalogue: Catalogue = BUILT_IN) -> str:
-    """Returns the pretrained backbone that a search would begin with on this machine.
+def pretrained_here(catalogue: Catalogue = BUILT_IN) -> tuple[str, ...]:
+    """Returns the pretrained backbones that a search would begin with on this machine, two at most.
 
     Raises:
         StudyError: It has no pretrained weights.
     """
-    for name in PRETRAINED_BACKBONES:
-        weights = catalogue.find(name).weights
-        if weights and weights.here() is not None:
-            return name
-    raise StudyError(
-        "Suspect labels are found with a pretrained backbone. Received: no weights on this "
-        "machine; see `hpo backbones`. `hpo run` downloads them where it can."
-    )
+    rows = (catalogue.find(name) for name in PRETRAINED_BACKBONES)
+    here = [row.name for row in rows if row.weights and row.weights.here() is not None]
+    if not here:
+        raise StudyError(
+            "Suspect labels are found with a pretrained backbone. Received: no weights on this "
+            "machine; see `hpo backbones`. `hpo run` downloads them where it can."
+        )
+    return tuple(here[:MOST_BACKBONES])
 
 
-def _by_backbone(
-    manifest: Manifest,
-    backbone: str,
-    image_size_px: int,
-    decoded: Decoded | None,
-    catalogue: Catalogue,
-) -> Embedded:
+def _features(
+    manifest: Manifest, backbone: str, store: ImageStore, catalogue: Catalogue
+) -> npt.NDArray[np.float32]:
     load_tensorflow()
 
     from data_pipeline.config import AugmentConfig
@@ -109,22 +110,18 @@ def _by_backbone(
     from hpo.training.inputs import TrialData
     from models.config import ModelConfig
 
-    def open_images(size_px: int) -> ImageStore:
-        return open_store(manifest, size_px, cache, decoded=decoded)
-
-    cache = Cache()
-    data = TrialData(manifest, open_images, cache)
     model = ModelConfig(
         backbone=backbone,
         pretrained=True,
-        image_size_px=image_size_px,
+        image_size_px=store.image_size_px,
         classes=max(2, len(manifest.classes)),
     )
-    features = Features(model, data, "float32", lambda: None, catalogue)
-    seen = [features.train_view(AugmentConfig(), 0), features.validation()[0]]
+    data = TrialData(manifest, lambda _: store, Cache())
+    found = Features(model, data, "float32", lambda: None, catalogue)
+    seen = [found.train_view(AugmentConfig(), 0), found.validation()[0]]
     vectors = np.concatenate([part.reshape(len(part), -1).astype(np.float32) for part in seen])
-    features.release()
-    return _embedded(manifest, backbone, data.images(image_size_px), vectors)
+    found.release()
+    return vectors
 
 
 def _pixels(split: Examples) -> npt.NDArray[np.float32]:
@@ -133,14 +130,14 @@ def _pixels(split: Examples) -> npt.NDArray[np.float32]:
 
 def _embedded(
     manifest: Manifest,
-    backbone: str | None,
+    backbones: tuple[str, ...],
     store: ImageStore,
-    features: npt.NDArray[np.float32],
+    features: tuple[npt.NDArray[np.float32], ...],
 ) -> Embedded:
     train, validation = store.splits["train"], store.splits["validation"]
     return Embedded(
         manifest=manifest,
-        backbone=backbone,
+        backbones=backbones,
         image_size_px=store.image_size_px,
         features=features,
         labels=np.concatenate([train.labels, validation.labels]),

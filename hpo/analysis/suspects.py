@@ -65,8 +65,8 @@ class Suspects:
         rows: In the order of `KINDS`, within a kind the most suspect first.
         images: Images that were looked at.
         sealed: Test images, which were not.
-        backbone: Whose features were used; None where the pixels were.
-        image_size_px: Size at which it saw the images.
+        backbones: Whose features were used; none where the pixels were.
+        image_size_px: Size at which they saw the images.
         agreement: Share of the images whose likeliest class is their label's. The lower it is, the
             less is known about labels.
     """
@@ -74,19 +74,13 @@ class Suspects:
     rows: tuple[Suspect, ...]
     images: int
     sealed: int
-    backbone: str | None
+    backbones: tuple[str, ...]
     image_size_px: int
     agreement: float
 
     def of(self, *kinds: str) -> tuple[Suspect, ...]:
         """Returns those of some kinds."""
         return tuple(row for row in self.rows if row.kind in kinds)
-
-    @property
-    def examined(self) -> str:
-        """What they were found with, in a few words."""
-        with_ = self.backbone or "their pixels"
-        return f"{self.images:,} images, {with_} at {self.image_size_px} px"
 
     @property
     def counts(self) -> dict[str, int]:
@@ -110,7 +104,7 @@ def find_suspects(embedded: Embedded) -> Suspects:
         "label": found.order[found.probable[found.order]],
         "possible": found.order[~found.probable[found.order]],
         **oddities(appearance(pixels, rows)),
-        "odd": odd(embedded.features),
+        "odd": odd(embedded.features[0]),
     }
     other = {row: tuple(o for o in group if o != row) for group in alike for row in group}
     mixed = [row for row, like in other.items() if any(labels[o] != labels[row] for o in like)]
@@ -124,7 +118,7 @@ def find_suspects(embedded: Embedded) -> Suspects:
         ),
         images=len(labels),
         sealed=len(embedded.store.splits["test"]),
-        backbone=embedded.backbone,
+        backbones=embedded.backbones,
         image_size_px=embedded.image_size_px,
         agreement=found.agreement,
     )

@@ -91,8 +91,12 @@ def _summary(images: ImagesFacts) -> Phrase:
 def _how(images: ImagesFacts) -> Phrase:
     found = images.suspects
     network = (
-        say("suspects.backbone", backbone=Code(found.backbone), size=found.image_size_px)
-        if found.backbone
+        say(
+            "suspects.backbone",
+            backbone=Code(" + ".join(found.backbones)),
+            size=found.image_size_px,
+        )
+        if found.backbones
         else say("suspects.pixels")
     )
     return say("suspects.how", network=network, share=found.agreement, count=found.sealed)
