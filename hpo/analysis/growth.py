@@ -70,7 +70,8 @@ def grow(embedded: Embedded) -> Growth | None:
     """
     train = embedded.train_images
     labels = embedded.labels[:train]
-    if np.bincount(labels).min(initial=0) < FEWEST or train == len(embedded.labels):
+    counts = np.bincount(labels, minlength=len(embedded.manifest.classes))
+    if counts.min() < FEWEST or train == len(embedded.labels):
         return None
     draws = np.array([list(_hits(embedded, seed)) for seed in range(DRAWS)], np.float64)
     resampled = _resampled(draws)

@@ -31,9 +31,10 @@ UNSURE = 0.75
 
 
 def chapter(facts: StudyFacts) -> Chapter | None:
-    """Returns what is suspect in a study's data; None where its images cannot be looked at."""
+    """Returns what is suspect in a study's data; None where the list of its images is gone."""
     if facts.images is None:
-        return None
+        why = Text(say("suspects.unseen", why=Name(facts.images_problem)), "warning")
+        return Chapter("suspects", (why,)) if facts.images_problem else None
     settings = facts.opened.record.settings
     return Chapter("suspects", tuple(blocks(facts.images, str(settings["data"]))))
 

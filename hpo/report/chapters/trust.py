@@ -39,7 +39,7 @@ def _blocks(found: Trust) -> Iterator[Block]:
     yield Text(_verdict(found, part), "lead")
     if answered := _told(found):
         yield Text(_answered(answered, part), "lead")
-    yield Text(say("trust.same" if found.measured_on == "validation" else "trust.other"), "note")
+    yield Text(say("trust.sealed" if found.measured_on == "validation" else "trust.tested"), "note")
     yield Figure(
         say("trust.diagram_caption", part=part, images=found.images),
         _diagram(found),
