@@ -58,9 +58,9 @@ def doctor(
     Every file is decoded once and none is changed. The exit code is 1 if an error must be fixed
     before training.
 
-    With --suspects or --html a pretrained backbone looks at all images but those that a search
-    would keep for its test: which labels are probably wrong, which images are nearly equal, dark,
-    blurred or odd. Write `yes` into the table where you agree, and pass it to `hpo run --exclude`.
+    With --suspects or --html pretrained backbones look at all images but those of a test part that
+    the data have: which labels are probably wrong, which images are nearly equal, dark, blurred or
+    odd. Write `yes` into the table where you agree, and pass it to `hpo run --exclude`.
 
     \b
     Examples:
@@ -89,7 +89,7 @@ def doctor(
             progress=progress,
             keep=kept.add if kept else None,
         )
-    images = _look_at(manifest, kept) if kept and not audit.errors else None
+    images = _look_at(manifest, audit, kept) if kept and not audit.errors else None
     if as_json:
         click.echo(json.dumps(_as_json(manifest, audit, images), indent=2))
     else:
@@ -109,8 +109,12 @@ def _images_to_keep() -> Decoded:
     return Decoded(SIZE_PX)
 
 
-def _look_at(manifest: Manifest, kept: Decoded) -> ImagesFacts:
+def _look_at(manifest: Manifest, audit: Audit, kept: Decoded) -> ImagesFacts:
+    """Looks at all images but those of a test part that the data have."""
     from hpo.results.tables import working
+
+    if "test" in audit.drawn:  # no search has begun, so nothing is sealed yet
+        manifest = manifest.without_test()
 
     with working("Looking for suspects …"):
         from hpo.analysis.embedding import embed

@@ -61,6 +61,9 @@ def blocks(images: ImagesFacts, data: str) -> Iterator[Block]:
     found = images.suspects
     yield Text(_summary(images), "lead")
     yield Text(_how(images), "note")
+    yield Text(
+        say("suspects.sealed" if found.sealed else "suspects.all", count=found.sealed), "note"
+    )
     if found.agreement < UNSURE and found.of("label"):
         yield Text(say("suspects.unsure", share=found.agreement), "warning")
     for kind in KINDS:
@@ -100,7 +103,7 @@ def _how(images: ImagesFacts) -> Phrase:
         if found.backbones
         else say("suspects.pixels")
     )
-    return say("suspects.how", network=network, share=found.agreement, count=found.sealed)
+    return say("suspects.how", network=network, share=found.agreement)
 
 
 def _gallery(images: ImagesFacts, kind: str) -> Iterator[Block]:
