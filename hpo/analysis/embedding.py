@@ -50,6 +50,17 @@ class Embedded:
     train_images: int
     store: ImageStore
 
+    @property
+    def pixels(self) -> npt.NDArray[np.uint8]:
+        """All decoded images, (images, h, w, 3)."""
+        return self.store.splits["train"].images_bhwc
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The row of each image in `pixels`, (n,)."""
+        parts = (self.store.splits[name].rows for name in ("train", "validation"))
+        return np.concatenate(list(parts))
+
 
 def embed(
     manifest: Manifest,

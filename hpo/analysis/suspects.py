@@ -95,15 +95,13 @@ def find_suspects(embedded: Embedded) -> Suspects:
         embedded: All images but those of the sealed test.
     """
     manifest, labels = embedded.manifest, embedded.labels
-    rows = np.concatenate([embedded.store.splits[name].rows for name in ("train", "validation")])
-    pixels = embedded.store.splits["train"].images_bhwc
-    alike = nearly_equal([thumbnail(Image.fromarray(pixels[row])) for row in rows])
+    alike = nearly_equal_rows(embedded)
     shares = out_of_sample(embedded.features, labels, len(manifest.classes), alike)
     found = doubts(shares, labels)
     kinds: dict[str, npt.NDArray[np.int64]] = {
         "label": found.order[found.probable[found.order]],
         "possible": found.order[~found.probable[found.order]],
-        **oddities(appearance(pixels, rows)),
+        **oddities(appearance(embedded.pixels, embedded.rows)),
         "odd": odd(embedded.features[0]),
     }
     other = {row: tuple(o for o in group if o != row) for group in alike for row in group}
@@ -122,6 +120,12 @@ def find_suspects(embedded: Embedded) -> Suspects:
         image_size_px=embedded.image_size_px,
         agreement=found.agreement,
     )
+
+
+def nearly_equal_rows(embedded: Embedded) -> list[tuple[int, ...]]:
+    """Returns the groups of images that are nearly equal, as their places among all."""
+    images = (Image.fromarray(embedded.pixels[row]) for row in embedded.rows)
+    return nearly_equal([thumbnail(image) for image in images])
 
 
 def _suspect(

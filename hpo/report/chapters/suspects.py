@@ -111,7 +111,11 @@ def _gallery(images: ImagesFacts, kind: str) -> Iterator[Block]:
     shown = [row for row in rows[: SHOWN.get(kind, OTHERS)] if row.path in images.pictures]
     if not rows:
         return
-    caption = say(f"suspects.{kind}", count=len(rows), shown=len(shown))
+    part = say(
+        "suspects.all_shown" if len(shown) == len(rows) else "suspects.first_shown",
+        count=len(shown),
+    )
+    caption = say(f"suspects.{kind}", count=len(rows), shown=part)
     yield Heading(say(f"suspects.{kind}_title"))
     if shown:
         yield Thumbnails(caption, tuple(_thumbnail(images, row) for row in shown))
