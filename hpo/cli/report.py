@@ -44,7 +44,8 @@ def report(
     """Write what a search found on one page.
 
     The page says what was found and how good it is, what was tried, where the best model is wrong,
-    what mattered, and how to do it again. It is one HTML file that needs no network.
+    what mattered, and how to do it again. It is one HTML file that needs no network; the dashboard
+    offers it with the study.
 
     Without --test it speaks of the validation images, unless this model was tested before. It can
     be written while the search runs.
@@ -61,7 +62,7 @@ def report(
     from hpo.report.compose import compose
     from hpo.report.facts import gather
     from hpo.report.language import load
-    from hpo.report.writing import check_target, default_target, write
+    from hpo.report.writing import check_target, default_target, offer, write
     from hpo.results.tables import working
     from hpo.search.open_study import find_study
 
@@ -78,3 +79,5 @@ def report(
     else:
         for line in write(whole, words, form, target):
             click.echo(line)
+        if form == "html":
+            offer(opened, target)

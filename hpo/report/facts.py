@@ -203,13 +203,11 @@ def _winner(
 def _latencies(rows: Sequence[TrialRow], tell: Tell) -> dict[int, float]:
     from data_pipeline.cache import Cache
     from hpo.results.latency import latency_ms
-    from hpo.results.quiet import load_tensorflow
     from models.config import ModelConfig
     from studies.record import CONFIG_KEY
 
     if rows:
         tell("Measuring the milliseconds an image …")
-        load_tensorflow()
     cache = Cache()
     return {
         row.number: latency_ms(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -14,7 +15,9 @@ from hpo.report.language import Words
 from hpo.report.markdown import MARK, markdown
 from hpo.report.page import page
 from hpo.results.tables import printable
+from hpo.search.open_study import OpenStudy
 from studies.errors import StudyError
+from studies.storage import require_writable
 
 MARKDOWN = "report.md"
 _MARKS = ('name="generator" content="hpo report"', MARK)
@@ -99,6 +102,13 @@ def _write_markdown(report: Report, words: Words, target: Path) -> list[str]:
     _put(target / MARKDOWN, written.text.encode("utf-8", errors="replace"))
     said = [f"Written: {printable(str(target / MARKDOWN))} and {len(written.pictures)} pictures."]
     return said + ([written.problem] if written.problem else [])
+
+
+def offer(opened: OpenStudy, page: Path) -> None:
+    """Lets the dashboard show a page with its study, where the study can be written."""
+    with suppress(StudyError, OSError):
+        require_writable(opened.storage)
+        opened.files.offer_report(page.read_bytes())
 
 
 def _put(file: Path, content: bytes) -> None:

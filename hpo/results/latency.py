@@ -6,10 +6,12 @@ import hashlib
 import json
 import platform
 import time
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 from data_pipeline.cache import Cache
+from hpo.results.quiet import load_tensorflow
 from models.config import ModelConfig
 
 WARM_UP, LEAST, MOST, ENOUGH_S = 3, 5, 30, 0.5
@@ -29,10 +31,8 @@ def latency_ms(config: ModelConfig, cache: Cache) -> float:
     Raises:
         ModelError: There is no such network.
     """
-    import tensorflow as tf
-
     shape = config.model_copy(update={"dropout": 0.0, "l2": 0.0, "trainable_stages": 0})
-    identity = json.dumps([platform.node(), tf.__version__, shape.model_dump_json()])
+    identity = json.dumps([platform.node(), version("tensorflow"), shape.model_dump_json()])
     key = hashlib.sha256(identity.encode()).hexdigest()[:32]
     folder = cache.entry("latency", key, lambda folder: _measure(shape, folder / "ms.json"))
     milliseconds: float = json.loads((folder / "ms.json").read_text())
@@ -42,6 +42,8 @@ def latency_ms(config: ModelConfig, cache: Cache) -> float:
 
 def _measure(config: ModelConfig, file: Path) -> None:
     import numpy as np
+
+    load_tensorflow()
 
     from hpo.results.predictions import Classifier
     from models.export import whole_model

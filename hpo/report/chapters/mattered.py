@@ -16,7 +16,7 @@ MOST_BARS = 12
 
 def chapter(facts: StudyFacts) -> Chapter | None:
     """Returns what mattered; None where no trial is complete."""
-    answers = answer(facts.opened.study, facts.rows, facts.metric)
+    answers = answer(facts.opened, facts.rows, facts.metric)
     if not answers.curves and not answers.importance:
         return None
     return Chapter("mattered", tuple(_blocks(facts, answers)))

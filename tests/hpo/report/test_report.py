@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import optuna
 import pytest
 
+from studies.optuna_private import artifacts_of
+from studies.storage import default_url
 from tests.hpo.conftest import BEST, FinishedStudy
 
 VOID = {"meta", "img", "br"}
@@ -145,6 +149,39 @@ def test_the_test_images_are_looked_at_once(own_study: FinishedStudy) -> None:
         assert "verdict.looks" in said
     looks = json.loads(own_study.type("best", "--json").output)["earlier_tests"]
     assert sorted(look["trial"] for look in looks) == [0, BEST]  # the baseline beside the best
+
+
+def test_the_dashboard_offers_the_page_until_the_study_is_deleted(own_study: FinishedStudy) -> None:
+    """The latest one, under a name that people know."""
+    for _ in range(2):
+        assert own_study.type("report", "--out", "page.html").exit_code == 0
+    artifacts = own_study.folder / "hpo_runs" / "artifacts"
+    (offered,) = artifacts.glob("*-report")
+    assert offered.read_bytes() == (own_study.folder / "page.html").read_bytes()
+    study = optuna.load_study(
+        study_name="colours", storage=default_url(own_study.folder / "hpo_runs")
+    )
+    assert "report.html" in artifacts_of(study).values()
+    assert own_study.type("delete", "colours", "--yes").exit_code == 0
+    assert not offered.exists()
+
+
+def test_a_full_disk_leaves_what_was_there(
+    own_study: FinishedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message says so; neither half a page nor a stray file is left."""
+    page = own_study.folder / "page.html"
+    page.write_text('<meta name="generator" content="hpo report">')
+
+    def full(self: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    result = own_study.type("report", "--out", "page.html")
+    assert result.exit_code != 0
+    assert "A report must fit on its disk" in result.output
+    assert len(page.read_text()) < 100
+    assert not list(own_study.folder.glob(".page*"))
 
 
 def test_a_study_whose_weights_are_gone_has_a_page(own_study: FinishedStudy) -> None:
