@@ -17,6 +17,8 @@ from data_pipeline.appearance import Appearance
 FAR = 3.5
 """Modified z-score of an outlier (Iglewicz & Hoaglin 1993, "How to Detect and Handle Outliers")."""
 NEIGHBOURS = 5
+MOST_COMPARED = 10_000
+"""Images that others are compared with: all pairs of very many would take hours."""
 _NORMAL = 1.4826
 """Median absolute deviations in a standard deviation of a normal distribution."""
 
@@ -89,8 +91,13 @@ def odd(features: Floats) -> npt.NDArray[np.int64]:
 
     if len(features) <= NEIGHBOURS:
         return np.zeros(0, np.int64)
-    neighbours = NearestNeighbors(n_neighbors=NEIGHBOURS, metric="cosine").fit(features)
-    distances = neighbours.kneighbors()[0].mean(axis=1)  # each image without itself
+    some = np.random.default_rng(0).permutation(len(features))[:MOST_COMPARED]
+    search = NearestNeighbors(n_neighbors=NEIGHBOURS + 1, metric="cosine").fit(features[some])
+    near, places = search.kneighbors(features)
+    near[some[places] == np.arange(len(features))[:, None]] = (
+        np.inf
+    )  # no image is its own neighbour
+    distances = np.sort(near, axis=1)[:, :NEIGHBOURS].mean(axis=1)
     # Distances are skewed; their logarithms nearly are not.
     logs = np.log(np.maximum(distances, 1e-6)).astype(np.float32)
     return _worst_first(logs, outlyingness(logs) > FAR)
