@@ -38,7 +38,7 @@ def test_the_page_says_what_the_listings_say(written: Path, finished_study: Fini
     """Its figures are those of `hpo best` and `hpo compare`."""
     text = Page(written.read_text(encoding="utf-8")).text
     best = json.loads(finished_study.type("best", "--json").output)["best"][0]
-    assert f"reaches a validation accuracy of {best['value']:.4f}" in text
+    assert f"classifies {best['value']:.1%}".replace("%", "\N{NO-BREAK SPACE}%") in text
     assert "the most frequent of the 3 classes" in text
     assert "Nobody has looked at the sealed test images yet" in text
     assert f"Settings of trial {BEST}" in text
