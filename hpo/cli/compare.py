@@ -38,11 +38,12 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
     from hpo.results.comparison import compare as comparison_of
     from hpo.results.comparison_formats import FORMATS, as_table, notes
     from hpo.results.sealed_test import tester
-    from hpo.results.tables import say, show
+    from hpo.results.tables import say, show, working
     from hpo.search.open_study import find_study
 
     opened = find_study(paths(storage), study)
-    comparison = comparison_of(opened, tester(opened) if test else None)
+    with working("Comparing …") as tell:
+        comparison = comparison_of(opened, tester(opened, tell) if test else None)
     if form == "table":
         show(*as_table(comparison))
         say("\n" + notes(comparison))

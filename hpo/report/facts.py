@@ -126,9 +126,7 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
     ]
     rows = read_trials(opened.storage, opened.study, keys)
     ranked = best_first(rows, metric)
-    if test:
-        tell("Classifying the test images …")
-    looking = tester(opened) if test else remembering(earlier_looks(opened))
+    looking = tester(opened, tell) if test else remembering(earlier_looks(opened))
     comparison = compare(opened, looking) if ranked else None
     looks = earlier_looks(opened)
     manifest, winner, problem = None, None, ""

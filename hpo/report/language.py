@@ -30,19 +30,29 @@ class Language:
         plural: Returns the category of a number of things.
         categories: All that it may return.
         percent: What stands behind the number of per cent.
+        fonts: Fonts that have its letters, for pictures that stand alone.
     """
 
     plural: Callable[[float], str]
     categories: tuple[str, ...]
     percent: str
+    fonts: str
 
 
 LANGUAGES: Mapping[str, Language] = MappingProxyType(
     {
         "en": Language(
-            lambda n: "one" if n == 1 else "other", ("one", "other"), "\N{NO-BREAK SPACE}%"
+            lambda n: "one" if n == 1 else "other",
+            ("one", "other"),
+            "\N{NO-BREAK SPACE}%",
+            "'Noto Sans',Arial,'DejaVu Sans'",
         ),
-        "ko": Language(lambda _: "other", ("other",), "%"),
+        "ko": Language(
+            lambda _: "other",
+            ("other",),
+            "%",
+            "'Noto Sans CJK KR','Noto Sans KR','Malgun Gothic','Apple SD Gothic Neo',NanumGothic",
+        ),
     }
 )
 """Code (BCP 47) to language. Both write 1,234.5."""

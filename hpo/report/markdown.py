@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from hpo.report import blocks as b
 from hpo.report.charts.canvas import look_alone, printable
 from hpo.report.charts.draw import WIDE, draw
-from hpo.report.language import Style, Words
+from hpo.report.language import LANGUAGES, Style, Words
 
 MARK = "<!-- hpo report -->"
 ZOOM = 2
@@ -126,7 +126,8 @@ def _matrix(matrix: b.Matrix) -> b.Table:
 
 def _draw(figure: b.Figure, name: str, words: Words, written: Written) -> str:
     """Draws a chart into a file and returns its name."""
-    svg = str(draw(figure.chart, words.text(figure.alt), words, WIDE, look_alone()))
+    fonts = LANGUAGES[words.code].fonts
+    svg = str(draw(figure.chart, words.text(figure.alt), words, WIDE, look_alone(fonts)))
     if written.problem:
         written.pictures[f"{name}.svg"] = svg.encode()
         return f"{name}.svg"

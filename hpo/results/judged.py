@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from studies.metrics import confusions
+
 if TYPE_CHECKING:
     import keras
 
@@ -61,9 +63,7 @@ class Judged:
 
     def confusion(self) -> npt.NDArray[np.int64]:
         """Returns for each true class how many images are given each class, (classes, classes)."""
-        counts = np.zeros((len(self.classes),) * 2, np.int64)
-        np.add.at(counts, (self.labels, self.guesses), 1)
-        return counts
+        return confusions(self.guesses, self.labels, len(self.classes))
 
 
 def judge(

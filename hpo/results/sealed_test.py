@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from hpo.results.ranking import rank
 from hpo.results.rebuild import rebuild
-from hpo.results.tables import working
 from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
 from studies.hits import Hits
@@ -119,10 +118,14 @@ def remembering(looks: Sequence[Look]) -> Callable[[TrialRow], Look | None]:
     return remember
 
 
-def tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
+def tester(opened: OpenStudy, tell: Callable[[str], None]) -> Callable[[TrialRow], Look | None]:
     """Returns what evaluates a trial on the test images, or remembers what it was.
 
     It returns None for a trial whose weights are gone.
+
+    Args:
+        opened: The study.
+        tell: Told which trial is evaluated.
     """
     chosen_from = len(rank(opened).best)
     kept = opened.files.weights()
@@ -132,8 +135,8 @@ def tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
         taken = remember(row)
         if (taken and taken.hits) or row.number not in kept:
             return taken
-        with working(f"Classifying the test images with trial {row.number} …"):
-            return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
+        tell(f"Classifying the test images with trial {row.number} …")
+        return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
 
     return test
 

@@ -43,7 +43,7 @@ def _blocks(facts: StudyFacts) -> Iterator[Block]:
     length, unit = unit_of(seconds)
     yield Text(
         say(
-            "field.tried",
+            "field.tried" if seconds else "field.untrained",
             count=len(facts.rows),
             endings=terms.endings(facts.rows),
             time=seconds / length,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from hpo.report import terms
 from hpo.report.blocks import Block, Chapter, Code, Name, Phrase, Text, say
@@ -12,7 +13,12 @@ from hpo.results.comparison import Compared
 from hpo.results.sealed_test import wilson
 from hpo.results.trial_rows import TrialRow
 from studies.hits import Hits
+from studies.metrics import METRICS
 from studies.record import HITS_KEY
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 def chapter(facts: StudyFacts) -> Chapter:
@@ -30,9 +36,11 @@ def _nothing(facts: StudyFacts) -> Block:
 
 def _verdict(facts: StudyFacts, best: TrialRow) -> Iterator[Block]:
     yield Text(_found(facts, best), "lead")
-    against = _against(facts)
+    against = say("verdict.is_baseline", name=Name(best.label)) if best.label else _against(facts)
     if against:
         yield Text(against, "lead")
+    if facts.metric is not METRICS["accuracy"]:
+        yield Text(_objective("verdict.chosen_by", facts, best))
     yield Text(_common(facts))
     yield Text(_test(facts), "note")
     running = sum(row.ending == "running" for row in facts.rows)
@@ -62,25 +70,15 @@ def what(row: TrialRow) -> Phrase:
 
 
 def _found(facts: StudyFacts, best: TrialRow) -> Phrase:
-    trials = len(facts.ranked)
-    look = facts.look
+    trials, look, right = len(facts.ranked), facts.look, _right(facts, best)
     if look:
         low, high = look.intervals["accuracy"]
         key, accuracy, images = "verdict.test", look.figures["accuracy"], look.images
-    else:
-        hits = best.attributes.get(HITS_KEY)
-        if not hits:
-            return say(
-                "verdict.value",
-                count=trials,
-                network=what(best),
-                metric=terms.metric(facts.metric),
-                value=best.value or 0.0,
-                trial=best.number,
-            )
-        right = Hits.model_validate(hits).unpack()
+    elif right is not None:
+        low, high = wilson(int(right.sum()), len(right))
         key, accuracy, images = "verdict.validation", float(right.mean()), len(right)
-        low, high = wilson(int(right.sum()), images)
+    else:
+        return _objective("verdict.value", facts, best)
     return say(
         key,
         count=trials,
@@ -93,13 +91,33 @@ def _found(facts: StudyFacts, best: TrialRow) -> Phrase:
     )
 
 
+def _right(facts: StudyFacts, best: TrialRow) -> npt.NDArray[np.bool_] | None:
+    """Returns which validation images the best trial gets right; None where nobody knows."""
+    if facts.winner:
+        return facts.winner.validation.right
+    hits = best.attributes.get(HITS_KEY)
+    return Hits.model_validate(hits).unpack() if hits else None
+
+
+def _objective(key: str, facts: StudyFacts, best: TrialRow) -> Phrase:
+    return say(
+        key,
+        count=len(facts.ranked),
+        network=what(best),
+        metric=terms.metric(facts.metric),
+        value=best.value or 0.0,
+        trial=best.number,
+    )
+
+
 def _against(facts: StudyFacts) -> Phrase | None:
     """Returns how far the best is ahead of the best baseline, and whether that is sure."""
     assert facts.comparison is not None
+    baselines = {row.number for row in facts.rows if row.label}
     rivals = [
         (row, gain)
         for row in facts.comparison.rows
-        if row.trial is not None and (gain := row.test_gain if facts.look else row.gain)
+        if row.trial in baselines and (gain := row.test_gain if facts.look else row.gain)
     ]
     if not rivals:
         return None

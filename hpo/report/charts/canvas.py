@@ -92,15 +92,16 @@ class Canvas:
         )
 
 
-def look_alone(dark: bool = False) -> str:
-    """Returns the CSS of a picture that stands alone."""
-    ink, faint = ("#e5e7eb", "#374151") if dark else ("#1f2937", "#e5e7eb")
-    roles = "".join(
-        f".{name}{{color:{role.dark if dark else role.light}}}" for name, role in ROLES.items()
-    )
+def look_alone(fonts: str) -> str:
+    """Returns the CSS of a picture that stands alone on white.
+
+    Args:
+        fonts: Names of fonts for its letters, as CSS.
+    """
+    roles = "".join(f".{name}{{color:{role.light}}}" for name, role in ROLES.items())
     return (
-        "svg{font-family:'Noto Sans','Noto Sans CJK KR','DejaVu Sans',sans-serif}"
-        f"text{{fill:{ink}}}.grid{{stroke:{faint};fill:none}}{roles}{MARKS}"
+        f"svg{{font-family:{fonts},sans-serif}}text{{fill:#1f2937}}"
+        f".grid{{stroke:#e5e7eb;fill:none}}.ink{{stroke:#1f2937}}{roles}{MARKS}"
     )
 
 

@@ -45,7 +45,7 @@ def draw(chart: Chart, label: str, words: Words, size: Size = WIDE, style: str =
 def _plot(plot: Plot, words: Words, size: Size) -> Canvas:
     canvas = Canvas(size.width_px, size.height_px, size.font_px)
     font = size.font_px
-    top = _legend(canvas, plot, words) + 1.6 * font
+    top = _legend(canvas, plot, words) + 2.1 * font
     bottom = size.height_px - 3.1 * font
     spans = [end for series in plot.series for span in series.spans for end in span]
     points = [point for series in plot.series for point in series.points]

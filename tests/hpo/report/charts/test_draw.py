@@ -95,4 +95,4 @@ def test_marks_stand_out_from_their_ground(name: str) -> None:
 
 def test_a_chart_alone_brings_its_colours() -> None:
     """An image viewer knows no style sheet of a page."""
-    assert all(role.light in look_alone() for role in ROLES.values())
+    assert all(role.light in look_alone("Arial") for role in ROLES.values())
