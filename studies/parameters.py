@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from data_pipeline.augmentations import AUGMENTATIONS
@@ -24,8 +24,10 @@ PRETRAINED_BACKBONES = (
 SCRATCH_BACKBONES = ("cnn_deep", "resnet_small", "cnn")
 """Of those that start from random weights, best choice first on small images; on large ones, where
 a quick network learns more in the same time, it is the other way round."""
-LEVELS = ("light", "shift", "none", "medium", "strong")
+LEVELS = ("light", "shift", "none", "medium", "strong", "varied")
 """Levels of augmentation that are searched, best choice first."""
+OF_THE_HEAD = frozenset({"pooling", "head_widths", "dropout", "output"})
+"""What means nothing for a network that has its own output."""
 
 PRETRAINED = When(("pretrained",), bool, "pretrained")
 FROM_SCRATCH = When(("pretrained",), lambda pretrained: not pretrained, "not pretrained")
@@ -112,7 +114,7 @@ _ROWS = (
         "learning_rate",
         "optimizer.learning_rate",
         "step size",
-        default=FloatRange(low=1e-4, high=1e-2, log=True),
+        default=FloatRange(low=3e-5, high=1e-2, log=True),
         start=1e-3,
         when=(IN_STEPS, SMALL_STEPS),
     ),
@@ -168,6 +170,24 @@ _ROWS = (
     Parameter("shear_deg", "augment.shear_deg", "sheared by up to this angle", when=(IN_STEPS,)),
     Parameter(
         "brightness", "augment.brightness", "multiplied by a factor in this range", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "contrast",
+        "augment.contrast",
+        "differences from the mean multiplied by a factor in this range",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "saturation",
+        "augment.saturation",
+        "differences from grey multiplied by a factor in this range",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "most_changes",
+        "augment.most_changes",
+        "if not 0, only so many of these changes are made to an image, others for each",
+        when=(IN_STEPS,),
     ),
     Parameter(
         "flip_horizontal", "augment.flip_horizontal", "mirrored half of the time", when=(IN_STEPS,)
@@ -237,6 +257,14 @@ _ROWS = (
         default=Choices(values=(0.0, 0.98)),
         start=0.0,
         when=(IN_STEPS,),
+    ),
+    Parameter(
+        "stage_decay",
+        "training.stage_decay",
+        "what the learning rate is multiplied by for each stage of the backbone above a layer",
+        default=Choices(values=(1.0, 0.5)),
+        start=1.0,
+        when=(FINE_TUNED,),
     ),
     Parameter(
         "class_weights",
@@ -344,7 +372,18 @@ def parameter_table(catalogue: Catalogue) -> ParameterTable:
             when=(has_weights,),
         ),
     )
-    return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *_ROWS)
+    rows: tuple[Parameter, ...] = _ROWS
+    if any(row.output for row in catalogue.rows.values()):
+        headed = When(
+            ("backbone",),
+            lambda name: catalogue.find(name).output is None,
+            "backbone has no output of its own",
+        )
+        rows = tuple(
+            replace(row, when=(headed, *row.when)) if row.name in OF_THE_HEAD else row
+            for row in _ROWS
+        )
+    return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *rows)
 
 
 PARAMETERS = parameter_table(BUILT_IN)

@@ -14,9 +14,12 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.objectives import Objectives, value_in
-from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
+from studies.record import CONFIG_KEY, FIGURES_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
 from studies.space import DataFacts, Space
 from studies.suggest import params_of, suggest
+
+NOT_TAKEN = frozenset({"duplicate", "failed", "hung"})
+"""How trials ended that tell another study nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def take_over(
     taken = []
     for trial in trials:
         complete = trial.state is TrialState.COMPLETE
-        if trial.user_attrs.get("reason") == "duplicate" or CONFIG_KEY not in trial.user_attrs:
+        if trial.user_attrs.get("reason") in NOT_TAKEN or CONFIG_KEY not in trial.user_attrs:
             continue
         if not complete and trial.state is not TrialState.PRUNED:
             continue
@@ -72,10 +75,13 @@ def take_over(
         fixed = FixedTrial(dict(params))
         if suggest(fixed, space, facts) != config:
             continue  # of another image size
-        values = [value_in(metric, trial.user_attrs) for metric in objectives.metrics]
-        known = [value for value in values if value is not None]
-        if complete and len(known) < len(values):
-            continue  # an imported run, of which one figure is known, and another one is asked for
+        value, values = value_in(objectives.first, trial.user_attrs), None
+        if complete:
+            try:
+                assert value is not None
+                values = objectives.values(value, trial.user_attrs.get(FIGURES_KEY, {}))
+            except (AssertionError, KeyError):
+                continue  # one figure is known of it, and another one is asked for
         history = trial.user_attrs.get(HISTORY_KEY, {})
         curve = history.get(f"val_{objectives.first.name}", [])
         attributes = trial.user_attrs | {TAKEN_KEY: f"{study} {trial.number}"}
@@ -87,7 +93,7 @@ def take_over(
                 trial.number,
                 create_trial(
                     state=trial.state,
-                    values=known if complete else None,
+                    values=values,
                     params=dict(params),
                     distributions=fixed.distributions,
                     intermediate_values=dict(enumerate(curve, start=1)),

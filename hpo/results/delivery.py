@@ -83,6 +83,7 @@ def deliver(
     *,
     expected: list[list[float]],
     refuse: Callable[[Report], None],
+    layers: str = "",
 ) -> list[Delivered]:
     """Writes a model in some formats; the first row is the `.keras` file that others come from.
 
@@ -97,6 +98,7 @@ def deliver(
         terms: What they must keep to.
         expected: As in `verify.Job`.
         refuse: Raises unless a report on the `.keras` file is of the model that was meant.
+        layers: As in `verify.Job`.
 
     Raises:
         ModelError: The `.keras` file is not that model.
@@ -105,7 +107,7 @@ def deliver(
     """
     try:
         with tempfile.TemporaryDirectory(dir=targets[0].path.parent, prefix=".hpo-") as folder:
-            workshop = Workshop(Path(folder), metadata, manifest, terms)
+            workshop = Workshop(Path(folder), metadata, manifest, terms, layers)
             FORMATS["keras"].convert(Conversion(model, metadata, workshop.original))
             return workshop.make(targets, expected, refuse)
     except OSError as error:
@@ -124,12 +126,14 @@ class Workshop:
         metadata: What travels with the model.
         manifest: The images.
         terms: What a file must keep to.
+        layers: As in `verify.Job`.
     """
 
     folder: Path
     metadata: Metadata
     manifest: Manifest
     terms: Terms
+    layers: str = ""
 
     @property
     def original(self) -> Path:
@@ -209,6 +213,7 @@ class Workshop:
             format=row.name,
             target=made,
             manifest=self.manifest,
+            layers=self.layers,
         )
         done = process.Done.model_validate_json(
             _ask(CONVERTER, job, f"A model must be convertible to {row.label}")
@@ -234,6 +239,7 @@ class Workshop:
             decoded=decoded,
             probabilities=probabilities.resolve(),
             expected=expected or [],
+            layers=self.layers,
         )
         report = Report.model_validate_json(
             _ask(VERIFIER, job, "An exported model must load in a fresh process")

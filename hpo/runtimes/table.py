@@ -49,18 +49,21 @@ class Runtime:
                 f"In the project's folder: pip install '.[{self.extra}]'."
             )
 
-    def load(self, path: Path, threads: int = 0) -> Model:
+    def load(self, path: Path, threads: int = 0, layers: str = "") -> Model:
         """Loads a file.
 
         Args:
             path: An exported file, or a folder.
             threads: Threads to compute with; 0 takes what the runtime thinks best.
+            layers: What `models.companion.layers_text` returned for a Keras file, where the user
+                trusts that; other formats need none.
 
         Raises:
             ModelError: The package is missing, or the file is not a model of ours.
         """
         self.require()
-        loaded: Model = import_module(self.module).load(path, threads)
+        more = {"layers": layers} if layers and self.name == "keras" else {}
+        loaded: Model = import_module(self.module).load(path, threads, **more)
         return loaded
 
 
@@ -94,6 +97,6 @@ def runtime_of(path: Path) -> Runtime:
     )
 
 
-def load(path: Path, threads: int = 0) -> Model:
+def load(path: Path, threads: int = 0, layers: str = "") -> Model:
     """Loads an exported model of any format; see `Runtime.load`."""
-    return runtime_of(path).load(path, threads)
+    return runtime_of(path).load(path, threads, layers)

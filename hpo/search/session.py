@@ -25,11 +25,13 @@ from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, TableView, is_live
+from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
 from studies.leases import Leases
+from studies.network_files import NetworkFile
 from studies.objectives import objectives_of
-from studies.portfolio import opening
+from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
 from studies.scheduler import Done, Scheduler
@@ -85,12 +87,13 @@ def run_study(
     Raises:
         StudyError: The study was deleted or renamed meanwhile.
     """
+    require_trusted(opened.study.study_name, opened.record.networks)
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
-    settings = StudySettings.model_validate(opened.record.settings | now)
+    settings = opened.record.read_settings(**now)
     opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
-    space, total = Space.model_validate(opened.record.space), settings.trials
+    space, total = opened.record.read_space(), settings.trials
     held = at_most(space, total)
     if held is not None:
         # A sampler that learns would train some of so few again and again, and others never.
@@ -102,7 +105,8 @@ def run_study(
                 highlight=False,
             )
         total = held
-    objective = objectives_of(opened.record.settings).first
+    objectives = objectives_of(opened.record.settings)
+    objective = objectives.first
     leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
     # Where every combination is tried anyway, none of them has to come first.
     steps = () if held is not None else opening(space, facts)
@@ -111,8 +115,7 @@ def run_study(
         total=total,
         keep_top=settings.keep_top,
         maximize=objective.maximize,
-        opening=tuple(step.name for step in steps),
-        long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),
+        opening=planned(steps, space, facts),
         perfect=objective.perfect,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
@@ -129,17 +132,18 @@ def run_study(
     if not opened.fresh:
         require_unchanged(manifest, opened.files.stamps)
     view = (TableView if is_live(console) else LineView)(board, console)
-    recorder = Recorder(opened.study, opened.files, leases, settings.metric)
+    recorder = Recorder(opened.study, opened.files, leases, objectives)
     deadline_s = began_s + settings.timeout_s if settings.timeout_s else None
+    board.deadline_s = deadline_s
     search = Search(claims, recorder, runner, view, deadline_s)
     try:
         runner.start(settings.workers, settings.device)
         first = search.first()
-        runner.begin(_setup(settings, space), opened.files, first)
+        runner.begin(_setup(settings, space, opened.record.networks), opened.files, first)
         with view:
             if first:
                 # While the workers get ready. Other sizes are decoded by the first to need them.
-                _decode(manifest, first[1].model.image_size_px, view, decoded)
+                _decode(manifest, first.config.model.image_size_px, view, decoded)
             prepared_s = time.monotonic() - began_s
             with _signals(search, view) as signalled:
                 try:
@@ -160,13 +164,15 @@ def run_study(
     return Ending(bool(signalled), out_of_time, failure)
 
 
-def _setup(settings: StudySettings, space: Space) -> Setup:
+def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:
     return Setup(
         image_size_px=space.largest_px,
         device=settings.device,
         seed=settings.seed,
         metric=settings.metric,
+        costs=settings.against,
         precision=settings.precision,
+        networks=networks,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from studies.network_files import NetworkFile
 from studies.record import Outcome
 from studies.trial_config import TrialConfig
 
@@ -30,6 +31,7 @@ class Begin(_Message):
         threads: CPU threads this worker may use.
         log: File for what it prints from now on.
         first: The trial that is likely to come first, to be made ready for; None where unknown.
+        networks: The study's own networks; their text comes from here and never from a file.
     """
 
     kind: Literal["begin"] = "begin"
@@ -39,6 +41,7 @@ class Begin(_Message):
     threads: int
     log: str = ""
     first: Train | None = None
+    networks: tuple[NetworkFile, ...] = ()
 
 
 class Train(_Message):
@@ -51,6 +54,8 @@ class Train(_Message):
         metric: Name of a row of `studies.metrics.METRICS`.
         folder: The trial's own folder, for checkpoints and best-epoch weights.
         precision: `auto` or a Keras dtype policy.
+        costs: Names of the rows of `studies.metrics.COSTS` to measure at its end.
+        continues: The trial whose last checkpoint it begins with; None if it begins anew.
     """
 
     kind: Literal["train"] = "train"
@@ -60,6 +65,8 @@ class Train(_Message):
     metric: str
     folder: str
     precision: str = "auto"
+    costs: tuple[str, ...] = ()
+    continues: Train | None = None
 
 
 class Verdict(_Message):
