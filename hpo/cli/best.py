@@ -144,8 +144,8 @@ def best(
     earlier, exported, taken = earlier_looks(opened), None, None
     if targets:
         terms = Terms(tolerance, accept, overwrite)
-        with working("Building the model and checking its files in fresh processes …"):
-            exported = export(opened, frozen, targets, terms, license_id=license_id)
+        with working("Building the model …") as say_now:
+            exported = export(opened, frozen, targets, terms, license_id=license_id, say=say_now)
     if test:
         with working("Classifying the test images …"):
             taken = look(opened, frozen, len(ranking.best))

@@ -84,6 +84,7 @@ def deliver(
     expected: list[list[float]],
     refuse: Callable[[Report], None],
     layers: str = "",
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Delivered]:
     """Writes a model in some formats; the first row is the `.keras` file that others come from.
 
@@ -99,6 +100,7 @@ def deliver(
         expected: As in `verify.Job`.
         refuse: Raises unless a report on the `.keras` file is of the model that was meant.
         layers: As in `verify.Job`.
+        say: Told what is being done.
 
     Raises:
         ModelError: The `.keras` file is not that model.
@@ -107,7 +109,7 @@ def deliver(
     """
     try:
         with tempfile.TemporaryDirectory(dir=targets[0].path.parent, prefix=".hpo-") as folder:
-            workshop = Workshop(Path(folder), metadata, manifest, terms, layers)
+            workshop = Workshop(Path(folder), metadata, manifest, terms, layers, say)
             FORMATS["keras"].convert(Conversion(model, metadata, workshop.original))
             return workshop.make(targets, expected, refuse)
     except OSError as error:
@@ -127,6 +129,7 @@ class Workshop:
         manifest: The images.
         terms: What a file must keep to.
         layers: As in `verify.Job`.
+        say: Told what is being done.
     """
 
     folder: Path
@@ -134,6 +137,7 @@ class Workshop:
     manifest: Manifest
     terms: Terms
     layers: str = ""
+    say: Callable[[str], None] = lambda _: None
 
     @property
     def original(self) -> Path:
@@ -149,6 +153,7 @@ class Workshop:
         """Checks the original, then makes, checks and places the others; see `deliver`."""
         import numpy as np
 
+        self.say("Checking the Keras file in a fresh process …")
         of_original = self.folder / "original.npy"
         report = self._verify("keras", self.original, of_original, decoded=True, expected=expected)
         refuse(report)
@@ -175,8 +180,10 @@ class Workshop:
 
         folder = self.folder / target.format.name
         folder.mkdir()
+        self.say(f"Making the file for {target.format.label} …")
         made, found = folder / target.path.name, self.folder / f"{target.format.name}.npy"
         self._convert(target.format, made)
+        self.say(f"Classifying the validation images with {target.format.label} …")
         report = self._verify(target.format.reader, made, found)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         shares, lost = np.load(found), None

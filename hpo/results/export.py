@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +89,7 @@ def export(
     terms: Terms = Terms(),  # noqa: B008  # frozen
     *,
     license_id: str = "unknown",
+    say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Writes the model of a trial in some formats, and a card beside them.
 
@@ -101,6 +102,7 @@ def export(
         targets: The files, all in one folder.
         terms: What they must keep to.
         license_id: Of the model, for its card.
+        say: Told what is being done.
 
     Raises:
         StudyError: The trial's weights are gone, or there is no space for the files.
@@ -123,6 +125,7 @@ def export(
         expected=[] if manifest.open().is_there() else _on_noise(model),
         refuse=lambda report: refuse_another(report, metric, recorded, manifest),
         layers=layers,
+        say=say,
     )
     of_keras = [row.path for row in rows if row.kept and row.format.reader == "keras"]
     beside = [write_layers(path, layers) for path in of_keras]
