@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hpo.cli.options import data_options
-from hpo.results.tables import printable
+from hpo.results.tables import printable, progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from data_pipeline.audit import Audit, Finding
-    from data_pipeline.inspect_image import Progress
     from data_pipeline.manifest import Manifest
 
 EXAMPLES = 10
@@ -48,7 +45,7 @@ def doctor(data: str, as_json: bool, **given: Any) -> None:
     from data_pipeline.manifest import create_manifest
 
     labelling = Labelling(**{name: value for name, value in given.items() if value is not None})
-    with _progress() as progress:
+    with progress_bar("Reading images") as progress:
         # The seed decides which images go where; neither the findings nor the counts depend on it.
         manifest, audit = create_manifest(data, seed=0, labelling=labelling, progress=progress)
     if as_json:
@@ -57,18 +54,6 @@ def doctor(data: str, as_json: bool, **given: Any) -> None:
         _print_report(manifest, audit)
     if audit.errors:
         raise SystemExit(1)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on a terminal, and nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Reading images", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _as_json(manifest: Manifest, audit: Audit) -> dict[str, object]:

@@ -27,6 +27,7 @@ class Runtime:
         module: Has `load(path, threads) -> Model`. Nothing is imported before that is needed.
         package: What must be installed to read such files.
         extra: The extra of this package that installs it; empty where it is always there.
+        one_pool: Whether all that compute in a process share its threads, as TensorFlow's do.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Runtime:
     module: str
     package: str
     extra: str = ""
+    one_pool: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -65,7 +67,7 @@ class Runtime:
 
 
 _ROWS = (
-    Runtime("keras", "Keras", ".keras", "hpo.runtimes.keras_file", "keras"),
+    Runtime("keras", "Keras", ".keras", "hpo.runtimes.keras_file", "keras", one_pool=True),
     Runtime("onnx", "ONNX", ".onnx", "hpo.runtimes.onnx_file", "onnxruntime", "onnx"),
 )
 
@@ -93,3 +95,13 @@ def runtime_of(path: Path) -> Runtime:
 def load(path: Path, threads: int = 0) -> Model:
     """Loads an exported model of any format; see `Runtime.load`."""
     return runtime_of(path).load(path, threads)
+
+
+def load_for(path: Path, callers: int) -> Model:
+    """Loads an exported model that so many threads call at once.
+
+    Where each call can compute in its caller's thread alone, it does: that is more in all than if
+    every call is shared out.
+    """
+    runtime = runtime_of(path)
+    return runtime.load(path, threads=0 if callers == 1 or runtime.one_pool else 1)
