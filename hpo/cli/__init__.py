@@ -19,6 +19,7 @@ COMMANDS = {
     "worker": "hpo.cli.worker",
     "best": "hpo.cli.best",
     "predict": "hpo.cli.predict",
+    "serve": "hpo.cli.serve",
     "dashboard": "hpo.cli.dashboard",
     "studies": "hpo.cli.studies",
     "rename": "hpo.cli.rename",
