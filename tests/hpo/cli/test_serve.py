@@ -39,7 +39,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def _served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+def served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """Runs the command on a free port, which is yielded."""
     server = subprocess.Popen(
         [sys.executable, "-P", "-c", WATCHED, "serve", str(model), "--port", "0"],
@@ -51,7 +51,7 @@ def _served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     try:
         assert server.stdout is not None
         line = server.stdout.readline()
-        assert line.startswith("colours.onnx, 3 classes, is at http://127.0.0.1:"), line
+        assert line.startswith(f"{model.name}, 3 classes, is at http://127.0.0.1:"), line
         yield int(line.split("/")[2].rpartition(":")[2]), server
     finally:
         server.kill()
@@ -61,7 +61,7 @@ def _served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_answers_and_ends_when_asked_to(model: Path, number: int) -> None:
     """Status 0 and nothing said; neither TensorFlow nor Optuna is ever loaded."""
-    with _served(model) as (port, server), socket.create_connection(("127.0.0.1", port)) as slow:
+    with served(model) as (port, server), socket.create_connection(("127.0.0.1", port)) as slow:
         assert ask(port, "/predict", drawn("blue")).json()["predictions"][0]["classes"][0] == {
             "class": "blue",
             "probability": 1.0,
