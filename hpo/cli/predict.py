@@ -138,22 +138,15 @@ def _write_submission(
 
 
 def _list_left_out(path: Path, found: FoundImages, unread: Sequence[Answer]) -> None:
-    from data_pipeline.errors import DataError
     from hpo.results.image_files import WHY
-    from hpo.results.prediction_formats import text_of
+    from hpo.results.prediction_formats import replacing, text_of
 
     passed_over = [(file, WHY[why]) for why, files in found.passed_over.items() for file in files]
     rows = [*passed_over, *((answer.file, answer.problem) for answer in unread)]
-    try:
-        with path.open("w", encoding="utf-8", newline="") as out:
-            writer = csv.writer(out, lineterminator="\n")
-            writer.writerow(["file", "reason"])
-            writer.writerows((text_of(file), why) for file, why in rows)
-    except OSError as error:
-        raise DataError(
-            f"--left-out must name a file that can be written. Received: {path} "
-            f"({error.strerror}). Choose another place."
-        ) from error
+    with replacing(path, "--left-out") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        writer.writerows((text_of(file), why) for file, why in rows)
 
 
 def _name_unread(unread: Sequence[Answer], files: int) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,7 +25,7 @@ Row = tuple[Path, list[Guess]]
 """A file and its guesses, likeliest first."""
 
 COLUMNS = ("file", "rank", "class", "probability")
-GROUP = 100_000
+GROUP = 20_000
 """Lines of a Parquet file that are compressed together."""
 
 
@@ -159,23 +160,35 @@ def _require_pyarrow() -> None:
 
 
 def write(rows: Iterable[Row], form: Form, output: Path | None) -> None:
-    """Writes rows to the standard output, or beside a file that is then replaced by them.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
+    """Writes rows to the standard output, or to a file; see `replacing`."""
     if output is None:
         form.write(rows, sys.stdout)
         return
-    beside = output.with_name(f".{output.name}.part")
-    how: dict[str, Any] = {} if form.binary else {"encoding": "utf-8", "newline": ""}
+    with replacing(output, "--output", binary=form.binary) as out:
+        form.write(rows, out)
+
+
+@contextmanager
+def replacing(path: Path, option: str, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Opens a file beside another, which it replaces once all is written.
+
+    Args:
+        path: The file to be.
+        option: What named it, for messages.
+        binary: Whether it takes bytes.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    how: dict[str, Any] = {} if binary else {"encoding": "utf-8", "newline": ""}
     try:
-        with beside.open("wb" if form.binary else "w", **how) as out:
-            form.write(rows, out)
-        beside.replace(output)
+        with beside.open("wb" if binary else "w", **how) as out:
+            yield out
+        beside.replace(path)
     except OSError as error:
         raise DataError(
-            f"--output must name a file that can be written. Received: {output} "
+            f"{option} must name a file that can be written. Received: {path} "
             f"({error.strerror or error}). Nothing was written; choose another place."
         ) from error
     finally:
