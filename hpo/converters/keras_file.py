@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from hpo.runtimes.keras_file import MEMBER
-from hpo.runtimes.metadata import Metadata
-
-if TYPE_CHECKING:
-    import keras
+from hpo.converters.conversion import Conversion
+from hpo.runtimes.archive import MEMBER
 
 _LATER: Mapping[str, Any] = MappingProxyType(
     {
@@ -28,26 +24,27 @@ _LATER: Mapping[str, Any] = MappingProxyType(
     }
 )
 """Arguments of layers and initializers that Keras got after 3.9, with the value that changes
-nothing. An earlier version refuses an argument that it does not know, so these are left out; a later
-one fills in its default. Found by comparing the signatures of 3.9 with those of 3.15."""
+nothing. An earlier version refuses an argument that it does not know, so these are left out; a
+later one fills in its default. Found by comparing the signatures of 3.9 with those of 3.15."""
 
 
-def convert(model: keras.Model, metadata: Metadata, target: Path) -> None:
+def convert(conversion: Conversion) -> None:
     """Writes a model that needs nothing but Keras.
 
     Raises:
         OSError: There is no space.
     """
+    target = conversion.target
     plain = target.with_name(f"plain-{target.name}")
     try:
-        model.save(plain)
+        conversion.model.save(plain)
         with zipfile.ZipFile(plain) as source, zipfile.ZipFile(target, "w") as archive:
             for entry in source.infolist():
                 content = source.read(entry)
                 if entry.filename == "config.json":
                     content = json.dumps(without_later(json.loads(content))).encode()
                 archive.writestr(entry, content)
-            archive.writestr(MEMBER, metadata.model_dump_json())
+            archive.writestr(MEMBER, conversion.metadata.model_dump_json())
     finally:
         plain.unlink(missing_ok=True)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hpo.converters.conversion import Conversion
 from hpo.converters.portable import INPUT, OUTPUT, forward
-from hpo.runtimes.metadata import KEY, Metadata
-
-if TYPE_CHECKING:
-    import keras
+from hpo.runtimes.metadata import KEY
 
 OPSET = 17
 """Read by ONNX Runtime from 1.12 (2022) on."""
 
 
-def convert(model: keras.Model, metadata: Metadata, target: Path) -> None:
+def convert(conversion: Conversion) -> None:
     """Writes a model that takes uint8 images (b, h, w, 3).
 
     Raises:
@@ -23,7 +20,7 @@ def convert(model: keras.Model, metadata: Metadata, target: Path) -> None:
     """
     import onnx
 
-    traced = forward(model)
+    traced, metadata = forward(conversion.model), conversion.metadata
     found = _converter().convert.from_function(
         traced, input_signature=traced.input_signature, opset=OPSET
     )[0]
@@ -34,7 +31,7 @@ def convert(model: keras.Model, metadata: Metadata, target: Path) -> None:
     found.doc_string = metadata.usage
     found.producer_name, found.producer_version = "hpo", metadata.made_by
     onnx.checker.check_model(found)
-    onnx.save_model(found, target)
+    onnx.save_model(found, conversion.target)
 
 
 def _converter() -> Any:

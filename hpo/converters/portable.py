@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,6 +14,19 @@ from hpo.converters.resizing import to_squares
 INPUT, OUTPUT = "images", "probabilities"
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A model in two traced functions.
+
+    Attributes:
+        resizing: From uint8 images (b, h, w, 3) to float32 squares.
+        network: From those to float32 (b, classes).
+    """
+
+    resizing: Any
+    network: Any
+
+
 def forward(model: keras.Model) -> Any:
     """Returns a traced function from uint8 images (b, h, w, 3) to float32 (b, classes).
 
@@ -21,9 +35,31 @@ def forward(model: keras.Model) -> Any:
     """
     portable = keras.models.clone_model(model, clone_function=_replaced, recursive=True)
     images = tf.TensorSpec(model.input_shape, tf.uint8, name=INPUT)
+    return _traced(lambda pixels: portable(tf.cast(pixels, tf.float32), training=False), images)
 
-    def shares(images_bhwc: Any) -> dict[str, Any]:
-        found = portable(tf.cast(images_bhwc, tf.float32), training=False)
+
+def split(model: keras.Model) -> Halves | None:
+    """Returns a model's resizing and the rest; None where it does not begin with one."""
+    first = model.layers[1]
+    if not isinstance(first, keras.layers.Resizing):
+        return None
+    squares = _replaced(first)
+    network = keras.Model(first.output, model.output)
+    return Halves(
+        resizing=tf.function(
+            lambda pixels: {OUTPUT: squares(tf.cast(pixels, tf.float32))},
+            input_signature=[tf.TensorSpec(model.input_shape, tf.uint8, name=INPUT)],
+        ),
+        network=_traced(
+            lambda pixels: network(pixels, training=False),
+            tf.TensorSpec(network.input_shape, tf.float32, name=INPUT),
+        ),
+    )
+
+
+def _traced(network: Any, images: tf.TensorSpec) -> Any:
+    def shares(pixels: Any) -> dict[str, Any]:
+        found = network(pixels)
         if found.shape[1] == 1:
             found = tf.concat([1.0 - found, found], axis=1)
         return {OUTPUT: found}
@@ -39,9 +75,11 @@ class _Squares(keras.layers.Layer):
         self.size_px, self.how = size_px, how
 
     def call(self, images: Any) -> Any:
+        """Resizes."""
         return to_squares(images, self.size_px, self.how)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Says how large they are then."""
         return (input_shape[0], self.size_px, self.size_px, 3)
 
 

@@ -11,14 +11,13 @@ import numpy.typing as npt
 
 from data_pipeline.reading import read_reading
 from hpo.quiet import load_tensorflow
-from hpo.runtimes.metadata import KEY, Metadata, read_metadata
+from hpo.runtimes.archive import MEMBER, read_from_archive
+from hpo.runtimes.metadata import Metadata
 from hpo.runtimes.model import Images, Model
+from hpo.runtimes.threads import limit_tensorflow
 
 if TYPE_CHECKING:
     import keras
-
-MEMBER = f"{KEY}.json"
-"""The file within a `.keras` archive that holds the metadata; Keras passes over it."""
 
 
 class KerasModel(Model):
@@ -44,16 +43,9 @@ def load(path: Path, threads: int = 0) -> KerasModel:
 
     from models.export import load_model
 
-    _set_threads(threads)
+    limit_tensorflow(threads)
     model = load_model(path)
     return KerasModel(model, _metadata(model, path))
-
-
-def _set_threads(threads: int) -> None:
-    import tensorflow as tf
-
-    if threads:  # TensorFlow refuses this once it has computed anything
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
 
 
 def _metadata(model: keras.Model, path: Path) -> Metadata:
@@ -61,7 +53,7 @@ def _metadata(model: keras.Model, path: Path) -> Metadata:
 
     with zipfile.ZipFile(path) as archive:
         if MEMBER in archive.namelist():
-            return read_metadata(archive.read(MEMBER).decode(errors="replace"), str(path))
+            return read_from_archive(path)
     return Metadata(  # a file of an earlier version
         classes=tuple(class_names(model)),
         reading=read_reading(reading_text(model)),

@@ -17,6 +17,8 @@ Probabilities = npt.NDArray[np.float64]
 """(b, classes); the rows add up to 1."""
 
 BATCH = 128
+BATCH_PIXELS = BATCH * 224 * 224
+"""A batch of larger images is smaller; in float32 it takes 77 MB."""
 
 
 class Model(ABC):
@@ -66,4 +68,6 @@ def to_probabilities(outputs: npt.NDArray[np.float32]) -> Probabilities:
 def _batches(images: Sequence[Images]) -> Iterator[list[Images]]:
     for _, alike in groupby(images, key=np.shape):
         same = list(alike)
-        yield from (same[begin : begin + BATCH] for begin in range(0, len(same), BATCH))
+        height, width, _ = same[0].shape
+        size = max(1, min(BATCH, BATCH_PIXELS // (height * width)))
+        yield from (same[begin : begin + size] for begin in range(0, len(same), size))
