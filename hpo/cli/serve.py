@@ -71,8 +71,9 @@ def serve(model: Path, port: int, host: str, max_mb: float, timeout_s: float, qu
     from hpo.listening import address, listen
     from hpo.runtimes.table import load_for, runtime_of
     from hpo.serving.access import TOKEN_VARIABLE, check_access
-    from hpo.serving.app import Limits, make_app
+    from hpo.serving.app import make_app
     from hpo.serving.pictures import limit_pixels
+    from hpo.serving.room import Limits
     from hpo.serving.server import serve as run
 
     token = os.environ.get(TOKEN_VARIABLE)

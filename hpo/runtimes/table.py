@@ -70,8 +70,18 @@ _ROWS = (
     Runtime("keras", "Keras", ".keras", "hpo.runtimes.keras_file", "keras", one_pool=True),
     Runtime("onnx", "ONNX", ".onnx", "hpo.runtimes.onnx_file", "onnxruntime", "onnx"),
     Runtime("tflite", "LiteRT", ".tflite", "hpo.runtimes.tflite_file", "ai_edge_litert", "tflite"),
-    Runtime("savedmodel", "SavedModel", "", "hpo.runtimes.saved_model", "tensorflow"),
-    Runtime("openvino", "OpenVINO", ".xml", "hpo.runtimes.openvino_file", "openvino", "openvino"),
+    Runtime(
+        "savedmodel", "SavedModel", "", "hpo.runtimes.saved_model", "tensorflow", one_pool=True
+    ),
+    Runtime(
+        "openvino",
+        "OpenVINO",
+        ".xml",
+        "hpo.runtimes.openvino_file",
+        "openvino",
+        "openvino",
+        one_pool=True,
+    ),
 )
 
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({row.name: row for row in _ROWS})

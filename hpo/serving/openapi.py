@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hpo.serving.app import Limits
+    from hpo.serving.room import Limits
 
 Schema = dict[str, Any]
 

@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from hpo.serving.room import Guest, Limits
+
 # It warns of each body that is no form, and whoever sends one is told.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
@@ -38,15 +40,21 @@ class _InMemory(MultiPartParser):
     spool_max_size = sys.maxsize
 
 
-async def read_uploads(request: Request, most_bytes: int, most_files: int) -> list[Upload]:
+async def read_uploads(request: Request, guest: Guest, limits: Limits) -> list[Upload]:
     """Returns the pictures of a request, one at least.
 
+    Args:
+        request: Its body is read here.
+        guest: Takes the room for the body.
+        limits: Of the body.
+
     Raises:
-        HTTPException: The body is too large (413), or holds no picture or no whole form (400).
+        HTTPException: The body is too large (413), there is no room for it (429), or it holds no
+            picture or no whole form (400).
     """
-    body = _limited(request, most_bytes)
+    body = _limited(request, guest, limits.bytes)
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        uploads = await _read_form(request, body, most_files)
+        uploads = await _read_form(request, body, limits.files)
     else:
         content = b"".join([chunk async for chunk in body])
         uploads = [Upload(RAW, content)] if content else []
@@ -59,14 +67,14 @@ async def read_uploads(request: Request, most_bytes: int, most_files: int) -> li
     return uploads
 
 
-async def _limited(request: Request, most_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _limited(request: Request, guest: Guest, most_bytes: int) -> AsyncGenerator[bytes, None]:
     """The body, chunk by chunk, up to its limit."""
-    announced, size = request.headers.get("content-length", ""), 0
+    announced = request.headers.get("content-length", "")
     if announced.isdecimal():
         _check_size(int(announced), most_bytes)
     async for chunk in request.stream():
-        size += len(chunk)
-        _check_size(size, most_bytes)
+        guest.take(size=len(chunk))
+        _check_size(guest.bytes, most_bytes)
         yield chunk
 
 

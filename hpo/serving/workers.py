@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 MOST_AT_ONCE = 8
 """Pictures of a batch. A processor gains little by more, and the first waits for the last."""
+MOST_PIXELS = 8_000_000
+"""A batch of so many is not added to, so that a thread holds no more than these and one picture."""
 
 Picture = npt.NDArray[np.uint8]
 """(h, w, 3), RGB, 0..255."""
 Row = npt.NDArray[np.floating]
 """Probabilities (classes,)."""
-
-
-class CrowdedError(Exception):
-    """As many pictures wait already as may."""
 
 
 @dataclass(frozen=True)
@@ -46,45 +44,23 @@ class Job:
 
 
 class Workers:
-    """Threads with one queue.
+    """Threads with one queue."""
 
-    Attributes:
-        most: Pictures that may be in the house at once.
-        inside: Pictures that are. It is changed by the thread of the server alone.
-    """
-
-    def __init__(self, model: Model, threads: int, most: int) -> None:
+    def __init__(self, model: Model, threads: int) -> None:
         """Starts them.
 
         Args:
             model: A model that several threads may use at once.
             threads: How many.
-            most: Pictures that may wait or be worked on at once.
         """
-        self.most = most
-        self.inside = 0
         self._model = model
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(threads)]
         for thread in self._threads:
             thread.start()
 
-    def enter(self, pictures: int) -> None:
-        """Takes room for pictures that are about to come; `leave` gives it back.
-
-        Raises:
-            CrowdedError: There is none.
-        """
-        if self.inside + pictures > self.most:
-            raise CrowdedError
-        self.inside += pictures
-
-    def leave(self, pictures: int) -> None:
-        """Gives back the room of so many pictures."""
-        self.inside -= pictures
-
     def start(self, pictures: Sequence[Callable[[], Picture]]) -> list[Future[Row]]:
-        """Puts pictures, for which there is room, into the queue; returns their answers to be."""
+        """Puts pictures into the queue; returns their answers to be."""
         jobs = [Job(picture) for picture in pictures]
         for job in jobs:
             self._queue.put(job)
@@ -99,27 +75,29 @@ class Workers:
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
-            ready = [
-                (each, picture)
-                for each in [job, *self._others()]
-                if (picture := _picture(each)) is not None
-            ]
+            ready = [(each, found) for each, found in self._batch(job) if found is not None]
             _answer(self._model, sorted(ready, key=lambda pair: pair[1].shape))
 
-    def _others(self) -> list[Job]:
-        """Jobs that wait as well: this thread's share, and no more than make a batch."""
+    def _batch(self, job: Job) -> list[tuple[Job, Picture | None]]:
+        """Decodes a job, and those that wait as well: this thread's share, up to a batch."""
+        batch, pixels = [(job, _picture(job))], 0
         share = min(MOST_AT_ONCE - 1, self._queue.qsize() // len(self._threads))
-        jobs = []
         for _ in range(share):
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
+            found = batch[-1][1]
+            pixels += 0 if found is None else found.size // 3
+            if pixels >= MOST_PIXELS or (other := self._another()) is None:
                 break
-            if job is None:  # the end, which is another thread's
-                self._queue.put(None)
-                break
-            jobs.append(job)
-        return jobs
+            batch.append((other, _picture(other)))
+        return batch
+
+    def _another(self) -> Job | None:
+        try:
+            job = self._queue.get_nowait()
+        except Empty:
+            return None
+        if job is None:  # the end, which is another thread's
+            self._queue.put(None)
+        return job
 
 
 def _picture(job: Job) -> Picture | None:

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpo.serving.app import OPEN_PATHS, PAGE, Limits, make_app
+from hpo.serving.app import OPEN_PATHS, PAGE, make_app
+from hpo.serving.room import Limits
 from hpo.serving.uploads import RAW
 from tests.data_pipeline.odd_files import OddFile, odd_files
 from tests.fuzzing import few, many
@@ -190,6 +191,14 @@ def test_beyond_the_queue_requests_are_told_to_come_back() -> None:
         assert ask(port, "/predict", drawn("red")).status == 200
         two = [("a", drawn("red")), ("b", drawn("red"))]
         assert ask_with_files(port, "/predict", two).status == 429
+
+
+def test_bodies_are_bounded_together() -> None:
+    """However many requests there are, they hold no more memory than the limit."""
+    limits = Limits(bytes=1000, bytes_inside=900)
+    with running(make_app(ColourModel(), "m", None, 1, limits)) as port:
+        assert ask(port, "/predict", bytes(1000)).status == 429
+        assert ask(port, "/predict", drawn("red")).status == 200
 
 
 def test_what_takes_too_long_is_given_up() -> None:

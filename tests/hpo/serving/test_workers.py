@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 
-from hpo.serving.workers import MOST_AT_ONCE, CrowdedError, Workers
+from hpo.serving.workers import MOST_AT_ONCE, MOST_PIXELS, Workers
 from tests.hpo.serving.asking import ColourModel
 
 RED = np.full((2, 2, 3), (255, 0, 0), np.uint8)
@@ -32,7 +32,7 @@ class NotingModel(ColourModel):
 def test_pictures_that_wait_share_a_batch() -> None:
     """Up to a batch's size, and each has its own answer whatever its size in pixels."""
     model, begin = NotingModel(), threading.Event()
-    workers = Workers(model, threads=1, most=64)
+    workers = Workers(model, threads=1)
 
     def first() -> np.ndarray:
         assert begin.wait(60)
@@ -51,7 +51,7 @@ def test_pictures_that_wait_share_a_batch() -> None:
 def test_a_picture_that_the_model_fails_on_fails_alone() -> None:
     """The others of its batch are classified."""
     begin = threading.Event()
-    workers = Workers(NotingModel(), threads=1, most=64)
+    workers = Workers(NotingModel(), threads=1)
     waiting, *answers = workers.start(
         [lambda: begin.wait(60) and RED, lambda: RED, lambda: 0 * RED, lambda: BLUE]
     )
@@ -66,7 +66,7 @@ def test_a_picture_that_the_model_fails_on_fails_alone() -> None:
 def test_what_nobody_waits_for_is_not_decoded() -> None:
     """A request whose time was over costs no more."""
     begin, decoded = threading.Event(), []
-    workers = Workers(ColourModel(), threads=1, most=64)
+    workers = Workers(ColourModel(), threads=1)
     first, given_up = workers.start(
         [lambda: begin.wait(60) and RED, lambda: decoded.append(1) or RED]
     )
@@ -77,13 +77,13 @@ def test_what_nobody_waits_for_is_not_decoded() -> None:
     assert decoded == []
 
 
-def test_the_room_is_counted() -> None:
-    """Nobody enters where all would be too many."""
-    workers = Workers(ColourModel(), threads=1, most=3)
-    workers.enter(2)
-    with pytest.raises(CrowdedError):
-        workers.enter(2)
-    workers.enter(1)
-    workers.leave(3)
-    workers.enter(3)
+def test_large_pictures_are_not_held_together() -> None:
+    """A batch that has many pixels already is not added to."""
+    model, begin = NotingModel(), threading.Event()
+    workers = Workers(model, threads=1)
+    large = np.full((MOST_PIXELS // 1000, 1000, 3), (255, 0, 0), np.uint8)
+    answers = workers.start([lambda: begin.wait(60) and RED, *[lambda: large] * 3, lambda: BLUE])
+    begin.set()
+    assert [int(answer.result(60).argmax()) for answer in answers] == [0, 0, 0, 0, 2]
     workers.stop()
+    assert max(model.sizes) <= 2
