@@ -40,13 +40,15 @@ import sys
 from pathlib import Path
 from hpo.quiet import load_tensorflow
 load_tensorflow()
+from hpo.converters.conversion import Conversion
 from hpo.converters.onnx_file import convert
 from hpo.runtimes.metadata import Metadata
 from models.config import ModelConfig
 from models.export import whole_model
 config = ModelConfig(backbone="mobilenet_1.0", image_size_px=224, classes=3)
 model = whole_model(config, class_names=("a", "b", "c"))
-convert(model, Metadata(classes=("a", "b", "c"), image_size_px=224), Path(sys.argv[1]))
+metadata = Metadata(classes=("a", "b", "c"), image_size_px=224)
+convert(Conversion(model, metadata, Path(sys.argv[1])))
 """
 
 
