@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_pipeline.system import processors
+from hpo.quiet import silence
 from hpo.runtimes.archive import read_from_archive
 from hpo.runtimes.metadata import Metadata
 from hpo.runtimes.model import Images, Model
@@ -24,7 +25,8 @@ class TfliteModel(Model):
         super().__init__(metadata)
         self._new = interpreter
         self._own = threading.local()
-        self._interpreter()  # now, so that a damaged file is found while it is loaded
+        with silence():  # the first one in a process says which delegate it has
+            self._interpreter()  # now, so that a damaged file is found while it is loaded
 
     def _interpreter(self) -> Any:
         if not hasattr(self._own, "interpreter"):
