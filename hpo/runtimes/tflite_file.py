@@ -30,7 +30,10 @@ class TfliteModel(Model):
 
     def _interpreter(self) -> Any:
         if not hasattr(self._own, "interpreter"):
-            self._own.interpreter, self._own.shape = self._new(), ()
+            interpreter = self._new()
+            interpreter.allocate_tensors()
+            self._own.interpreter = interpreter
+            self._own.shape = tuple(interpreter.get_input_details()[0]["shape"])
         return self._own.interpreter
 
     def _forward(self, images_bhwc: Images) -> npt.NDArray[np.float32]:
@@ -58,7 +61,7 @@ def load(path: Path, threads: int = 0) -> TfliteModel:
     count = threads or processors()
     try:
         return TfliteModel(lambda: Interpreter(str(path), num_threads=count), metadata)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ModelError(
             f"A model must be a complete .tflite file. Received: {path} "
             f"({str(error).splitlines()[0]}). Export it again."
