@@ -30,7 +30,8 @@ async function ask(path, options = {}) {
 function complain(error) {
   at("status").textContent = "";
   at("access").hidden = error.status !== 401;
-  at("problem").textContent = error.status === 401 ? "This server needs its token." : error.message;
+  const token = sessionStorage.getItem("token") ? "That is not the token of this server." : "This server needs its token.";
+  at("problem").textContent = error.status === 401 ? token : error.message;
   if (error.status === 401) at("token").focus();
 }
 
