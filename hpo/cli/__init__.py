@@ -103,6 +103,7 @@ def main() -> None:
     hpo dashboard                          watch it in a browser
     hpo best --export model.keras          export the best model
     hpo predict model.keras cat.jpg        use it
+    hpo serve model.keras                  let others use it
     """
     # Before anything imports TensorFlow, which workers do with this environment. It uses oneDNN by
     # itself only on CPUs with AVX-512 for neural networks; a frozen MobileNet is 2.1 times as fast
