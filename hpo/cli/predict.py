@@ -114,7 +114,7 @@ def _classified(
     from hpo.results.classify import classify
     from hpo.runtimes.table import load_for
 
-    threads = min(processors(), len(files))
+    threads = max(1, min(processors(), len(files)))
     loaded = load_for(model, threads)
     names, reading = loaded.classes, loaded.metadata.reading
     with progress_bar("Classifying images", wanted=bar and len(files) > 1) as progress:

@@ -13,6 +13,8 @@ from studies.errors import StudyError
 
 PACKAGES = ("starlette", "uvicorn", "python_multipart")
 """They come with the extra `serve`."""
+SHORTEST_QUEUE = 64
+"""The files of one form fit in, and the pictures of one map."""
 
 
 @click.command()
@@ -43,7 +45,7 @@ PACKAGES = ("starlette", "uvicorn", "python_multipart")
 )
 @click.option(
     "--queue",
-    type=click.IntRange(min=64),
+    type=click.IntRange(min=SHORTEST_QUEUE),
     default=512,
     show_default=True,
     metavar="N",

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -64,7 +64,11 @@ def make_app(model: Model, name: str, token: str | None, threads: int, limits: L
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        exception_handlers={
+            HTTPException: _refused,
+            ClientDisconnect: _gone,
+            Exception: _failed,
+        },
     )
     return BearerAuth(app, token, OPEN_PATHS) if token else app
 
@@ -78,6 +82,11 @@ def _served(file: str) -> Callable[[Request], Response]:
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _gone(request: Request, error: Exception) -> Response:
+    """Whoever asked has left in the middle of the body, and nobody reads this."""
+    return Response(status_code=400)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -93,7 +93,7 @@ async def _read_form(
     parser = _InMemory(request.headers, body, max_files=most_files, max_fields=most_files)
     try:
         form = await parser.parse()
-    except (MultiPartException, KeyError, ValueError, LookupError) as error:
+    except (MultiPartException, LookupError, ValueError) as error:
         raise HTTPException(
             400,
             f"A form must be whole and have at most {most_files} files. "

@@ -60,12 +60,16 @@ def served(model: Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_answers_and_ends_when_asked_to(model: Path, number: int) -> None:
-    """Status 0 and nothing said; neither TensorFlow nor Optuna is ever loaded."""
+    """Status 0 and nothing said, even of clients that leave; TensorFlow is never loaded."""
     with served(model) as (port, server), socket.create_connection(("127.0.0.1", port)) as slow:
         assert ask(port, "/predict", drawn("blue")).json()["predictions"][0]["classes"][0] == {
             "class": "blue",
             "probability": 1.0,
         }
+        for kind in ("image/png", "multipart/form-data; boundary=x"):
+            with socket.create_connection(("127.0.0.1", port)) as leaving:
+                head = f"Host: x\r\nContent-Length: 99\r\nContent-Type: {kind}\r\n\r\n--x\r\n"
+                leaving.sendall(f"POST /predict HTTP/1.1\r\n{head}".encode())
         picture = drawn("red")
         head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(picture)}\r\n\r\n"
         slow.sendall(head.encode() + picture[:20])
