@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import json_option, storage_option, study_option
+from hpo.cli.exported import print_exported
+from hpo.cli.options import json_option, storage_option, study_option, trust_option
 from hpo.converters.table import FORMATS
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
@@ -18,14 +20,18 @@ from models.errors import ModelError
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
-    from hpo.results.export import Exported
+    from optuna.trial import FrozenTrial
+
     from hpo.results.findings import Findings
     from hpo.results.sealed_test import Look
     from hpo.results.targets import Target
     from hpo.results.trial_rows import TrialRow
+    from hpo.search.open_study import OpenStudy
 
 BESIDE = ("accuracy", "macro_f1", "loss")
 """Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
+SHOWN = 30
+"""Wrong images that are listed as text."""
 
 
 @click.command()
@@ -65,6 +71,14 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 @click.option("--license", "license_id", default="unknown", metavar="ID", help="For the card.")
 @click.option("--overwrite", is_flag=True, help="Let an export replace files.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
+@trust_option
+@click.option(
+    "--wrong",
+    type=click.Choice(["text", "csv"]),
+    is_flag=False,
+    flag_value="text",
+    help="List only the validation images that it is wrong about, the surest first.",
+)
 @json_option
 def best(
     storage: str | None,
@@ -79,6 +93,8 @@ def best(
     license_id: str,
     overwrite: bool,
     test: bool,
+    trusts: bool,
+    wrong: str | None,
     as_json: bool,
 ) -> None:
     """Show, export or test the best trial.
@@ -102,6 +118,7 @@ def best(
       hpo best --export model.tflite --format tflite-int8
       hpo best --export-all winner/
       hpo best --test
+      hpo best --wrong csv > wrong.csv
       hpo best --study digits --trial 0 --export baseline.keras
     """
     from hpo.results.export import export
@@ -110,17 +127,25 @@ def best(
     from hpo.results.sealed_test import earlier_looks, look
     from hpo.results.terms import Terms
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
+    if wrong and (target or folder or test):
+        raise click.UsageError("--wrong only lists images: leave out --export and --test.")
     targets = _targets(target, layout, folder, overwrite)
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     ranking = rank(opened)
     chosen = ranking.find(trial)
     frozen = opened.storage.get_trial(chosen.trial_id)
+    if wrong:
+        _print_wrong(opened, frozen, "json" if as_json else wrong)
+        return
     earlier, exported, taken = earlier_looks(opened), None, None
     if targets:
         terms = Terms(tolerance, accept, overwrite)
-        with working("Building the model and checking its files in fresh processes …"):
-            exported = export(opened, frozen, targets, terms, license_id=license_id)
+        with working("Building the model …") as say_now:
+            exported = export(opened, frozen, targets, terms, license_id=license_id, say=say_now)
     if test:
         with working("Classifying the test images …"):
             taken = look(opened, frozen, len(ranking.best))
@@ -160,6 +185,22 @@ def _targets(
     return targets
 
 
+def _print_wrong(opened: OpenStudy, trial: FrozenTrial, form: str) -> None:
+    from hpo.results.wrong import as_csv, as_table, wrong_images
+
+    with working("Classifying the validation images …"):
+        found = wrong_images(opened, trial)
+    if form == "json":
+        click.echo(json.dumps([asdict(row) for row in found], indent=2))
+        return
+    if form == "csv":
+        click.echo(as_csv(found))
+        return
+    show(*as_table(found[:SHOWN]))
+    more = f"; the surest {SHOWN} are shown, `--wrong csv` lists all" if len(found) > SHOWN else ""
+    say(f"Trial {trial.number} is wrong about {len(found):,} validation images{more}.")
+
+
 def _print(findings: Findings) -> None:
     ranking, metric = findings.ranking, findings.ranking.metric
     endings = ", ".join(f"{count} {ending}" for ending, count in ranking.endings.items())
@@ -171,7 +212,7 @@ def _print(findings: Findings) -> None:
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.exported:
-        _print_exported(findings.exported, metric)
+        print_exported(findings.exported, metric)
     if findings.taken:
         _print_look(findings.taken, metric, chosen=findings.chosen is ranking.best[0])
     if findings.earlier:
@@ -236,67 +277,11 @@ def _name(row: TrialRow) -> str:
 
 
 def _setting(value: Any) -> str:
+    if value is None:
+        return ""  # a setting of another network
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
-
-
-def _print_exported(exported: Exported, metric: Metric) -> None:
-    report = exported.report
-    said = [
-        f"Exported to {printable(str(row.path))}, {row.size_bytes / 1e6:.1f} MB."
-        for row in exported.kept
-        if exported.wanted == 1
-    ]
-    if metric.name in report.figures:
-        said.append(
-            f"Loaded again in a fresh process, its validation {metric.label} is "
-            f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f})"
-            + ("." if report.left_out else ", and")
-        )
-    else:
-        said.append(
-            "Loaded again in a fresh process, it gives the same probabilities for images of noise."
-        )
-    if report.files:
-        said.append(
-            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
-        )
-    say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
-    if exported.wanted > 1 or len(exported.files) > 1:
-        _print_files(exported)
-    if exported.card:
-        say(f"\nThe card beside it says how to use it: {printable(str(exported.card))}")
-
-
-def _print_files(exported: Exported) -> None:
-    columns = [
-        Column("format"),
-        Column("accuracy", ".4f"),
-        Column("largest difference", ".1e"),
-        Column("other class", "d"),
-        Column("ms alone", ".1f"),
-        Column("ms in a batch", ".1f"),
-        Column("MB", ".1f"),
-        Column("file"),
-    ]
-    click.echo("\nOn the validation files, each with its own runtime:\n")
-    show(
-        columns,
-        [
-            [
-                row.format.label,
-                row.report.accuracy,
-                None if row is exported.files[0] else row.difference,
-                None if row is exported.files[0] else row.changed,
-                row.report.single_ms,
-                row.report.batch_ms,
-                row.size_bytes / 1e6,
-                row.path.name if row.kept else "not kept" if row.problem else "not asked for",
-            ]
-            for row in exported.files
-        ],
-    )
 
 
 def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hpo.cli.options import layers_option
 from hpo.results.tables import printable, progress_bar
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from hpo.results.image_files import FoundImages
     from hpo.results.prediction_formats import Row
     from hpo.results.submission import Submission
+    from hpo.runtimes.model import Model
+
+    Load = Callable[[int], Model]
+    """Loads the model for so many threads."""
 
 MOST_NAMED = 20
 """Files that could not be read and are named on the terminal."""
@@ -59,6 +64,7 @@ MOST_NAMED = 20
     metavar="FILE.csv",
     help="List every file that was left out, and why.",
 )
+@layers_option
 def predict(
     model: Path,
     images: tuple[Path, ...],
@@ -67,6 +73,7 @@ def predict(
     top: int,
     submission: Path | None,
     left_out: Path | None,
+    trusts: bool,
 ) -> None:
     """Classify images with a model exported by `hpo best --export`, in any of its formats.
 
@@ -81,6 +88,7 @@ def predict(
       hpo predict model.keras test/ --submission sample_submission.csv > mine.csv
     """
     from hpo.results.image_files import find_images
+    from hpo.results.model_file import open_model
     from hpo.results.prediction_formats import form_of, write
     from hpo.results.submission import Submission
     from hpo.runtimes.table import runtime_of
@@ -91,12 +99,16 @@ def predict(
     if said := found.left_out():
         click.echo(printable(said), err=True)
     unread: list[Answer] = []
+
+    def load(callers: int) -> Model:
+        return open_model(model, callers, trusts=trusts)
+
     if submission:
-        _write_submission(Submission(submission), found.files, model, unread)
+        _write_submission(Submission(submission), found.files, load, unread)
     else:
         # A bar among lines of results would tear both.
         bar = output is not None or form.collects or not sys.stdout.isatty()
-        write(_classified(model, found.files, top, unread, bar=bar), form, output)
+        write(_classified(load, found.files, top, unread, bar=bar), form, output)
     if left_out:
         _list_left_out(left_out, found, unread)
     if unread:
@@ -105,17 +117,16 @@ def predict(
 
 
 def _classified(
-    model: Path, files: Sequence[Path], top: int | None, unread: list[Answer], *, bar: bool = True
+    load: Load, files: Sequence[Path], top: int | None, unread: list[Answer], *, bar: bool = True
 ) -> Iterator[Row]:
     """Yields the files that can be read, in their order; notes the others."""
     import numpy as np
 
     from data_pipeline.system import processors
     from hpo.results.classify import classify
-    from hpo.runtimes.table import load_for
 
     threads = max(1, min(processors(), len(files)))
-    loaded = load_for(model, threads)
+    loaded = load(threads)
     names, reading = loaded.classes, loaded.metadata.reading
     with progress_bar("Classifying images", wanted=bar and len(files) > 1) as progress:
         for done, answer in enumerate(classify(loaded, files, reading, threads), start=1):
@@ -128,11 +139,11 @@ def _classified(
 
 
 def _write_submission(
-    submission: Submission, files: Sequence[Path], model: Path, unread: list[Answer]
+    submission: Submission, files: Sequence[Path], load: Load, unread: list[Answer]
 ) -> None:
     ids = submission.files(files)
     wanted = list(dict.fromkeys(ids.values()))
-    found = {file: dict(guesses) for file, guesses in _classified(model, wanted, None, unread)}
+    found = {file: dict(guesses) for file, guesses in _classified(load, wanted, None, unread)}
     guesses = {each: found[file] for each, file in ids.items() if file in found}
     csv.writer(sys.stdout, lineterminator="\n").writerows(submission.lines(guesses))
 

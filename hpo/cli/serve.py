@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import Duration
+from hpo.cli.options import Duration, layers_option
 from studies.errors import StudyError
 
 PACKAGES = ("starlette", "uvicorn", "python_multipart")
@@ -51,7 +51,16 @@ SHORTEST_QUEUE = 64
     metavar="N",
     help="Answer 429 while so many pictures wait.",
 )
-def serve(model: Path, port: int, host: str, max_mb: float, timeout_s: float, queue: int) -> None:
+@layers_option
+def serve(
+    model: Path,
+    port: int,
+    host: str,
+    max_mb: float,
+    timeout_s: float,
+    queue: int,
+    trusts: bool,
+) -> None:
     """Serve a model exported by `hpo best --export`, in any of its formats.
 
     In a browser it is a page to drop a picture on. Programs send pictures to POST /predict, as the
@@ -71,7 +80,8 @@ def serve(model: Path, port: int, host: str, max_mb: float, timeout_s: float, qu
 
     from data_pipeline.system import processors
     from hpo.listening import address, listen
-    from hpo.runtimes.table import load_for, runtime_of
+    from hpo.results.model_file import open_model
+    from hpo.runtimes.table import runtime_of
     from hpo.serving.access import TOKEN_VARIABLE, check_access
     from hpo.serving.app import make_app
     from hpo.serving.pictures import limit_pixels
@@ -84,7 +94,7 @@ def serve(model: Path, port: int, host: str, max_mb: float, timeout_s: float, qu
     threads = processors()
     with listen(host, port) as listening:
         limit_pixels()
-        loaded = load_for(model, threads)
+        loaded = open_model(model, threads, trusts=trusts)
         limits = Limits(bytes=int(max_mb * 1e6), seconds=timeout_s, pictures=queue)
         app = make_app(loaded, model.name, token, threads, limits)
         click.echo(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from data_pipeline.manifest import Manifest
 from hpo.results.about import describe
 from hpo.results.delivery import Delivered, deliver
+from hpo.results.layers_file import layers_needed, write_layers
 from hpo.results.model_card import write_card
 from hpo.results.rebuild import rebuild
 from hpo.results.targets import Target, card_of
@@ -20,7 +21,7 @@ from hpo.results.verify import Report
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
 from studies.metrics import METRICS
-from studies.record import value_of
+from studies.record import read_config, value_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -43,12 +44,14 @@ class Exported:
         files: What became of each file; the first is the `.keras` file, wanted or not.
         wanted: How many files were asked for.
         card: The card beside them; None where no file was kept.
+        layers: File that Keras needs besides, for layers of the user's own; None without any.
     """
 
     recorded: float
     files: Sequence[Delivered]
     wanted: int
     card: Path | None
+    layers: Path | None = None
 
     @property
     def report(self) -> Report:
@@ -73,6 +76,7 @@ class Exported:
             "size_bytes": first.size_bytes,
             "recorded": self.recorded,
             "card": self.card and str(self.card),
+            "layers": self.layers and str(self.layers),
             "files": [row.as_json() for row in self.files],
             **self.report.model_dump(exclude={"problem", "timed_px"}),
         }
@@ -85,6 +89,7 @@ def export(
     terms: Terms = Terms(),  # noqa: B008  # frozen
     *,
     license_id: str = "unknown",
+    say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Writes the model of a trial in some formats, and a card beside them.
 
@@ -97,6 +102,7 @@ def export(
         targets: The files, all in one folder.
         terms: What they must keep to.
         license_id: Of the model, for its card.
+        say: Told what is being done.
 
     Raises:
         StudyError: The trial's weights are gone, or there is no space for the files.
@@ -106,6 +112,7 @@ def export(
     recorded = value_of(trial)
     assert recorded is not None
     manifest = read_manifest(opened)
+    layers = layers_needed(opened, read_config(trial).model)
     model = rebuild(opened, trial, manifest)
     metadata = describe(opened, trial, manifest, license_id)
     metric = opened.record.settings["metric"]
@@ -117,12 +124,16 @@ def export(
         terms,
         expected=[] if manifest.open().is_there() else _on_noise(model),
         refuse=lambda report: refuse_another(report, metric, recorded, manifest),
+        layers=layers,
+        say=say,
     )
+    of_keras = [row.path for row in rows if row.kept and row.format.reader == "keras"]
+    beside = [write_layers(path, layers) for path in of_keras]
     card = None
     if any(row.kept for row in rows):
         card = card_of(targets[0].path)
         write_card(card, metadata, manifest, rows)
-    return Exported(recorded, rows, len(targets), card)
+    return Exported(recorded, rows, len(targets), card, beside[0] if beside else None)
 
 
 def _on_noise(model: Any) -> list[list[float]]:

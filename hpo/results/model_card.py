@@ -13,6 +13,7 @@ from pathlib import Path
 from data_pipeline.manifest import Manifest
 from data_pipeline.reading import Reading
 from hpo.results.delivery import Delivered
+from hpo.results.layers_file import layers_path
 from hpo.results.targets import CARD_MARK
 from hpo.runtimes.metadata import Metadata
 from studies.metrics import METRICS
@@ -60,6 +61,8 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     )
     for row in kept:
         usage = row.format.usage.format(file=row.path.name).rstrip()
+        if row.format.reader == "keras" and layers_path(row.path).exists():
+            usage = f"import {layers_path(row.path).stem}\n{usage}"
         yield from ("", f"{row.format.label}, `{row.path.name}`:", "", "```python", usage, "```")
     yield from ("", *_classes(metadata), "", "## Files", "", *files_table(rows), "")
     yield _how_measured(rows)

@@ -49,6 +49,7 @@ class Job(BaseModel):
             to; None for none.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
             where there may be no images to check it with; else empty.
+        layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,6 +61,7 @@ class Job(BaseModel):
     decoded: bool = True
     probabilities: Path | None = None
     expected: list[list[float]] = []
+    layers: str = ""
 
 
 class Report(BaseModel):
@@ -102,7 +104,7 @@ def check(job: Job) -> Report:
         DataError: The images are gone or have changed.
         ModelError: The file is no model.
     """
-    model, source = RUNTIMES[job.runtime].load(job.model), job.manifest.open()
+    model, source = RUNTIMES[job.runtime].load(job.model, layers=job.layers), job.manifest.open()
     difference = None
     if job.expected:
         found = model.predict(list(noise()))

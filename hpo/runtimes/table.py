@@ -51,18 +51,21 @@ class Runtime:
                 f"In the project's folder: pip install '.[{self.extra}]'."
             )
 
-    def load(self, path: Path, threads: int = 0) -> Model:
+    def load(self, path: Path, threads: int = 0, layers: str = "") -> Model:
         """Loads a file.
 
         Args:
             path: An exported file, or a folder.
             threads: Threads to compute with; 0 takes what the runtime thinks best.
+            layers: What `models.companion.layers_text` returned for a Keras file, where the user
+                trusts that; other formats need none.
 
         Raises:
             ModelError: The package is missing, or the file is not a model of ours.
         """
         self.require()
-        loaded: Model = import_module(self.module).load(path, threads)
+        more = {"layers": layers} if layers and self.name == "keras" else {}
+        loaded: Model = import_module(self.module).load(path, threads, **more)
         return loaded
 
 
@@ -106,16 +109,22 @@ def runtime_of(path: Path) -> Runtime:
     )
 
 
-def load(path: Path, threads: int = 0) -> Model:
+def load(path: Path, threads: int = 0, layers: str = "") -> Model:
     """Loads an exported model of any format; see `Runtime.load`."""
-    return runtime_of(path).load(path, threads)
+    return runtime_of(path).load(path, threads, layers)
 
 
-def load_for(path: Path, callers: int) -> Model:
+def load_for(path: Path, callers: int, layers: str = "") -> Model:
     """Loads an exported model that so many threads call at once.
 
     Where each call can compute in its caller's thread alone, it does: that is more in all than if
     every call is shared out.
+
+    Args:
+        path: An exported file, or a folder.
+        callers: How many threads.
+        layers: See `Runtime.load`.
     """
     runtime = runtime_of(path)
-    return runtime.load(path, threads=0 if callers == 1 or runtime.one_pool else 1)
+    threads = 0 if callers == 1 or runtime.one_pool else 1
+    return runtime.load(path, threads, layers)

@@ -143,6 +143,22 @@ def test_another_tools_onnx_is_refused(files: Mapping[str, Path], tmp_path: Path
         load(tmp_path / "other.onnx")
 
 
+def test_a_saved_model_with_code_is_refused(files: Mapping[str, Path], tmp_path: Path) -> None:
+    """A graph that writes files is not loaded, whatever its metadata say."""
+    import tensorflow as tf
+
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.io.write_file(str(tmp_path / "x"), tf.io.encode_jpeg(images[0]))
+        return {"x": images}
+
+    module, images = tf.Module(), tf.TensorSpec((None, None, None, 3), tf.uint8)
+    module.forward = tf.function(forward, input_signature=[images])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"serving_default": module.forward})
+    shutil.copytree(files["savedmodel"] / "assets.extra", tmp_path / "m" / "assets.extra")
+    with pytest.raises(ModelError, match=r"may compute only.*with WriteFile"):
+        load(tmp_path / "m")
+
+
 def test_a_missing_package_is_named_with_the_command() -> None:
     """Nobody has to guess what to install."""
     row = Runtime("x", "X files", ".x", "hpo.runtimes.x", "no_such_package", "x")
