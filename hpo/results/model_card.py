@@ -46,8 +46,8 @@ def write_card(
 
 def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) -> Iterator[str]:
     kept = [row for row in rows if row.kept]
-    yield from _head(metadata)
-    yield from (CARD_MARK, "", f"# {metadata.name}: an image classifier", "")
+    yield from _head(metadata, kept[0].format.reader)
+    yield from (CARD_MARK, "", f"# {_cell(metadata.name)}: an image classifier", "")
     yield f"It tells {len(metadata.classes)} classes apart: {_listed(metadata.classes)}."
     yield f"Its backbone is `{metadata.backbone}`, at {metadata.image_size_px} px."
     yield from ("", "## Use", "", "Read a picture like this, so that it looks as in training:", "")
@@ -71,11 +71,18 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     yield from ("", "## Limits", "", *_limits(metadata))
 
 
-def _head(metadata: Metadata) -> Iterator[str]:
-    """The fields that hubs read, as YAML, of which JSON's texts and lists are a part."""
-    yield from ("---", f"license: {metadata.license}", "library_name: keras")
+def _head(metadata: Metadata, library: str) -> Iterator[str]:
+    """The fields that hubs read, as YAML, of which JSON's texts are a part."""
+    yield from ("---", f"license: {json.dumps(metadata.license)}", f"library_name: {library}")
     yield "pipeline_tag: image-classification"
-    yield from ("tags:", "- image-classification", "- keras", "- hpo", "metrics:", "- accuracy")
+    yield from (
+        "tags:",
+        "- image-classification",
+        f"- {library}",
+        "- hpo",
+        "metrics:",
+        "- accuracy",
+    )
     yield from ("model-index:", f"- name: {json.dumps(metadata.name)}", "  results:")
     yield from ("  - task:", "      type: image-classification", "    dataset:")
     yield from (f"      name: {json.dumps(metadata.name)}", "      type: image_folder")

@@ -116,6 +116,7 @@ def check(job: Job) -> Report:
         if source.is_there() or difference is None:
             raise
         left_out = f"Its figures were not computed again, because {gone}."
+        _keep(job, model.predict(list(noise())))
         return Report(difference=difference, left_out=left_out, **_times(model, noise()[0]))
     report = Report(difference=difference)
     if decoded is not None:

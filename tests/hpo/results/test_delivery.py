@@ -104,7 +104,7 @@ class TestOneFormat:
         assert onnx.card is not None
         text = onnx.card.read_text()
         head = text.split("---")[1]
-        assert "\nlicense: mit\n" in head
+        assert '\nlicense: "mit"\nlibrary_name: onnx\n' in head
         assert "\npipeline_tag: image-classification\n" in head
         assert "      split: validation\n    metrics:\n    - type: accuracy\n" in head
         assert f"classes = {list(CLASSES)!r}" in text
