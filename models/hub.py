@@ -240,6 +240,7 @@ def _given(model: Any, images_bhwc: keras.KerasTensor) -> Any:
 def _row(
     name: str,
     parameters: int,
+    multiply_adds_224: float | None,
     family: str,
     source: str,
     features: Literal["output", "class", "class and mean"] = "output",
@@ -255,24 +256,40 @@ def _row(
         preprocessing="preset",
         source=source,
         weights=preset,
+        multiply_adds_224=multiply_adds_224,
         construct_for_file=preset.build_for_file,
     )
 
 
+# Multiply-adds of the transformers: the weights of their blocks times the tokens, and the attention
+# between these. No publication has MobileNetV5's.
 ROWS = (
-    _row("dinov2_small", 22_582_656, "dinov2", "Oquab et al. 2024", "class and mean"),
-    _row("dinov2_base", 87_632_640, "dinov2", "Oquab et al. 2024", "class and mean"),
+    _row("dinov2_small", 22_582_656, 6.1e9, "dinov2", "Oquab et al. 2024", "class and mean"),
+    _row("dinov2_base", 87_632_640, 2.31e10, "dinov2", "Oquab et al. 2024", "class and mean"),
     _row(
         "vit_base_patch16_224_imagenet21k",
         85_798_656,
+        1.75e10,
         "vit",
         "Dosovitskiy et al. 2021",
         "class",
         version=3,
     ),
     _row(
-        "siglip_base_patch16_224", 92_884_420, "siglip", "Zhai et al. 2023", part="vision_encoder"
+        "siglip_base_patch16_224",
+        92_884_420,
+        1.75e10,
+        "siglip",
+        "Zhai et al. 2023",
+        part="vision_encoder",
     ),
-    _row("efficientnet_lite0_ra_imagenet", 4_652_008, "efficientnet", "Tan & Le 2019", version=2),
-    _row("mobilenetv5_300m_enc_gemma3n", 294_284_096, "mobilenetv5", "Gemma Team 2025"),
+    _row(
+        "efficientnet_lite0_ra_imagenet",
+        4_652_008,
+        4.07e8,
+        "efficientnet",
+        "Tan & Le 2019",
+        version=2,
+    ),
+    _row("mobilenetv5_300m_enc_gemma3n", 294_284_096, None, "mobilenetv5", "Gemma Team 2025"),
 )
