@@ -93,7 +93,7 @@ def test_the_code_can_be_read(searched: FinishedStudy) -> None:
     """The study has the text, where the file is no more."""
     result = searched.type("networks", "--study", "digits")
     assert result.exit_code == 0
-    assert NETWORKS in result.output
+    assert NETWORKS.strip() in result.output
 
 
 def test_a_report_names_their_settings(searched: FinishedStudy) -> None:

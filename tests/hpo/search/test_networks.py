@@ -88,6 +88,12 @@ def units(images):
 def leaves(images):
     exit(3)
 
+@network()
+def forks(images):
+    import os
+    os.fork()
+    return images
+
 @network(depth=IntRange(1, 6))
 def fine(images, *, depth=2):
     print("built", depth)
@@ -146,6 +152,7 @@ def checker(declared: Networks) -> Checker:
         ("lambdas", r"mine\.py, line 45: .*Lambda"),
         ("mute", r"mine\.py, line \d+: .*get_config\(\)"),
         ("units", r"mine\.py, line 53: .*must return \(None, 3\) for 3 classes.*\(None, 7\)"),
+        ("forks", r"mine\.py, line 63: .*copies of the process. Received: os\.fork"),
         ("leaves", r"mine\.py, line 58: .*must not end the program"),
     ],
 )
