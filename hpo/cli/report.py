@@ -6,11 +6,8 @@ from pathlib import Path
 
 import click
 
-from hpo.cli.options import json_option, storage_option, study_option
+from hpo.cli.options import json_option, language_option, storage_option, study_option
 from hpo.paths import paths
-
-LANGUAGES = ("en", "ko")
-"""Those of `hpo.report.language.LANGUAGES`, which is imported only when the command is used."""
 
 
 @click.command()
@@ -24,13 +21,7 @@ LANGUAGES = ("en", "ko")
 )
 @click.option("--overwrite", is_flag=True, help="Let it replace a file that hpo did not write.")
 @click.option("--test", is_flag=True, help="Look at the sealed test images, if nobody has yet.")
-@click.option(
-    "--language",
-    type=click.Choice(LANGUAGES),
-    default="en",
-    show_default=True,
-    help="Its language.",
-)
+@language_option
 @click.option(
     "--format",
     "form",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from data_pipeline.manifest import Manifest
     from data_pipeline.parts import Split
+    from hpo.report.images import ImagesFacts
     from hpo.results.judged import Judged
 
 TIMED = 12
@@ -70,6 +71,8 @@ class StudyFacts:
         manifest: Its images; None where their list is gone.
         winner: The best trial's model and images; None where they cannot be had.
         problem: Why they cannot; empty where they can, or no trial has a value.
+        images: What was found out about its images; None where they cannot be looked at.
+        images_problem: Why they cannot; empty where they can.
         latency_ms: Trial number to milliseconds an image on this machine, of the best.
     """
 
@@ -82,6 +85,8 @@ class StudyFacts:
     manifest: Manifest | None
     winner: Winner | None
     problem: str = ""
+    images: ImagesFacts | None = None
+    images_problem: str = ""
     latency_ms: Mapping[int, float] = field(default_factory=dict)
 
     @property
@@ -131,6 +136,7 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
             winner = _winner(opened, ranked[0], manifest, looks, tell)
     except (StudyError, DataError, ModelError) as error:
         problem = str(error)
+    images, images_problem = _look_at(manifest, ranked, tell) if manifest else (None, "")
     return StudyFacts(
         opened=opened,
         metric=metric,
@@ -141,8 +147,23 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
         manifest=manifest,
         winner=winner,
         problem=problem,
+        images=images,
+        images_problem=images_problem,
         latency_ms=_latencies(ranked[:TIMED], tell),
     )
+
+
+def _look_at(
+    manifest: Manifest, ranked: Sequence[TrialRow], tell: Tell
+) -> tuple[ImagesFacts | None, str]:
+    """Returns what is found out about the images, or why it cannot be."""
+    from hpo.report.images import embed_like, look_at
+
+    tell("Looking for suspect images …")
+    try:
+        return look_at(embed_like(manifest, ranked), growth=True), ""
+    except (StudyError, DataError, ModelError) as error:
+        return None, str(error)
 
 
 def _winner(

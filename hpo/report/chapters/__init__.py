@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hpo.report.blocks import Chapter
-from hpo.report.chapters import again, errors, field, mattered, verdict
+from hpo.report.chapters import again, errors, field, mattered, more, suspects, trust, verdict
 from hpo.report.facts import StudyFacts
 
 CHAPTERS: Mapping[str, Callable[[StudyFacts], Chapter | None]] = MappingProxyType(
@@ -14,6 +14,9 @@ CHAPTERS: Mapping[str, Callable[[StudyFacts], Chapter | None]] = MappingProxyTyp
         "verdict": verdict.chapter,
         "field": field.chapter,
         "errors": errors.chapter,
+        "suspects": suspects.chapter,
+        "trust": trust.chapter,
+        "more": more.chapter,
         "mattered": mattered.chapter,
         "again": again.chapter,
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import hpo.report
-from hpo.cli.report import LANGUAGES as OFFERED
+from hpo.cli.options import LANGUAGES as OFFERED
 from hpo.report.blocks import Code, Name, say
 from hpo.report.language import LANGUAGES, Entry, Style, Words, load
 
