@@ -49,7 +49,7 @@ def images(count: int, **changes: Any) -> ImagesFacts:
             likelier="dog" if kind in ("label", "possible") else None,
             given=0.1,
             likeliest=0.8,
-            like=("other.png",) if kind in ("copy", "two_labels") else (),
+            like=("other.png",) if kind in ("copy", "leak", "two_labels") else (),
         )
         for kind in KINDS
         for number in range(count)
