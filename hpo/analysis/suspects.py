@@ -138,7 +138,12 @@ def _alike(
 
 
 def nearly_equal_rows(embedded: Embedded) -> list[tuple[int, ...]]:
-    """Returns the groups of images that are nearly equal, as their places among all."""
+    """Returns the groups of images that are nearly equal, as their places among all.
+
+    Tiny images are not compared: different ones of a kind differ by no more than copies do.
+    """
+    if not embedded.backbones:
+        return []
     images = (Image.fromarray(embedded.pixels[row]) for row in embedded.rows)
     return nearly_equal([thumbnail(image) for image in images])
 
