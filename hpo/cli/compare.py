@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hpo.cli.options import storage_option, study_option
+from hpo.cli.options import storage_option, study_option, trust_option
 from hpo.paths import paths
 
 FORMS = ("table", "csv", "markdown", "json")
@@ -14,6 +14,7 @@ FORMS = ("table", "csv", "markdown", "json")
 @storage_option
 @study_option
 @click.option("--test", is_flag=True, help="Evaluate each trial on the sealed test images too.")
+@trust_option
 @click.option(
     "--format",
     "form",
@@ -21,7 +22,7 @@ FORMS = ("table", "csv", "markdown", "json")
     default="table",
     show_default=True,
 )
-def compare(storage: str | None, study: str | None, test: bool, form: str) -> None:
+def compare(storage: str | None, study: str | None, test: bool, trusts: bool, form: str) -> None:
     """Compare the baselines with the best trial.
 
     The best trial's lead over each baseline comes with a 95 % interval, paired on the same images:
@@ -40,8 +41,11 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
     from hpo.results.sealed_test import tester
     from hpo.results.tables import say, show, working
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     with working("Comparing …") as tell:
         comparison = comparison_of(opened, tester(opened, tell) if test else None)
     if form == "table":
