@@ -134,7 +134,7 @@ def _write_table(images: ImagesFacts, table: Path) -> None:
 def _check_page(html: Path) -> None:
     from hpo.report.writing import check_target
 
-    check_target(html, "html", overwrite=False)
+    check_target(html, "html", overwrite=False, option="--html")
 
 
 def _write_page(
