@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,6 @@ from hpo.cli.options import (
     timeout_option,
     workers_option,
 )
-from hpo.paths import paths
 from studies.metrics import METRICS
 
 
@@ -77,53 +74,13 @@ def run(
     from rich.console import Console
 
     from hpo.results.ending import print_ending
-    from hpo.search.image_size import images_to_keep
-    from hpo.search.open_study import find_study
-    from hpo.search.outages import outages_explained
-    from hpo.search.plan import Plan, make_plan
-    from hpo.search.prepare import describe, prepare, study_name
-    from hpo.search.session import new_pool, run_study
-    from hpo.search.transfer import with_trials_of
-    from hpo.search.views import is_live
-    from studies.errors import StudyError
-    from studies.settings import OF_THE_DATA, merge
-    from studies.toml_files import load_settings, make_settings, preset_path
+    from hpo.search.launch import Wish, ready, search
+    from hpo.search.views import ConsoleScreen
 
-    files = [path for path in (preset_path(preset) if preset else None, config) if path]
-    asked = merge(
-        *(load_settings(path) for path in files),
-        {name: value for name, value in given.items() if value not in (None, ())},
-        {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
-    )
-    if preset and "data" not in asked:
-        raise StudyError(
-            f"A preset needs your own images. Received: --preset {preset} without --data. "
-            f"Add --data PATH; the comments in {preset_path(preset)} say what it expects."
-        )
-    began_s, console = time.monotonic(), Console()
-    where = paths(storage or asked.pop("storage", None))
-    before = find_study(where, source) if source else None
-    if before and not study:
-        raise StudyError(
-            "A study that takes over trials needs a name of its own. "
-            f"Received: --from {source} without --study. Add --study NAME."
-        )
-    if before:  # unless the user says otherwise, the data are those of the other study
-        created = before.record.settings
-        asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
-    settings = make_settings(asked)
-    name = study or preset or study_name(settings.data)
-    decoded = images_to_keep(settings.image_size_px, settings.resize)
-
-    def plan() -> Plan:
-        pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
-        made = make_plan(settings, console.print, decoded.add)
-        return with_trials_of(before, made, console.print) if before else made
-
-    with outages_explained(), new_pool() as pool:
-        with console.status("Reading the data set …") if is_live(console) else nullcontext():
-            opened = prepare(where, name, asked, plan)
-        console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
-        ending = run_study(opened, asked, console, pool, began_s=began_s, decoded=decoded)
-        print_ending(opened, ending, console)
+    typed = {name: value for name, value in given.items() if value not in (None, ())}
+    if backbones:
+        typed["space"] = {"backbone": [*map(str.strip, backbones.split(","))]}
+    launch, console = ready(Wish(typed, study, config, preset, source, storage)), Console()
+    opened, ending = search(launch, ConsoleScreen(console))
+    print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

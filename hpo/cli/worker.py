@@ -45,6 +45,7 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.session import new_pool, run_study
+    from hpo.search.views import ConsoleScreen
     from studies.settings import StudySettings
 
     began_s, console = time.monotonic(), Console()
@@ -52,6 +53,6 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     asked = alone | {name: value for name, value in given.items() if value is not None}
     with outages_explained(), new_pool() as pool:
         opened = find_study(paths(storage), study)
-        ending = run_study(opened, asked, console, pool, began_s=began_s)
+        ending = run_study(opened, asked, ConsoleScreen(console), pool, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

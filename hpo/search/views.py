@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal, Protocol
+
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.search.board import Board, duration
+from hpo.search.board import Board, Row, duration
 from hpo.search.claims import Claim
 from hpo.search.runner import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
@@ -22,6 +25,8 @@ ENDS = {
 }
 
 
+TITLES = ("trial", "settings", "epoch", "last", "best", "images/s", "time", "state")
+OF_TIME = ("images/s", "time")
 TIMES_FROM_COLUMNS = 100
 """Narrower terminals have no room for speed and time."""
 
@@ -29,6 +34,39 @@ TIMES_FROM_COLUMNS = 100
 def is_live(console: Console) -> bool:
     """Whether a live table can be shown: on a terminal only, even if FORCE_COLOR is set."""
     return console.file.isatty() and not console.is_dumb_terminal
+
+
+class Screen(Protocol):
+    """Where a search is shown, from before its data are read until it has ended."""
+
+    def say(self, message: str) -> None:
+        """Shows a line."""
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Shows that the data set is read."""
+
+    def view(self, board: Board) -> LineView:
+        """Returns what shows the trials."""
+
+
+class ConsoleScreen:
+    """A terminal, or a file that is printed to."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def say(self, message: str) -> None:
+        """See `Screen`."""
+        self._console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+    def reading(self) -> AbstractContextManager[object]:
+        """See `Screen`."""
+        live = is_live(self._console)
+        return self._console.status("Reading the data set …") if live else nullcontext()
+
+    def view(self, board: Board) -> LineView:
+        """See `Screen`."""
+        return (TableView if is_live(self._console) else LineView)(board, self._console)
 
 
 class LineView:
@@ -94,23 +132,8 @@ class LineView:
         """Time has passed."""
 
 
-class TableView(LineView):
-    """A table that is drawn anew a few times a second."""
-
-    def __init__(self, board: Board, console: Console) -> None:
-        super().__init__(board, console)
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4)
-
-    def __enter__(self) -> TableView:
-        self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def show(self, message: str) -> None:
-        """Shows a line above the table."""
-        self._live.console.print(message, markup=False, highlight=False)
+class BoardView(LineView):
+    """The board as a whole instead of lines, which are left for what is out of the ordinary."""
 
     def ready(self, worker: Worker, event: Ready) -> None:
         """A worker can be used."""
@@ -131,6 +154,25 @@ class TableView(LineView):
             last = outcome.message.strip().splitlines()[-1]
             self.show(f"trial {claim.number} {outcome.reason}: {last}")
 
+
+class TableView(BoardView):
+    """A table that is drawn anew a few times a second."""
+
+    def __init__(self, board: Board, console: Console) -> None:
+        super().__init__(board, console)
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self) -> TableView:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, message: str) -> None:
+        """Shows a line above the table."""
+        self._live.console.print(message, markup=False, highlight=False)
+
     def _table(self) -> RenderableType:
         return render(self.board, self._console.width)
 
@@ -143,38 +185,60 @@ def render(board: Board, columns: int) -> RenderableType:
         columns: Width of the terminal. The settings take what the figures leave of it.
     """
     table = Table(expand=True, pad_edge=False, box=None, header_style="bold")
-    with_times = columns >= TIMES_FROM_COLUMNS
-    table.add_column("trial", justify="right", no_wrap=True)
-    table.add_column("settings", ratio=1, no_wrap=True, overflow="ellipsis")
-    for name in ("epoch", "last", "best", *(("images/s", "time") if with_times else ())):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for row in [*board.recent, *board.running.values()]:
-        state = row.ended or "running"
-        label = f"[{row.label}] " if row.label else ""
-        done = f" {row.done:4.0%}" if not row.ended and row.done else ""
-        speed = f"{row.images_per_s:,.0f}" if row.images_per_s else "-"
-        times = (speed, duration(row.seconds) if row.ended else "")
-        table.add_row(
-            str(row.number),
-            Text(label + row.about),
-            f"{row.epoch}/{row.epochs}{done}",
-            _number(row.value),
-            _number(row.best),
-            *(times if with_times else ()),
-            Text(state, style=ENDS.get(state, "red")),
-            style="bold" if row.number == board.best_number and row.ended else "",
-        )
-    devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow"
-    doing = f", {board.activity}" if board.activity else ""
+    shown = [name for name in TITLES if columns >= TIMES_FROM_COLUMNS or name not in OF_TIME]
+    for name in shown:
+        if name == "settings":
+            table.add_column(name, ratio=1, no_wrap=True, overflow="ellipsis")
+        else:
+            justify: Literal["left", "right"] = "left" if name == "state" else "right"
+            table.add_column(name, justify=justify, no_wrap=True)
+    for row in rows_of(board):
+        texts = {name: Text(text) for name, text in zip(TITLES, cells(row), strict=True)}
+        texts["state"].stylize(ENDS.get(row.ended or "running", "red"))
+        style = "bold" if is_best(board, row) else ""
+        table.add_row(*(texts[name] for name in shown), style=style)
+    before, best, after = headline(board)
     head = Text.assemble(
-        ("hpo ", "bold"),
-        (board.study, "bold cyan"),
-        f"  {board.finished}/{board.total} trials  best {board.metric.label} ",
-        (_best(board), "bold green"),
-        f"  time left {duration(board.eta_s)}  {devices}{doing}",
+        ("hpo ", "bold"), (board.study, "bold cyan"), before, (best, "bold green"), after
     )
     return Group(head, table)
+
+
+def headline(board: Board) -> tuple[str, str, str]:
+    """Returns what is said of the search as a whole, its best objective in the middle."""
+    devices = ", ".join(sorted(set(board.devices.values()))) or "starting TensorFlow"
+    doing = f", {board.activity}" if board.activity else ""
+    return (
+        f"  {board.finished}/{board.total} trials  best {board.metric.label} ",
+        _best(board),
+        f"  time left {duration(board.eta_s)}  {devices}{doing}",
+    )
+
+
+def rows_of(board: Board) -> list[Row]:
+    """Returns the trials that are shown, those under way last."""
+    return [*board.recent, *board.running.values()]
+
+
+def is_best(board: Board, row: Row) -> bool:
+    """Whether a trial has ended as the best so far."""
+    return row.number == board.best_number and bool(row.ended)
+
+
+def cells(row: Row) -> list[str]:
+    """Returns a trial's texts under `TITLES`."""
+    label = f"[{row.label}] " if row.label else ""
+    done = f" {row.done:4.0%}" if not row.ended and row.done else ""
+    return [
+        str(row.number),
+        label + row.about,
+        f"{row.epoch}/{row.epochs}{done}",
+        _number(row.value),
+        _number(row.best),
+        f"{row.images_per_s:,.0f}" if row.images_per_s else "-",
+        duration(row.seconds) if row.ended else "",
+        row.ended or "running",
+    ]
 
 
 def _number(value: float | None) -> str:
