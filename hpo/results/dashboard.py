@@ -24,6 +24,8 @@ from studies.errors import StudyError
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from waitress.server import BaseWSGIServer
+
 PASSWORD_VARIABLE = "HPO_DASHBOARD_PASSWORD"  # noqa: S105 - its name, not its value
 THREADS = 8
 """Requests answered at once."""
@@ -135,10 +137,15 @@ def address(listening: socket.socket) -> str:
     return f"http://[{name}]:{port}/" if ":" in name else f"http://{name}:{port}/"
 
 
-def serve(app: WSGIApplication, listening: socket.socket) -> None:
-    """Answers requests until Ctrl-C."""
+def new_server(app: WSGIApplication, listening: socket.socket) -> BaseWSGIServer:
+    """Returns what answers requests until it is closed, or until Ctrl-C."""
     from waitress import create_server
 
     # A page asks for many things at once. That some of them wait is nothing to warn of.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    create_server(app, sockets=[listening], threads=THREADS).run()  # which catches Ctrl-C
+    return create_server(app, sockets=[listening], threads=THREADS)
+
+
+def serve(app: WSGIApplication, listening: socket.socket) -> None:
+    """Answers requests until Ctrl-C."""
+    new_server(app, listening).run()  # which catches Ctrl-C
