@@ -11,9 +11,16 @@ from PIL import Image
 
 from hpo import paths
 from hpo.search import processes
-from tests.hpo.search.fake_hpo import SCRIPT, SUFFIX
+from hpo.training.checkpoint import best_path
+from tests.hpo.search import fake_worker
 
 FAST = {"backbone": ["cnn"]}
+
+
+def fake_workers(epoch_s: float = 0.0) -> tuple[str, ...]:
+    """The command line of workers that train nothing, and take this long for an epoch."""
+    suffix = best_path(Path(), 0).name.removeprefix("best-0000")
+    return sys.executable, str(fake_worker.__file__), str(epoch_s), suffix
 
 
 def draw_photos(folder: Path, per_class: int = 30) -> Path:
@@ -34,6 +41,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HPO_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     monkeypatch.setattr(paths, "RUNS", Path("hpo_runs"))
-    monkeypatch.setattr(processes, "WORKER", (sys.executable, str(SCRIPT), "0", SUFFIX))
+    monkeypatch.setattr(processes, "WORKER", fake_workers())
     draw_photos(tmp_path / "photos")
     return tmp_path

@@ -21,11 +21,10 @@ ROOT = Path(__file__).parents[3]
 SETUP = """
 import warnings
 warnings.simplefilter("error")
-import sys
 import hpo
 from hpo.search import processes
-from tests.hpo.search.fake_hpo import SCRIPT, SUFFIX
-processes.WORKER = (sys.executable, str(SCRIPT), "0.1", SUFFIX)
+from tests.hpo.api.conftest import fake_workers
+processes.WORKER = fake_workers(0.1)
 """
 SEARCH = 'study = hpo.search("photos", trials={trials}, space={{"backbone": ["cnn"]}}{more})'
 WAIT_S = 100.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,7 @@ import pytest
 import hpo
 from hpo.api import running
 from hpo.search import processes
-from tests.hpo.api.conftest import FAST
-from tests.hpo.search.fake_hpo import SCRIPT, SUFFIX
+from tests.hpo.api.conftest import FAST, fake_workers
 
 
 def test_a_search_and_its_study(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,8 +40,6 @@ def test_called_again_it_continues(here: Path) -> None:
     before = first.best
     again = hpo.search("photos", trials=2, space=FAST)
     (here / "elsewhere").mkdir()
-    import os
-
     os.chdir(here / "elsewhere")
     assert len(again.trials()) == len(first.trials()) == 2
     assert first.trial(before.number).settings == before.settings
@@ -122,7 +119,7 @@ def test_there_is_no_study(here: Path) -> None:
 @pytest.fixture
 def slow(here: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where an epoch takes a while."""
-    monkeypatch.setattr(processes, "WORKER", (sys.executable, str(SCRIPT), "0.2", SUFFIX))
+    monkeypatch.setattr(processes, "WORKER", fake_workers(0.2))
     return here
 
 
