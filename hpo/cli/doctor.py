@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli import completion
 from hpo.cli.options import data_options
 from hpo.results.tables import printable
 
@@ -27,7 +28,7 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=completion.data)
 @data_options
 @click.option("--json", "as_json", is_flag=True, help="Print all findings as JSON.")
 def doctor(data: str, as_json: bool, **given: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from hpo.cli import completion
 from hpo.cli.options import (
     data_options,
     device_option,
@@ -19,12 +20,20 @@ from studies.metrics import METRICS
 
 
 @click.command()
-@setting_option("--data", metavar="PATH|NAME")
+@setting_option("--data", metavar="PATH|NAME", shell_complete=completion.data)
 @click.option(
-    "--study", metavar="NAME", help="Name of the study.  [default: that of the data or the preset]"
+    "--study",
+    metavar="NAME",
+    shell_complete=completion.studies,
+    help="Name of the study.  [default: that of the data or the preset]",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
-@click.option("--preset", metavar="NAME", help="Settings that come with hpo; see hpo presets.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    shell_complete=completion.presets,
+    help="Settings that come with hpo; see hpo presets.",
+)
 @setting_option("--trials", type=click.IntRange(min=1))
 @timeout_option
 @setting_option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
@@ -36,6 +45,7 @@ from studies.metrics import METRICS
     "--from",
     "source",
     metavar="NAME",
+    shell_complete=completion.studies,
     help="Start with the finished trials of this study of the same images.",
 )
 @click.option(
