@@ -33,5 +33,9 @@ def predicted(opened: OpenStudy, trial: FrozenTrial, images: object) -> pd.DataF
         _LAST.clear()
         _LAST[key] = Classifier(model)
     classifier = _LAST[key]
-    rows = {name: classifier.image(image_hwc) for name, image_hwc in named}
-    return pd.DataFrame.from_dict(rows, orient="index", columns=list(classifier.class_names))
+    rows = [(name, classifier.image(image_hwc)) for name, image_hwc in named]
+    return pd.DataFrame(
+        [shares for _, shares in rows],
+        index=[name for name, _ in rows],
+        columns=list(classifier.class_names),
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -25,6 +27,8 @@ ENDS = {
 }
 
 
+LINES_PER_S, AT_ONCE = 1.0, 60.0
+"""Lines on epochs in a log, where epochs take less than a second; and how many may come first."""
 TITLES = ("trial", "settings", "epoch", "last", "best", "images/s", "time", "state")
 OF_TIME = ("images/s", "time")
 TIMES_FROM_COLUMNS = 100
@@ -69,12 +73,35 @@ class ConsoleScreen:
         return (TableView if is_live(self._console) else LineView)(board, self._console)
 
 
+@dataclass
+class Pace:
+    """Lets one line a second through in the long run, and the first ones as they come.
+
+    Attributes:
+        left: Lines that may come at once.
+    """
+
+    left: float = AT_ONCE
+    _last_s: float = field(default_factory=lambda: time.monotonic())
+
+    def allows(self) -> bool:
+        """Whether there may be a line now."""
+        now = time.monotonic()
+        self.left = min(AT_ONCE, self.left + (now - self._last_s) * LINES_PER_S)
+        self._last_s = now
+        if self.left < 1:
+            return False
+        self.left -= 1
+        return True
+
+
 class LineView:
-    """A line an event, for logs and pipes."""
+    """A line an event, for logs and pipes; of fast epochs not every one has a line."""
 
     def __init__(self, board: Board, console: Console) -> None:
         self.board = board
         self._console = console
+        self._pace = Pace()
 
     def __enter__(self) -> LineView:
         return self
@@ -107,6 +134,8 @@ class LineView:
         """An epoch has ended."""
         self.board.epoch(worker, claim, event)
         row = self.board.running[worker.index]
+        if not self._pace.allows():
+            return
         self.show(
             f"trial {row.number} epoch {row.epoch}/{row.epochs}: "
             f"validation {self.board.metric.label} {event.values[-1]:.4f}, "
