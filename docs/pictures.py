@@ -27,8 +27,8 @@ from hpo.search import views
 DOCS = Path(__file__).parent
 TRIALS, SHOWN_AFTER = 20, 14
 WIDTH = 116
-SIDE_PX, GAP_PX, LINE_PX, A_CLASS = 96, 4, 18, 2
-"""Of the strip of photos: their size, the space between them, the line of text, photos a class."""
+SIDE_PX, GAP_PX, LINE_PX, CHOSEN = 96, 4, 18, (4, 14)
+"""Of the strip of photos: their size, the space between them, the line of text, which are shown."""
 
 
 class _Photographed(views.TableView):
@@ -52,13 +52,13 @@ class _Photographed(views.TableView):
 
 def strip(photos: Path) -> None:
     """Draws some photos of each class in a row, with their classes above them."""
-    files = [(label, photos / label / f"{n:03d}.jpg") for label in REGIONS for n in range(A_CLASS)]
+    files = [(label, photos / label / f"{n:03d}.jpg") for label in REGIONS for n in CHOSEN]
     width = len(files) * (SIDE_PX + GAP_PX) - GAP_PX
     picture = Image.new("RGB", (width, LINE_PX + SIDE_PX), "white")
     pen = ImageDraw.Draw(picture)
     for place, (label, file) in enumerate(files):
         left = place * (SIDE_PX + GAP_PX)
-        if place % A_CLASS == 0:
+        if place % len(CHOSEN) == 0:
             pen.text((left, 2), f"{label}/", fill="black", font_size=12)
         picture.paste(Image.open(file).resize((SIDE_PX, SIDE_PX)), (left, LINE_PX))
     picture.save(DOCS / "photos.jpg", quality=85)
