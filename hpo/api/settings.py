@@ -30,6 +30,7 @@ class Settings(TypedDict, total=False):
     device: Literal["auto", "cpu", "gpu"]
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
     metric: str
+    against: Sequence[str]
     sampler: str | Mapping[str, Any]
     pruner: str | Mapping[str, Any]
     keep_top: int

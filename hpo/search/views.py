@@ -31,6 +31,8 @@ LINES_PER_S, AT_ONCE = 1.0, 60.0
 """Lines on epochs in a log, where epochs take less than a second; and how many may come first."""
 TITLES = ("trial", "settings", "epoch", "last", "best", "images/s", "time", "state")
 OF_TIME = ("images/s", "time")
+SHORT_S = 10.0
+"""A trial that takes no longer is not foretold."""
 TIMES_FROM_COLUMNS = 100
 """Narrower terminals have no room for speed and time."""
 
@@ -124,7 +126,8 @@ class LineView:
         row = self.board.running[worker.index]
         again = f", continued after epoch {event.epoch}" if event.epoch else ""
         label = f" [{row.label}]" if row.label else ""
-        self.show(f"trial {row.number}{label} started: {row.about}{again}")
+        about = f", about {duration(row.seconds)}" if (row.seconds or 0) > SHORT_S else ""
+        self.show(f"trial {row.number}{label} started: {row.about}{again}{about}")
 
     def progress(self, worker: Worker, event: Progress) -> None:
         """A trial goes on."""
@@ -265,9 +268,15 @@ def cells(row: Row) -> list[str]:
         _number(row.value),
         _number(row.best),
         f"{row.images_per_s:,.0f}" if row.images_per_s else "-",
-        duration(row.seconds) if row.ended else "",
+        _time(row),
         row.ended or "running",
     ]
+
+
+def _time(row: Row) -> str:
+    if row.ended:
+        return duration(row.seconds)
+    return f"≈ {duration(row.seconds)}" if (row.seconds or 0) > SHORT_S else ""
 
 
 def _number(value: float | None) -> str:
