@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,11 +10,13 @@ import numpy as np
 
 
 def plain(value: Any) -> Any:
-    """Returns numbers of NumPy as Python's, and arrays, ranges and tuples as lists."""
+    """Returns numbers of NumPy as Python's, arrays, ranges and tuples as lists, paths as texts."""
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [plain(each) for each in value]
     return value

@@ -74,9 +74,8 @@ def search(
     from hpo.paths import runs
     from hpo.search.launch import Wish, ready
 
-    named = {"trials": trials, "timeout_s": timeout, "space": space and plain(space)}
-    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-    given |= settings
+    named = {"trials": trials, "timeout_s": timeout, "space": space, **settings}
+    given = {key: plain(value) for key, value in named.items() if value is not None}
     storage = given.pop("storage", None)
     if data is not None:
         given |= as_settings(data, runs() / "data", given)
