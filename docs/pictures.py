@@ -25,8 +25,9 @@ from hpo.cli import main as hpo
 from hpo.search import views
 
 DOCS = Path(__file__).parent
-TRIALS, SHOWN_AFTER = 20, 14
+TRIALS, SHOWN_AFTER = 14, 9
 WIDTH = 116
+BACKBONES = "mobilenet_0.75,mobilenet_v2_0.35,cnn"
 SIDE_PX, GAP_PX, LINE_PX, CHOSEN = 96, 4, 18, (4, 14)
 """Of the strip of photos: their size, the space between them, the line of text, which are shown."""
 
@@ -70,7 +71,7 @@ def search() -> None:
     views.is_live = lambda console: True
     os.environ |= {"TTY_COMPATIBLE": "1", "COLUMNS": str(WIDTH)}  # a terminal, to rich
     try:
-        hpo(["run", "--data", "photos", "--trials", str(TRIALS)])
+        hpo(["run", "--data", "photos", "--trials", str(TRIALS), "--backbones", BACKBONES])
     except SystemExit as end:
         if end.code:
             raise
