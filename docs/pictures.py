@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -105,10 +104,12 @@ def main() -> None:
         os.chdir(scratch)
         strip(draw(Path("photos")))
         search()
-        dashboard = subprocess.Popen([sys.executable, "-m", "hpo", "dashboard", "--port", "8099"])
+        command = [sys.executable, "-um", "hpo", "dashboard", "--port", "0"]
+        dashboard = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            time.sleep(5)
-            photograph("http://127.0.0.1:8099/dashboard/studies/1", "dashboard.png")
+            assert dashboard.stdout is not None
+            address = dashboard.stdout.readline().split()[2]  # it is printed once it answers
+            photograph(f"{address}dashboard/studies/1", "dashboard.png")
         finally:
             dashboard.terminate()
             dashboard.wait()
