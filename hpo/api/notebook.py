@@ -28,8 +28,8 @@ STYLE = """<style>
 .hpo th, .hpo td {text-align: right; padding: 1px 10px; border: none; background: none;
   white-space: nowrap; font-variant-numeric: tabular-nums; color: inherit}
 .hpo th {border-bottom: 1px solid currentColor}
-.hpo .l {text-align: left}
-.hpo td.s {white-space: normal; text-align: left; width: 60%}
+.hpo th.l, .hpo td.l {text-align: left !important}
+.hpo td.s {white-space: normal; width: 60%}
 .hpo .bar {height: 4px; background: rgba(128, 128, 128, .3); margin-top: 4px}
 .hpo .bar div {height: 4px; background: #2e9e44}
 .hpo .m {opacity: .75; white-space: pre-wrap}
