@@ -86,6 +86,23 @@ def _metric(name: str) -> str:
     return name
 
 
+def _texts(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _flattened(entries: Any, info: ValidationInfo) -> Any:
+    """Lets `plain.filters = …`, which TOML reads as a table, be a setting of the network plain."""
+    if not isinstance(entries, dict):
+        return entries
+    flat: dict[str, Any] = {}
+    for key, value in entries.items():
+        if isinstance(value, dict) and key in _table(info).catalogue:
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
 def _cost(name: str) -> str:
     if name not in COSTS:
         raise PydanticKnownError("literal_error", {"expected": ", ".join(COSTS)})
@@ -105,6 +122,8 @@ class Baseline(BaseModel):
     optional: bool = Field(
         default=False, description="Leave it out if its backbone is not in the space."
     )
+
+    _flat = field_validator("settings", mode="before")(_flattened)
 
     @field_validator("settings")
     @classmethod
@@ -229,6 +248,9 @@ class StudySettings(BaseModel):
         description="URL of the database of studies; without it a SQLite file in the folder "
         "hpo_runs.",
     )
+    networks: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        default=(), description="Python file of networks of your own, to be searched too."
+    )
     space: dict[str, Any] = Field(
         default_factory=dict,
         description="What is searched: parameter = choices, range, value, or false.",
@@ -245,6 +267,8 @@ class StudySettings(BaseModel):
         """The [space] table, with the image size that may stand outside of it."""
         fixed = {} if self.image_size_px is None else {"image_size_px": self.image_size_px}
         return self.space | fixed
+
+    _flat = field_validator("space", mode="before")(_flattened)
 
     @field_validator("space")
     @classmethod
@@ -309,14 +333,17 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
+def differences(
+    created: StudySettings, asked: Mapping[str, Any], table: ParameterTable = PARAMETERS
+) -> list[str]:
     """Returns what was asked for now that contradicts what a study was created with.
 
     Args:
         created: The study's settings.
         asked: Only what the user wrote now, command line and TOML merged; valid.
+        table: The settings that the study can search.
     """
-    now = StudySettings.model_validate(asked)
+    now = StudySettings.model_validate(asked, context=table)
     pairs = {
         key: (getattr(created, key), getattr(now, key))
         for key in asked

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import json_option, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option, trust_option
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
 from studies.metrics import METRICS, Metric
@@ -38,6 +38,7 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 )
 @click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
+@trust_option
 @json_option
 def best(
     storage: str | None,
@@ -47,6 +48,7 @@ def best(
     target: Path | None,
     overwrite: bool,
     test: bool,
+    trusts: bool,
     as_json: bool,
 ) -> None:
     """Show, export or test the best trial.
@@ -73,10 +75,13 @@ def best(
     from hpo.results.ranking import rank
     from hpo.results.sealed_test import earlier_looks, look
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
     if target is not None:
         check_target(target, overwrite=overwrite)
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     ranking = rank(opened)
     chosen = ranking.find(trial)
     frozen = opened.storage.get_trial(chosen.trial_id)
@@ -178,6 +183,8 @@ def _name(row: TrialRow) -> str:
 
 
 def _setting(value: Any) -> str:
+    if value is None:
+        return ""  # a setting of another network
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
@@ -199,6 +206,11 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
     if report.files:
         said.append(
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
+        )
+    if exported.layers:
+        said.append(
+            f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
+            "before Keras loads it."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 
