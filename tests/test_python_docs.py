@@ -35,7 +35,7 @@ def test_python_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     monkeypatch.setattr(paths, "RUNS", Path("hpo_runs"))
     draw_photos(tmp_path / "photos")
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "__main__"}
     search, results, *others = blocks("python.md")
     exec(search, names)
     exec(results, names)
@@ -49,8 +49,7 @@ def test_python_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "WORKER", fake_workers())
     monkeypatch.setenv("HPO_CONFIG_DIR", str(tmp_path / "config"))
     for number, block in enumerate(others):
-        if "@network" in block:  # its source is looked for where a cell's is
-            (tmp_path / f"{number}.py").write_text(block)
+        (tmp_path / f"{number}.py").write_text(block)  # where a network's source is looked for
         exec(compile(block, str(tmp_path / f"{number}.py"), "exec"), names)
 
 

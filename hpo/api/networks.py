@@ -1,7 +1,7 @@
 """Networks that a program defines, as the files that a study keeps.
 
-A network of a module is carried by the module's file. One of a notebook's cell has no file: its
-source is written to one, with the imports, functions and constants of other cells that it uses.
+A network of a module is carried by the module's file. One of a notebook or a script is written to a
+file of its own, with the imports, functions and constants that it uses.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def network_files(networks: Any, folder: Path) -> list[str]:
 
 
 def _file_of(function: Callable[..., Any]) -> str | None:
-    """Returns the file of a module; a notebook's cell is called after a file that never was."""
+    """Returns the file of a module; None of a notebook, and of a script, which searches itself."""
+    if function.__module__ in (None, "__main__"):
+        return None
     file = inspect.getsourcefile(function)
     return file if file and Path(file).is_file() else None
 
