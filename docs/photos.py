@@ -27,7 +27,7 @@ REGIONS: dict[str, tuple[str, Box]] = {
     "tree": ("china.jpg", (400, 290, 640, 427)),
 }
 """Class to the photograph it is cut from, and the part of it: left, upper, right, lower."""
-SIDE_PX, LEAST_PX, MOST_PX = 128, 26, 64
+SIDE_PX, LEAST_PX, MOST_PX = 96, 16, 56
 
 
 def draw(folder: Path, per_class: int = 80) -> Path:
@@ -51,9 +51,9 @@ def _piece(photo: Image.Image, random: np.random.Generator) -> Image.Image:
     piece = photo.rotate(float(random.uniform(-8, 8)), Image.Resampling.BILINEAR)
     piece = piece.crop((left, top, left + side, top + side))
     piece = piece.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC)
-    piece = ImageEnhance.Brightness(piece).enhance(float(random.uniform(0.6, 1.35)))
-    piece = ImageEnhance.Color(piece).enhance(float(random.uniform(0.0, 1.1)))
-    return piece.filter(ImageFilter.GaussianBlur(float(random.uniform(0, 4))))
+    piece = ImageEnhance.Brightness(piece).enhance(float(random.uniform(0.5, 1.4)))
+    piece = ImageEnhance.Color(piece).enhance(float(random.uniform(0.0, 0.7)))
+    return piece.filter(ImageFilter.GaussianBlur(float(random.uniform(0, 5))))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -25,8 +24,9 @@ from hpo.cli import main as hpo
 from hpo.search import views
 
 DOCS = Path(__file__).parent
-TRIALS, SHOWN_AFTER = 20, 14
+TRIALS, SHOWN_AFTER = 14, 9
 WIDTH = 116
+BACKBONES = "mobilenet_0.75,mobilenet_v2_0.35,cnn"
 SIDE_PX, GAP_PX, LINE_PX, CHOSEN = 96, 4, 18, (4, 14)
 """Of the strip of photos: their size, the space between them, the line of text, which are shown."""
 
@@ -70,7 +70,7 @@ def search() -> None:
     views.is_live = lambda console: True
     os.environ |= {"TTY_COMPATIBLE": "1", "COLUMNS": str(WIDTH)}  # a terminal, to rich
     try:
-        hpo(["run", "--data", "photos", "--trials", str(TRIALS)])
+        hpo(["run", "--data", "photos", "--trials", str(TRIALS), "--backbones", BACKBONES])
     except SystemExit as end:
         if end.code:
             raise
@@ -104,10 +104,12 @@ def main() -> None:
         os.chdir(scratch)
         strip(draw(Path("photos")))
         search()
-        dashboard = subprocess.Popen([sys.executable, "-m", "hpo", "dashboard", "--port", "8099"])
+        command = [sys.executable, "-um", "hpo", "dashboard", "--port", "0"]
+        dashboard = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            time.sleep(5)
-            photograph("http://127.0.0.1:8099/dashboard/studies/1", "dashboard.png")
+            assert dashboard.stdout is not None
+            address = dashboard.stdout.readline().split()[2]  # it is printed once it answers
+            photograph(f"{address}dashboard/studies/1", "dashboard.png")
         finally:
             dashboard.terminate()
             dashboard.wait()

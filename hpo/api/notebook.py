@@ -24,12 +24,12 @@ FIRST_LINES = 6
 COLOURS = {"green": "#2e9e44", "yellow": "#b58900", "cyan": "#2a8fbd", "dim": "#888", "red": "#d33"}
 STYLE = """<style>
 .hpo {font-size: 13px; line-height: 1.5; max-width: 1100px}
-.hpo table {border-collapse: collapse; width: 100%; margin: 6px 0; border: none}
+.hpo table {border-collapse: collapse; table-layout: auto; width: 100%; margin: 6px 0; border: none}
 .hpo th, .hpo td {text-align: right; padding: 1px 10px; border: none; background: none;
   white-space: nowrap; font-variant-numeric: tabular-nums; color: inherit}
 .hpo th {border-bottom: 1px solid currentColor}
-.hpo .l {text-align: left}
-.hpo td.s {white-space: normal; text-align: left; width: 50%}
+.hpo th.l, .hpo td.l {text-align: left !important}
+.hpo td.s {white-space: normal; width: 60%}
 .hpo .bar {height: 4px; background: rgba(128, 128, 128, .3); margin-top: 4px}
 .hpo .bar div {height: 4px; background: #2e9e44}
 .hpo .m {opacity: .75; white-space: pre-wrap}
