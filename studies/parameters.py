@@ -259,6 +259,14 @@ _ROWS = (
         when=(IN_STEPS,),
     ),
     Parameter(
+        "stage_decay",
+        "training.stage_decay",
+        "what the learning rate is multiplied by for each stage of the backbone above a layer",
+        default=Choices(values=(1.0, 0.5)),
+        start=1.0,
+        when=(FINE_TUNED,),
+    ),
+    Parameter(
         "class_weights",
         "training.class_weights",
         "whether rare classes count as much as common ones",

@@ -49,6 +49,8 @@ class TrainingConfig(BaseModel):
             2016), in [0, 1).
         weight_average: Decay a step of the exponential moving average of the weights, which is
             what is validated and kept (Polyak & Juditsky 1992); 0 is none.
+        stage_decay: What the learning rate is multiplied by for each stage of the backbone that
+            lies above a layer (Howard & Ruder 2018), in (0, 1]; 1 gives all the same.
         class_weights: Whether each image counts by how rare its class is, so that all classes
             count alike.
     """
@@ -71,6 +73,7 @@ class TrainingConfig(BaseModel):
     continued_after: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     weight_average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    stage_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     class_weights: bool = False
 
 

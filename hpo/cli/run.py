@@ -86,6 +86,7 @@ def run(
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
       hpo run --data photos/ --networks my_networks.py
+      hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
     """
     from rich.console import Console

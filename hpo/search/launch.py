@@ -22,6 +22,7 @@ from hpo.search.views import Screen
 from hpo.trust import trust
 from studies.errors import StudyError
 from studies.settings import OF_THE_DATA, StudySettings, merge
+from studies.suspects_file import with_confirmed
 from studies.toml_files import glance, load_settings, make_settings, preset_path
 
 
@@ -130,7 +131,7 @@ def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[Op
             launch.where, launch.name, launch.networks, screen.say, taken
         ) as networks:
             layers = [load_settings(path, networks.table) for path in launch.files]
-            asked = {**launch.kept, **merge(*layers, wish.given)}
+            asked = with_confirmed({**launch.kept, **merge(*layers, wish.given)})
             asked.pop("storage", None)
             settings = make_settings(asked, networks.table)
             decoded = images_to_keep(settings.image_size_px, settings.resize)
