@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from hpo.api.trial import Trial as Trial
     from models.errors import ModelError as ModelError
     from studies.errors import StudyError as StudyError
+    from studies.networks import Choice as Choice
+    from studies.networks import FloatRange as FloatRange
+    from studies.networks import IntRange as IntRange
+    from studies.networks import network as network
 
     __version__: str
 
@@ -38,6 +42,10 @@ _EXPORTS: Mapping[str, str] = MappingProxyType(
         "open": "hpo.api.study:open_study",
         "Study": "hpo.api.study",
         "Trial": "hpo.api.trial",
+        "network": "studies.networks",
+        "Choice": "studies.networks",
+        "FloatRange": "studies.networks",
+        "IntRange": "studies.networks",
         "DataError": "data_pipeline.errors",
         "ModelError": "models.errors",
         "StudyError": "studies.errors",
@@ -46,12 +54,16 @@ _EXPORTS: Mapping[str, str] = MappingProxyType(
 """Name to the module that has it, and after a colon to what it is called there."""
 
 __all__ = [
+    "Choice",
     "DataError",
+    "FloatRange",
+    "IntRange",
     "ModelError",
     "Study",
     "StudyError",
     "Trial",
     "__version__",
+    "network",
     "open",
     "search",
 ]

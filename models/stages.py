@@ -1,7 +1,8 @@
 """Where a backbone is cut into a frozen and a trained part.
 
 A stage is everything at one cumulative stride, that is at one resolution of the feature map,
-for images of any size. Stages without anything to train do not count.
+for images of any size. Stages without anything to train do not count. Where all of a network is at
+one resolution, a stage is a fifth of its layers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 
 import keras
+
+from models.config import STAGES
 
 
 def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | None:
@@ -28,6 +31,8 @@ def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | No
     operations = body.operations
     strides = _cumulative_strides(operations)
     trained = [bool(getattr(op, "trainable_variables", ())) for op in operations]
+    if len({s for s, t in zip(strides, trained, strict=True) if t}) == 1:
+        strides = _fifths(trained)
     stages = sorted({s for s, t in zip(strides, trained, strict=True) if t}, reverse=True)
     lowest_stride = stages[min(trainable_stages, len(stages)) - 1]
     below = [i for i, t in enumerate(trained) if t and strides[i] < lowest_stride]
@@ -37,6 +42,39 @@ def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | No
     same = [i for i in candidates if sum(trained[i + 1 :]) == trained_above]
     cut = min(same, key=lambda i: (math.prod(operations[i].output.shape[1:]), -i))
     return operations[cut].output if any(trained[: cut + 1]) else None
+
+
+def stages_below_top(trunk: keras.Model) -> dict[str, int]:
+    """Returns by how many stages each trained variable of a backbone lies below its top one.
+
+    Args:
+        trunk: What is trained of a backbone, down to any cut.
+
+    Returns:
+        Path of a variable to the number of stages above that of its layer; 0 for all of a network
+        that is at one resolution.
+    """
+    operations = trunk.operations
+    strides = _cumulative_strides(operations)
+    trained = [list(getattr(op, "trainable_variables", ())) for op in operations]
+    stages = sorted({s for s, held in zip(strides, trained, strict=True) if held}, reverse=True)
+    return {
+        variable.path: stages.index(stride)
+        for stride, held in zip(strides, trained, strict=True)
+        for variable in held
+    }
+
+
+def _fifths(trained: list[bool]) -> list[int]:
+    """Returns a stage for each operation, from 1, of a network that has one resolution throughout.
+
+    A vision transformer has; its stages are as many blocks each.
+    """
+    count, number, stages = sum(trained), 0, []
+    for each in trained:
+        number += each
+        stages.append(1 + STAGES * max(0, number - 1) // count)
+    return stages
 
 
 def _inputs(operation: keras.Operation) -> list[keras.KerasTensor]:

@@ -77,11 +77,8 @@ def values_of(config: TrialConfig, space: Space) -> dict[str, Value]:
     """Returns the settings of a trial under their names, of all rows that have a say in it."""
     values: dict[str, Value] = {}
     for row, domain in _rows_that_apply(space, values):
-        section, _, field = row.target.partition(".")
-        if field:
-            values[row.name] = row.encode(getattr(getattr(config, section), field))
-        else:
-            values[row.name] = _level_of(config.augment, domain, space)
+        whole = "." not in row.target
+        values[row.name] = _level_of(config.augment, domain, space) if whole else row.read(config)
     return values
 
 
@@ -197,9 +194,9 @@ def _config_of(values: Mapping[str, Value], facts: DataFacts, table: ParameterTa
         "training": {},
     }
     for name, value in values.items():
-        section, _, field = table[name].target.partition(".")
-        if field:  # the level, which has none, is written already
-            sections[section][field] = table[name].decode(value)
+        table[name].write(sections, value)
+    if code := table.catalogue.find(str(values["backbone"])).code:
+        sections["model"].setdefault("own", {})["code"] = code
     return TrialConfig.model_validate(sections)
 
 

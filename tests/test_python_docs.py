@@ -35,7 +35,7 @@ def test_python_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     monkeypatch.setattr(paths, "RUNS", Path("hpo_runs"))
     draw_photos(tmp_path / "photos")
-    names: dict[str, Any] = {}
+    names: dict[str, Any] = {"__name__": "__main__"}
     search, results, *others = blocks("python.md")
     exec(search, names)
     exec(results, names)
@@ -47,8 +47,10 @@ def test_python_md(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names["figures"].attrs == {"images": 9, "used_before": 0}
     assert len(names["trials"]) == 3
     monkeypatch.setattr(processes, "WORKER", fake_workers())
-    for block in others:
-        exec(block, names)
+    monkeypatch.setenv("HPO_CONFIG_DIR", str(tmp_path / "config"))
+    for number, block in enumerate(others):
+        (tmp_path / f"{number}.py").write_text(block)  # where a network's source is looked for
+        exec(compile(block, str(tmp_path / f"{number}.py"), "exec"), names)
 
 
 def test_what_a_notebook_becomes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,14 +40,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_holds_the_packages_and_nothing_else(wheel: Path) -> None:
-    """Every module, the presets and the marks of types; no tests and nothing compiled."""
+    """Every file of the packages, the presets and templates too; no tests, nothing compiled."""
     with zipfile.ZipFile(wheel) as archive:
         found = {name for name in archive.namelist() if ".dist-info/" not in name}
     wanted = {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES
         for path in (ROOT / package).rglob("*")
-        if path.suffix in (".py", ".toml") or path.name == "py.typed"
+        if path.is_file() and "__pycache__" not in path.parts
     }
     assert found == wanted
     assert {f"{package}/py.typed" for package in PACKAGES} <= found

@@ -46,6 +46,15 @@ def write_table(columns: Mapping[str, Sequence[str]], folder: Path) -> str:
     )
 
 
+def write_whole(path: Path, text: str) -> str:
+    """Writes a text file as a whole and returns its path; what stood there is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+    return str(path)
+
+
 def _write(path: Path, write: Callable[[Path], object]) -> str:
     """Writes a file as a whole, unless it is there."""
     if not path.exists():

@@ -25,7 +25,7 @@ def trials_frame(opened: OpenStudy) -> pd.DataFrame:
     """Returns all trials; see `hpo.Study.trials`."""
     metric = objectives_of(opened.record.settings).first
     rows = read_trials(opened.storage, opened.study, [f"best_val_{name}" for name in METRICS])
-    space = Space.model_validate(opened.record.space)
+    space = opened.record.read_space()
     records = [
         {
             "label": row.title,

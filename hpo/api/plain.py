@@ -8,9 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from studies.domains import Choices, FloatRange, IntRange
+
 
 def plain(value: Any) -> Any:
-    """Returns numbers of NumPy as Python's, arrays, ranges and tuples as lists, paths as texts."""
+    """Returns numbers of NumPy as Python's, arrays, ranges and tuples as lists, paths as texts.
+
+    `hpo.Choice`, `hpo.IntRange` and `hpo.FloatRange` become what a settings file writes for them.
+    """
+    if isinstance(value, Choices):
+        return plain(value.values)
+    if isinstance(value, (IntRange, FloatRange)):
+        return value.model_dump(exclude={"kind"}, exclude_none=True)
     if isinstance(value, Mapping):
         return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, (np.generic, np.ndarray)):

@@ -22,6 +22,7 @@ def search(
     trials: int | None = None,
     timeout: float | str | None = None,
     space: Mapping[str, Any] | None = None,
+    networks: Any = None,
     config: str | PathLike[str] | None = None,
     preset: str | None = None,
     trials_from: str | None = None,
@@ -54,7 +55,10 @@ def search(
         trials: Trials of the study in total; 50 by default.
         timeout: Stop after this time: seconds, or a text such as `"10m"` or `"1h30m"`.
         space: What is searched, as in the table `[space]` of the settings file: a list of choices,
-            `{"low": 1e-4, "high": 1e-2, "log": True}`, a value, or False.
+            `{"low": 1e-4, "high": 1e-2, "log": True}`, a value, or False. `hpo.Choice`,
+            `hpo.IntRange` and `hpo.FloatRange` do as well.
+        networks: Functions with `@hpo.network(…)` above them, of this notebook or a module, or
+            files of such. The study keeps their source.
         config: TOML file of settings; the arguments win over it.
         preset: Settings that come with hpo.
         trials_from: Start with the finished trials of this study of the same images.
@@ -66,9 +70,11 @@ def search(
 
     Raises:
         DataError: The data cannot be read or trained on.
+        ModelError: A network of your own cannot be used.
         StudyError: A setting is not allowed, or the study exists with other settings.
     """
     from data_pipeline.sources.in_memory import as_settings
+    from hpo.api.networks import network_files
     from hpo.api.plain import plain
     from hpo.api.running import begin
     from hpo.paths import runs
@@ -79,5 +85,7 @@ def search(
     storage = given.pop("storage", None)
     if data is not None:
         given |= as_settings(data, runs() / "data", given)
+    if networks is not None:
+        given["networks"] = network_files(networks, runs() / "data" / "networks")
     wish = Wish(given, study, Path(config) if config else None, preset, trials_from, storage)
     return begin(ready(wish), background=background)

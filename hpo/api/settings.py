@@ -19,6 +19,7 @@ class Settings(TypedDict, total=False):
     split_column: str
     group_column: str
     exclude: Sequence[str]
+    exclude_images: Sequence[str]
     min_class_images: int
     draw_validation: bool
     resize: Literal["stretch", "pad", "crop"]

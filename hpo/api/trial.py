@@ -13,7 +13,6 @@ from hpo.api.entry import public
 from hpo.api.frames import figures_of, settings_of
 from hpo.results.ranking import rank
 from hpo.search.open_study import OpenStudy
-from studies.space import Space
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +155,7 @@ def read_trial(opened: OpenStudy, number: int | None) -> Trial:
         figures=figures_of(row),
         best_epoch=row.best_epoch(ranking.metric),
         epochs_done=row.epochs_done,
-        settings=settings_of(row, Space.model_validate(opened.record.space)),
+        settings=settings_of(row, opened.record.read_space()),
         _opened=opened,
         _trial_id=row.trial_id,
         _chosen_from=len(ranking.best),

@@ -14,6 +14,7 @@ from hpo.cli.options import (
     setting_option,
     storage_option,
     timeout_option,
+    trust_option,
     workers_option,
 )
 from studies.metrics import COSTS, METRICS
@@ -52,6 +53,8 @@ from studies.metrics import COSTS, METRICS
 @click.option(
     "--backbones", metavar="A,B,…", help="Search among these backbones only; see hpo backbones."
 )
+@setting_option("--networks", metavar="FILE.py", multiple=True)
+@trust_option
 @data_options
 @setting_option("--resize", type=click.Choice(["stretch", "pad", "crop"]))
 @storage_option
@@ -62,6 +65,7 @@ def run(
     backbones: str | None,
     storage: str | None,
     source: str | None,
+    trusts: bool,
     **given: Any,
 ) -> None:
     """Search for the best settings, or continue a search.
@@ -81,6 +85,8 @@ def run(
       hpo run --data photos/ --against latency --against size
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
+      hpo run --data photos/ --networks my_networks.py
+      hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
     """
     from rich.console import Console
@@ -92,7 +98,8 @@ def run(
     typed = {name: value for name, value in given.items() if value not in (None, ())}
     if backbones:
         typed["space"] = {"backbone": [*map(str.strip, backbones.split(","))]}
-    launch, console = ready(Wish(typed, study, config, preset, source, storage)), Console()
-    opened, ending = search(launch, ConsoleScreen(console))
+    wish = Wish(typed, study, config, preset, source, storage, trusts)
+    console = Console()
+    opened, ending = search(ready(wish), ConsoleScreen(console))
     print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

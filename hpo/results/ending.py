@@ -69,7 +69,7 @@ def _print_next(opened: OpenStudy, ending: Ending, anything: bool, console: Cons
     study = shlex.quote(opened.study.study_name)
     if ending.failure:
         console.print(f"Stopped: {ending.failure}", markup=False, style="red")
-        if any(row.state == "FAIL" for row in _rows(opened)):
+        if any(row.ending in ("failed", "hung") for row in _rows(opened)):
             console.print(f"Read the tracebacks with: hpo trials --study {study} --failed")
     if ending.interrupted or ending.out_of_time:
         console.print("Nothing is lost: type the same command again to continue.")

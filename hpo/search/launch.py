@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hpo.paths import Paths, paths
 from hpo.search.image_size import images_to_keep
+from hpo.search.networks import files_in, networks_for
 from hpo.search.open_study import OpenStudy, find_study, of_same_images
 from hpo.search.outages import outages_explained
 from hpo.search.plan import Plan, make_plan
@@ -18,9 +19,11 @@ from hpo.search.prepare import describe, prepare, study_name
 from hpo.search.session import Ending, Stop, new_pool, run_study
 from hpo.search.transfer import with_trials_of
 from hpo.search.views import Screen
+from hpo.trust import trust
 from studies.errors import StudyError
 from studies.settings import OF_THE_DATA, StudySettings, merge
-from studies.toml_files import load_settings, make_settings, preset_path
+from studies.suspects_file import with_confirmed
+from studies.toml_files import glance, load_settings, make_settings, preset_path
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Wish:
         preset: Name of settings that come with hpo.
         source: Name of a study to take trials over from.
         storage: URL of the database of studies.
+        trusts: Whether the code that a study from elsewhere carries may be run.
     """
 
     given: Mapping[str, Any]
@@ -42,6 +46,7 @@ class Wish:
     preset: str | None = None
     source: str | None = None
     storage: str | None = None
+    trusts: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,51 +54,54 @@ class Launch:
     """A search that can begin.
 
     Attributes:
+        wish: What was asked for.
         where: Where studies live.
         name: The study's name.
-        asked: The settings that the user wrote, merged.
-        settings: All of them, with the defaults.
-        before: The study to take trials over from, or None.
-        own_name: Whether the user named the study.
+        files: TOML files of settings, of which later ones win.
+        networks: The user's files of networks.
+        kept: Settings of the study to take trials over from, where the user says nothing else.
+        before: That study, or None.
         began_s: When the user asked for it, on the monotonic clock.
     """
 
+    wish: Wish
     where: Paths
     name: str
-    asked: Mapping[str, Any]
-    settings: StudySettings
+    files: Sequence[Path]
+    networks: Sequence[str]
+    kept: Mapping[str, Any]
     before: OpenStudy | None
-    own_name: bool
     began_s: float = field(default_factory=time.monotonic)
 
 
 def ready(wish: Wish) -> Launch:
-    """Checks and merges what a user asks for; nothing is read or created yet.
+    """Finds out which study a user means; nothing is created yet.
 
     Raises:
         StudyError: It cannot be done so; says what to change.
     """
     began_s, preset = time.monotonic(), wish.preset
     files = [path for path in (preset_path(preset) if preset else None, wish.config) if path]
-    asked = merge(*(load_settings(path) for path in files), wish.given)
-    if preset and "data" not in asked:
+    # Of the files only what says where the study is, and what settings it can have besides ours.
+    seen = merge(*map(glance, files), wish.given)
+    if preset and "data" not in seen:
         raise StudyError(
             f"A preset needs your own images. Received: --preset {preset} without --data. "
             f"Add --data PATH; the comments in {preset_path(preset)} say what it expects."
         )
-    where = paths(wish.storage or asked.pop("storage", None))
+    where = paths(wish.storage or seen.get("storage"))
     before = find_study(where, wish.source) if wish.source else None
     if before and not wish.study:
         raise StudyError(
             "A study that takes over trials needs a name of its own. "
             f"Received: --from {wish.source} without --study. Add --study NAME."
         )
-    if before:  # unless the user says otherwise, the data are those of the other study
-        created = before.record.settings
-        asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
-    settings = make_settings(asked)
-    name = wish.study or preset or study_name(settings.data)
-    return Launch(where, name, asked, settings, before, bool(wish.study), began_s)
+    # Unless the user says otherwise, data and networks are those of the other study.
+    created = before.record.settings if before else {}
+    kept = {key: created[key] for key in OF_THE_DATA & created.keys()}
+    data = (kept | seen).get("data", StudySettings.model_fields["data"].default)
+    name = wish.study or preset or study_name(str(data))
+    return Launch(wish, where, name, files, files_in(seen), kept, before, began_s)
 
 
 def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[OpenStudy, Ending]:
@@ -106,30 +114,36 @@ def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[Op
 
     Raises:
         DataError: The data set cannot be trained on.
-        StudyError: The settings do not suit the data, this machine or the study.
+        ModelError: A network of the user's own cannot be used.
+        StudyError: The settings are not allowed, or do not suit the data, this machine or the
+            study.
     """
-    settings = launch.settings
-    decoded = images_to_keep(settings.image_size_px, settings.resize)
+    wish, before = launch.wish, launch.before
 
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
-        made = make_plan(settings, screen.say, decoded.add)
-        return with_trials_of(launch.before, made, screen.say) if launch.before else made
+        made = make_plan(settings, screen.say, decoded.add, networks)
+        return with_trials_of(before, made, screen.say) if before else made
 
+    taken = before.record.networks if before else ()
     with outages_explained(), new_pool() as pool:
-        with screen.reading():
-            opened = prepare(launch.where, launch.name, launch.asked, plan)
+        with networks_for(
+            launch.where, launch.name, launch.networks, screen.say, taken
+        ) as networks:
+            layers = [load_settings(path, networks.table) for path in launch.files]
+            asked = with_confirmed({**launch.kept, **merge(*layers, wish.given)})
+            asked.pop("storage", None)
+            settings = make_settings(asked, networks.table)
+            decoded = images_to_keep(settings.image_size_px, settings.resize)
+            with screen.reading():
+                opened = prepare(launch.where, launch.name, asked, plan)
+        if wish.trusts:
+            trust(file.source for file in opened.record.networks)
         screen.say(describe(opened))
-        if opened.fresh and not launch.own_name and (other := of_same_images(opened)):
-            screen.say(_continue_instead(*other, launch.settings.data))
+        if opened.fresh and not wish.study and (other := of_same_images(opened)):
+            screen.say(_continue_instead(*other, settings.data))
         ending = run_study(
-            opened,
-            launch.asked,
-            screen,
-            pool,
-            began_s=launch.began_s,
-            decoded=decoded,
-            stop=stop,
+            opened, asked, screen, pool, began_s=launch.began_s, decoded=decoded, stop=stop
         )
         return opened, ending
 

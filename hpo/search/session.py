@@ -24,9 +24,11 @@ from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, Screen
+from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
 from studies.leases import Leases
+from studies.network_files import NetworkFile
 from studies.objectives import objectives_of
 from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
@@ -110,12 +112,13 @@ def run_study(
     Raises:
         StudyError: The study was deleted or renamed meanwhile.
     """
+    require_trusted(opened.study.study_name, opened.record.networks)
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
-    settings = StudySettings.model_validate(opened.record.settings | now)
+    settings = opened.record.read_settings(**now)
     opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
-    space, total = Space.model_validate(opened.record.space), settings.trials
+    space, total = opened.record.read_space(), settings.trials
     held = at_most(space, total)
     if held is not None:
         # A sampler that learns would train some of so few again and again, and others never.
@@ -160,7 +163,7 @@ def run_study(
     try:
         runner.start(settings.workers, settings.device)
         first = search.first()
-        runner.begin(_setup(settings, space), opened.files, first)
+        runner.begin(_setup(settings, space, opened.record.networks), opened.files, first)
         with view:
             if first:
                 # While the workers get ready. Other sizes are decoded by the first to need them.
@@ -188,7 +191,7 @@ def run_study(
     return Ending(interrupted, out_of_time, failure)
 
 
-def _setup(settings: StudySettings, space: Space) -> Setup:
+def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:
     return Setup(
         image_size_px=space.largest_px,
         device=settings.device,
@@ -196,6 +199,7 @@ def _setup(settings: StudySettings, space: Space) -> Setup:
         metric=settings.metric,
         costs=settings.against,
         precision=settings.precision,
+        networks=networks,
     )
 
 

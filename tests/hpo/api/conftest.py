@@ -39,6 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder with `photos`; workers train nothing."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HPO_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HPO_CONFIG_DIR", str(tmp_path / "config"))
     monkeypatch.delenv("HPO_STORAGE", raising=False)
     monkeypatch.setattr(paths, "RUNS", Path("hpo_runs"))
     monkeypatch.setattr(processes, "WORKER", fake_workers())
