@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint test-slow soak bench docs pictures clean
+.PHONY: run test lint test-slow soak bench docs pictures notebook clean
 
 run: $(STAMP)
 	$(BIN)/hpo run --trials 50
@@ -32,6 +32,9 @@ docs: $(STAMP)
 
 pictures: $(STAMP)
 	$(BIN)/python -m docs.pictures
+
+notebook: $(STAMP)
+	$(BIN)/python -m docs.quickstart
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

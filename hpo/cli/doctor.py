@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli import completion
 from hpo.cli.options import data_options, language_option
 from hpo.results.tables import printable, progress_bar
 
@@ -29,7 +30,7 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 
 @click.command()
-@click.argument("data")
+@click.argument("data", shell_complete=completion.data)
 @data_options
 @click.option(
     "--suspects",

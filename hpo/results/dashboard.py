@@ -22,6 +22,8 @@ from studies.errors import StudyError
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from waitress.server import BaseWSGIServer
+
 PASSWORD_VARIABLE = "HPO_DASHBOARD_PASSWORD"  # noqa: S105 - its name, not its value
 THREADS = 8
 """Requests answered at once."""
@@ -86,10 +88,15 @@ def make_app(storage: RDBStorage, artifacts: Path, password: str | None) -> WSGI
     return BasicAuth(app, password) if password else app
 
 
-def serve(app: WSGIApplication, listening: socket.socket) -> None:
-    """Answers requests until Ctrl-C."""
+def new_server(app: WSGIApplication, listening: socket.socket) -> BaseWSGIServer:
+    """Returns what answers requests until it is closed, or until Ctrl-C."""
     from waitress import create_server
 
     # A page asks for many things at once. That some of them wait is nothing to warn of.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    create_server(app, sockets=[listening], threads=THREADS).run()  # which catches Ctrl-C
+    return create_server(app, sockets=[listening], threads=THREADS)
+
+
+def serve(app: WSGIApplication, listening: socket.socket) -> None:
+    """Answers requests until Ctrl-C."""
+    new_server(app, listening).run()  # which catches Ctrl-C
