@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from data_pipeline.reading import Reading
 from hpo.converters.conversion import Conversion
 from hpo.converters.table import FORMATS
 from hpo.runtimes.metadata import Metadata
-from hpo.runtimes.table import RUNTIMES, Runtime, load, runtime_of
+from hpo.runtimes.table import RUNTIMES, Runtime, load, load_for, runtime_of
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.export import whole_model
@@ -72,6 +73,19 @@ class TestEveryFormat:
         np.testing.assert_allclose(found, expected, atol=1e-5)
         assert found.dtype == np.float64
         np.testing.assert_allclose(found.sum(axis=1), 1)
+
+    @pytest.mark.parametrize("name", CONVERT)
+    def test_threads_may_share_one(
+        self, name: str, files: Mapping[str, Path], images: list[np.ndarray]
+    ) -> None:
+        """Each of eight gets the answers to its own images."""
+        model = load_for(files[name], callers=8)
+        expected = model.predict(images)
+        turned = [images[i:] + images[:i] for i in range(len(images))] * 20
+        with ThreadPoolExecutor(8) as pool:
+            for i, found in enumerate(pool.map(model.predict, turned)):
+                wanted = np.roll(expected, -(i % len(images)), axis=0)
+                np.testing.assert_allclose(found, wanted, atol=1e-5)
 
     @pytest.mark.parametrize("name", CONVERT)
     def test_their_metadata_travels(self, name: str, files: Mapping[str, Path]) -> None:
