@@ -74,6 +74,9 @@ storage_option = click.option(
 study_option = click.option(
     "--study", metavar="NAME", help="Name of the study.  [default: the latest]"
 )
+layers_option = click.option(
+    "--trust", "trusts", is_flag=True, help="Run the Python file with the layers beside the model."
+)
 trust_option = click.option(
     "--trust",
     "trusts",
