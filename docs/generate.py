@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+import hpo
 from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.checks import SEVERITIES
 from data_pipeline.datasets import DATASETS
@@ -30,7 +32,11 @@ from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, default_space
 
 DOCS = Path(__file__).parent
-DOCUMENTS = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+DOCUMENTS = (
+    DOCS.parent / "README.md",
+    DOCS.parent / "README.ko.md",
+    *sorted(DOCS.glob("*.md")),
+)
 
 
 def overview() -> str:
@@ -154,6 +160,17 @@ def findings() -> str:
     return _table(("code", "severity", "message"), rows)
 
 
+def public_names() -> str:
+    """Returns what `import hpo` offers."""
+    names = [name for name in hpo.__all__ if not name.startswith("_")]
+    texts = {f"hpo.{name}": _first_line(getattr(hpo, name)) for name in names}
+    return _described(texts)
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     section.__name__: section
     for section in (
@@ -172,6 +189,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
         parts,
         formats,
         findings,
+        public_names,
     )
 }
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->).*?(<!-- end -->)", re.DOTALL)
