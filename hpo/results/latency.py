@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from data_pipeline.cache import Cache
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from models.config import ModelConfig
 
 WARM_UP, LEAST, MOST, ENOUGH_S = 3, 10, 50, 0.5
@@ -47,7 +47,7 @@ def _measure(config: ModelConfig, file: Path) -> None:
 
     load_tensorflow()
 
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
     from models.export import whole_model
 
     names = [str(number) for number in range(config.classes)]
