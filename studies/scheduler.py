@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -23,6 +23,8 @@ Judgement = Literal["continue", "pause", "prune"]
 EPOCH_PASSES, LEAST_EPOCHS = 3.0, 4
 """An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it,
 and fewer epochs than that are hardly worth it."""
+MOST_KEPT = 30
+"""At most so many trials keep their weights for an ensemble, so that choosing one takes seconds."""
 
 COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
 """Reasons of trials that have a value."""
@@ -41,6 +43,7 @@ class TrialRecord:
         value: Objective of its best epoch, once it is complete or while it is paused; else None.
         loss: Validation loss of that epoch, which decides between equal values; None if unknown.
         best_epoch: That epoch, from 1; None where it has no weights.
+        weights_bytes: Size of what was trained of it: a head alone is small. None if unknown.
         epochs: Epochs that it may train.
         epoch_cost: What an epoch costs in multiply-adds; 1.0 while that is unknown.
         settings: Identity of its settings.
@@ -59,6 +62,7 @@ class TrialRecord:
     value: float | None = None
     loss: float | None = None
     best_epoch: int | None = None
+    weights_bytes: int | None = None
     epochs: int = 0
     epoch_cost: float = 1.0
     settings: str = ""
@@ -183,7 +187,8 @@ class Scheduler:
     Attributes:
         rule: What ends or pauses trials early.
         total: How many trials the study has in the end, imported ones not counted.
-        keep_top: How many trials' weights are kept.
+        keep_top: How many trials' weights are kept, whatever their size.
+        keep_bytes: Bytes for weights of the next best ones, which an ensemble is chosen from.
         maximize: Whether more of the objective is better.
         opening: Names of the steps that come before the sampler's proposals.
         long_steps: Those of them that train through the backbone, which takes long.
@@ -193,6 +198,7 @@ class Scheduler:
     rule: Rule
     total: int
     keep_top: int = 1
+    keep_bytes: int = 0
     maximize: bool = True
     opening: tuple[str, ...] = ()
     long_steps: frozenset[str] = frozenset()
@@ -290,11 +296,20 @@ class Scheduler:
             *heapq.nsmallest(self.keep_top, complete, key=self._rank),
             *heapq.nsmallest(self.keep_top, has_weights, key=self._rank),
             *[t for t in has_weights if t.baseline],
+            *self._that_fit(complete),
         ]
         return Keep(
             weights={t.number: t.best_epoch for t in kept if t.best_epoch},
             checkpoints=frozenset([t.number for t in trials if t.status != "ended"]),
         )
+
+    def _that_fit(self, complete: Sequence[TrialRecord]) -> Iterator[TrialRecord]:
+        """Yields the best trials whose weights fit together into `keep_bytes`."""
+        left = self.keep_bytes
+        for trial in heapq.nsmallest(MOST_KEPT, complete, key=self._rank):
+            if trial.weights_bytes is not None and trial.weights_bytes <= left:
+                left -= trial.weights_bytes
+                yield trial
 
     def _rank(self, trial: TrialRecord) -> tuple[float, float, int]:
         return rank(trial.value, trial.loss, trial.number, maximize=self.maximize)

@@ -26,7 +26,7 @@ from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings
 
 CHANGEABLE = frozenset(
-    {"trials", "timeout_s", "workers", "device", "keep_top", "storage", "published_by"}
+    {"trials", "timeout_s", "workers", "device", "keep_top", "keep_mb", "storage", "published_by"}
 )
 """Settings that may differ when a study is continued: they decide how long, not what."""
 
@@ -209,6 +209,12 @@ class StudySettings(BaseModel):
         default=5,
         ge=1,
         description="How many of the best trials keep their weights; the baselines always do.",
+    )
+    keep_mb: int = Field(
+        default=200,
+        ge=0,
+        description="Megabytes for the weights of further good trials, which `hpo best --ensemble` "
+        "is chosen from. Heads of frozen backbones are small.",
     )
     storage: str | None = Field(
         default=None,

@@ -78,6 +78,7 @@ def _record(trial: FrozenTrial, status: Status) -> TrialRecord:
         value=value_of(trial),
         loss=validation_loss(attributes),
         best_epoch=attributes.get("best_epoch"),
+        weights_bytes=attributes.get("weights_bytes"),
         epochs=epochs,
         settings=settings,
         baseline=LABEL_KEY in attributes,

@@ -110,6 +110,7 @@ def run_study(
         rule=settings.pruner,
         total=total,
         keep_top=settings.keep_top,
+        keep_bytes=settings.keep_mb * 1_000_000,
         maximize=objective.maximize,
         opening=tuple(step.name for step in steps),
         long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),

@@ -344,6 +344,7 @@ class _Run:
             train = metrics.evaluate(*predictor.logits(self._reporting(sample)))
         self.facts["train_accuracy_clean"] = train["accuracy"]
         self.facts["train_loss_clean"] = train["loss"]
+        self.facts["weights_bytes"] = sum(array.nbytes for array in weights.values())
         figures = metrics.evaluate(logits, labels)
         guesses = metrics.probabilities(logits).argmax(axis=1)
         return self.outcome(reason, figures[self.metric.name]).model_copy(
