@@ -8,22 +8,32 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
+from data_pipeline.store import open_store
 from hpo.results.rebuild import rebuild
-from hpo.results.verify import Job, Report
+from hpo.results.verify import Job, Report, rows_to_check
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
+from studies.ensembles import softmax
 from studies.errors import StudyError
-from studies.metrics import METRICS
+from studies.metrics import METRICS, evaluate
 from studies.record import read_config, value_of
 
 if TYPE_CHECKING:
+    import keras
     from optuna.trial import FrozenTrial
+
+    from hpo.results.ensemble import Ensemble
+    from models.ensemble import Whole
 
 SUFFIX = ".keras"
 VERIFIER = [sys.executable, "-P", "-m", "hpo.results.verify"]
@@ -46,12 +56,14 @@ class Exported:
         size_bytes: Its size.
         recorded: The trial's objective as the study has it.
         report: What a fresh process found.
+        temperature: What the logits were divided by; None where they are the trial's own.
     """
 
     path: Path
     size_bytes: int
     recorded: float
     report: Report
+    temperature: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns it as JSON."""
@@ -59,6 +71,7 @@ class Exported:
             "path": str(self.path),
             "size_bytes": self.size_bytes,
             "recorded": self.recorded,
+            "temperature": self.temperature,
             **self.report.model_dump(exclude={"problem"}),
         }
 
@@ -93,11 +106,20 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         ) from error
 
 
-def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
+def export(
+    opened: OpenStudy, trial: FrozenTrial, target: Path, *, honest: bool = False
+) -> Exported:
     """Writes the model of a trial; a file of that name is replaced.
 
     The file appears under its name only when a fresh process has loaded it with plain Keras and
     reproduced the trial's objective.
+
+    Args:
+        opened: The study.
+        trial: A trial whose weights are kept.
+        target: The file.
+        honest: Divide the logits by the temperature that fits the validation images, which changes
+            no answer but makes the percentages honest.
 
     Raises:
         StudyError: The trial's weights are gone, or there is no space for the file.
@@ -108,23 +130,98 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
     assert recorded is not None
     manifest = read_manifest(opened)
     model = rebuild(opened, trial, manifest)
+    size_px = read_config(trial).model.image_size_px
+    metric, degree = opened.record.settings["metric"], None
+    if honest:
+        from hpo.results.candidates import Library
+        from models.export import scale_logits
+
+        library = Library(opened, manifest)
+        candidate = library.trial(trial.number, read_config(trial), METRICS[metric])
+        degree = candidate.temperature
+        scale_logits(model, 1.0 / degree)
+        recorded = evaluate(softmax(candidate.scores), library.labels)[metric]
+    claim = Claim(metric, recorded, manifest, size_px)
+    return replace(_write(model, target, claim), temperature=degree)
+
+
+def export_ensemble(opened: OpenStudy, ensemble: Ensemble, target: Path) -> Exported:
+    """Writes an ensemble, as `export` writes a trial's model.
+
+    Raises:
+        StudyError: There is no space for the file.
+        ModelError: What was written is not the ensemble; it is not kept.
+        DataError: The validation images are not what they were.
+    """
+    manifest, metric = read_manifest(opened), opened.record.settings["metric"]
+    whole = ensemble.build(manifest)
+    size_px = whole.sizes_px[0] if len(whole.sizes_px) == 1 else None
+    decoded = [] if size_px else refuse_other_probabilities(whole, ensemble, manifest)
+    claim = Claim(metric, ensemble.figures[metric], manifest, size_px, decoded)
+    return replace(_write(whole.model, target, claim), temperature=ensemble.temperature)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a file must prove.
+
+    Attributes:
+        metric: Name of a row of `METRICS`.
+        recorded: Its value for the validation images.
+        manifest: The images.
+        image_size_px: See `hpo.results.verify.Job`.
+        decoded: The same.
+    """
+
+    metric: str
+    recorded: float
+    manifest: Manifest
+    image_size_px: int | None
+    decoded: Sequence[Sequence[float]] = ()
+
+
+def _write(model: keras.Model, target: Path, claim: Claim) -> Exported:
+    manifest = claim.manifest
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
     try:
         _save(model, temporary)
-        expected = [] if manifest.open().is_there() else _on_noise(model)
+        sure = claim.image_size_px is not None and manifest.open().is_there()
+        expected = [] if sure else _on_noise(model)
         report = _verify(
             Job(
                 model=temporary.resolve(),
                 manifest=manifest,
-                image_size_px=read_config(trial).model.image_size_px,
+                image_size_px=claim.image_size_px,
                 expected=expected,
+                decoded=[list(row) for row in claim.decoded],
             )
         )
-        refuse_another(report, opened.record.settings["metric"], recorded, manifest)
+        refuse_another(report, claim.metric, claim.recorded, manifest)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return Exported(target, target.stat().st_size, recorded, report)
+    return Exported(target, target.stat().st_size, claim.recorded, report)
+
+
+def refuse_other_probabilities(
+    whole: Whole, ensemble: Ensemble, manifest: Manifest
+) -> list[list[float]]:
+    """Returns what an ensemble says of the images to check, each decoded at its members' sizes.
+
+    Raises:
+        ModelError: It is not what its members say together.
+    """
+    from hpo.results.ensemble import of_sizes
+
+    splits = [
+        open_store(manifest, size_px, Cache()).splits["validation"] for size_px in whole.sizes_px
+    ]
+    rows = rows_to_check(len(splits[0]))
+    found = of_sizes(whole.core, splits, rows)
+    difference = float(np.abs(found - ensemble.shares[rows]).max())
+    refuse_another(Report(difference=difference), "", 0.0, manifest)
+    listed: list[list[float]] = found.tolist()
+    return listed
 
 
 def _on_noise(model: Any) -> list[list[float]]:

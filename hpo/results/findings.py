@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hpo.results.ensemble_texts import as_json
 from hpo.results.ranking import Ranking
 from hpo.results.trial_rows import TrialRow
 from studies.record import CONFIG_KEY
 
 if TYPE_CHECKING:
+    from hpo.results.ensemble import Ensemble
+    from hpo.results.ensemble_texts import Cost
     from hpo.results.export import Exported
     from hpo.results.sealed_test import Look
 
@@ -28,6 +31,7 @@ class Findings:
         earlier: Evaluations on the test images made before.
         exported: The file that was written now, or None.
         taken: The evaluation on the test images made now, or None.
+        ensemble: The ensemble that was exported or tested instead, with its cost; None for a trial.
     """
 
     study: str
@@ -37,6 +41,7 @@ class Findings:
     earlier: Sequence[Look]
     exported: Exported | None
     taken: Look | None
+    ensemble: tuple[Ensemble, Cost] | None = None
 
     def behind(self, row: TrialRow) -> float:
         """Returns how much worse a trial is than the chosen one; negative where it is better."""
@@ -47,7 +52,7 @@ class Findings:
 
     def next_commands(self) -> list[str]:
         """Returns what to type next."""
-        study = f"--study {shlex.quote(self.study)}"
+        study = f"--study {shlex.quote(self.study)}" + " --ensemble" * bool(self.ensemble)
         test = [] if self.taken else [f"hpo best {study} --test"]
         if self.exported:
             return [f"hpo predict {shlex.quote(str(self.exported.path))} IMAGE_OR_FOLDER", *test]
@@ -62,6 +67,7 @@ class Findings:
             "trials": dict(self.ranking.endings),
             "best": [self._trial(row) for row in self.shown],
             "baselines": [self._trial(row) for row in self.ranking.baselines],
+            "ensemble": as_json(*self.ensemble) if self.ensemble else None,
             "exported": self.exported and self.exported.as_json(),
             "test": self.taken and self.taken.model_dump(exclude={"hits"}),
             "earlier_tests": [look.model_dump(exclude={"hits"}) for look in self.earlier],

@@ -42,8 +42,13 @@ class Classifier:
         return np.asarray(self._probabilities(image_hwc[np.newaxis])[0])
 
     def _probabilities(self, images_bhwc: np.ndarray) -> np.ndarray:
-        shares = self._forward(images_bhwc.astype(np.float32)).numpy().astype(np.float64)
-        if shares.shape[1] == 1:  # a sigmoid unit: the share of the second class
-            shares = np.concatenate([1.0 - shares, shares], axis=1)
-        # In float32 they may add up to a little more than 1, and a loss be negative.
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+        return of_classes(self._forward(images_bhwc.astype(np.float32)).numpy())
+
+
+def of_classes(outputs: np.ndarray) -> np.ndarray:
+    """Returns probabilities (n, classes), float64, of the outputs of an exported model."""
+    shares = outputs.astype(np.float64)
+    if shares.shape[1] == 1:  # a sigmoid unit: the share of the second class
+        shares = np.concatenate([1.0 - shares, shares], axis=1)
+    # In float32 they may add up to a little more than 1, and a loss be negative.
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from data_pipeline.cache import Cache
+from data_pipeline.manifest import Manifest
+from data_pipeline.store import open_store
 from hpo.results.rebuild import rebuild
 from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
@@ -19,6 +22,9 @@ from studies.storage import require_writable
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from hpo.results.ensemble import Ensemble
+    from studies.metrics import Labels, Probabilities
+
 LOOKS_KEY = "test_looks"
 RESAMPLES = 2000
 
@@ -27,7 +33,7 @@ class Look(BaseModel):
     """One evaluation on the test images.
 
     Attributes:
-        trial: The trial evaluated.
+        trial: The trial evaluated; None of an ensemble.
         when: Time (UTC, ISO 8601).
         images: Number of test images.
         figures: Metric name to its value.
@@ -37,11 +43,12 @@ class Look(BaseModel):
             an earlier version made.
         best_epoch: The epoch whose weights these were, since a paused trial may go on to a better
             one; None in a record that an earlier version made.
+        ensemble: What the ensemble consists of; empty for a trial.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    trial: int
+    trial: int | None
     when: str
     images: int
     figures: dict[str, float]
@@ -49,6 +56,12 @@ class Look(BaseModel):
     chosen_from: int
     hits: Hits | None = None
     best_epoch: int | None = None
+    ensemble: str = ""
+
+    @property
+    def title(self) -> str:
+        """What was evaluated."""
+        return self.ensemble or f"trial {self.trial}"
 
 
 def earlier_looks(opened: OpenStudy) -> list[Look]:
@@ -69,6 +82,34 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
             gone.
         DataError: The images are not what they were.
     """
+    manifest = _require_test_images(opened)
+    model = rebuild(opened, trial, manifest)
+
+    from hpo.results.predictions import Classifier
+
+    split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
+    shares = Classifier(model).split(split)
+    subject = {"trial": trial.number, "best_epoch": trial.user_attrs["best_epoch"]}
+    return _taken(opened, subject, shares, split.labels, chosen_from)
+
+
+def look_at_ensemble(opened: OpenStudy, ensemble: Ensemble, chosen_from: int) -> Look:
+    """Evaluates an ensemble on the test images, as `look` does a trial.
+
+    Raises:
+        StudyError: The study has no test images or cannot be written.
+        ModelError: Pretrained weights are not on this machine.
+        DataError: The images are not what they were.
+    """
+    from hpo.results.ensemble import classify
+
+    manifest = _require_test_images(opened)
+    shares, labels = classify(ensemble.build(manifest), manifest, "test")
+    subject = {"trial": None, "ensemble": ensemble.title}
+    return _taken(opened, subject, shares, labels, chosen_from)
+
+
+def _require_test_images(opened: OpenStudy) -> Manifest:
     require_writable(opened.storage)  # a look that is not recorded would be for nothing
     manifest = read_manifest(opened)
     if not any(item.split == "test" for item in manifest.items):
@@ -76,27 +117,30 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
             "--test needs test images. Received: a study without any. "
             "Create one with `test_fraction` above 0, or with a folder that has a test part."
         )
-    model = rebuild(opened, trial, manifest)
+    return manifest
 
-    from data_pipeline.cache import Cache
-    from data_pipeline.store import open_store
-    from hpo.results.predictions import Classifier
 
-    split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
-    shares, classes = Classifier(model).split(split), len(manifest.classes)
-    figures, guesses = evaluate(shares, split.labels), shares.argmax(axis=1)
+def _taken(
+    opened: OpenStudy,
+    subject: dict[str, Any],
+    shares: Probabilities,
+    labels: Labels,
+    chosen_from: int,
+) -> Look:
+    """Returns what probabilities come to, and records it."""
+    figures, guesses = evaluate(shares, labels), shares.argmax(axis=1)
+    right, classes = guesses == labels, shares.shape[1]
     taken = Look(
-        trial=trial.number,
+        **subject,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        images=len(split),
+        images=len(labels),
         figures=figures,
         intervals={
-            "accuracy": wilson(round(figures["accuracy"] * len(split)), len(split)),
-            "macro_f1": bootstrap_macro_f1(guesses, split.labels, classes),
+            "accuracy": wilson(int(right.sum()), len(labels)),
+            "macro_f1": bootstrap_macro_f1(guesses, labels, classes),
         },
         chosen_from=chosen_from,
-        hits=Hits.of(guesses == split.labels),
-        best_epoch=trial.user_attrs["best_epoch"],
+        hits=Hits.of(right),
     )
     looks = [*earlier_looks(opened), taken]
     opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])

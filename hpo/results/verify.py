@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +19,9 @@ from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
 from hpo.results.quiet import load_tensorflow
 from studies.metrics import evaluate
+
+if TYPE_CHECKING:
+    from hpo.results.predictions import Classifier
 
 MOST_FILES = 200
 NOISE, NOISE_PX = 8, 64
@@ -30,17 +35,20 @@ class Job(BaseModel):
     Attributes:
         model: The exported file.
         manifest: The study's images.
-        image_size_px: Size they are decoded at.
+        image_size_px: Size they are decoded at; None where the model has several sizes.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
             where there may be no images to check it with; else empty.
+        decoded: Probabilities (n, classes) for the decoded images of `rows_to_check`, where the
+            model has several sizes; else empty.
     """
 
     model_config = ConfigDict(frozen=True)
 
     model: Path
     manifest: Manifest
-    image_size_px: int
+    image_size_px: int | None
     expected: list[list[float]] = []
+    decoded: list[list[float]] = []
 
 
 class Report(BaseModel):
@@ -85,6 +93,8 @@ def check(job: Job) -> Report:
     if job.expected:
         found = np.stack([classifier.image(image) for image in noise()])
         difference = float(np.abs(found - np.array(job.expected)).max())
+    if job.image_size_px is None:
+        return _several_sizes(job, classifier, difference)
     gone = f"the images are not there ({source.images or source.name})"
     try:
         split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
@@ -98,18 +108,52 @@ def check(job: Job) -> Report:
     if not source.is_there():
         left_out = f"No file was read to compare it with its decoded image, because {gone}."
         return Report(figures=figures, difference=difference, left_out=left_out)
-    chosen = np.unique(np.linspace(0, len(split) - 1, min(MOST_FILES, len(split))).astype(int))
-    reading = job.manifest.reading
-    files = (np.asarray(source.read(split.paths[row], reading)) for row in chosen)
+    chosen = rows_to_check(len(split))
+    report = _compared(job.manifest, classifier, split.paths, chosen, decoded[chosen])
+    return report.model_copy(update={"figures": figures, "difference": difference})
+
+
+def _several_sizes(job: Job, classifier: Classifier, difference: float | None) -> Report:
+    """Compares files with what the model's parts said of their decoded images, one at each size."""
+    if not job.manifest.open().is_there():
+        left_out = "Its figures were not computed again, because the images are not there."
+        return Report(difference=difference, left_out=left_out)
+    paths = [item.path for item in job.manifest.items if item.split == "validation"]
+    chosen = rows_to_check(len(paths))
+    report = _compared(job.manifest, classifier, paths, chosen, np.array(job.decoded))
+    return report.model_copy(update={"difference": difference})
+
+
+def _compared(
+    manifest: Manifest,
+    classifier: Classifier,
+    paths: Sequence[str],
+    chosen: np.ndarray,
+    decoded: np.ndarray,
+) -> Report:
+    """Classifies files as they lie on the disk.
+
+    Args:
+        manifest: The images.
+        classifier: The loaded model.
+        paths: Files of the validation images.
+        chosen: Which of them to read.
+        decoded: Probabilities for their decoded images (chosen, classes).
+    """
+    source, reading = manifest.open(), manifest.reading
+    files = (np.asarray(source.read(paths[row], reading)) for row in chosen)
     raw = np.stack([classifier.image(image_hwc) for image_hwc in files])
-    lead = lead_over(decoded[chosen], raw)
+    lead = lead_over(decoded, raw)
     return Report(
-        figures=figures,
         files=len(chosen),
         agreeing=int((lead == 0).sum()),
         contradicting=int((lead > NEAR_TIE).sum()),
-        difference=difference,
     )
+
+
+def rows_to_check(images: int) -> np.ndarray:
+    """Returns which of the validation images are read as files, spread over all of them."""
+    return np.unique(np.linspace(0, images - 1, min(MOST_FILES, images)).astype(int))
 
 
 def noise() -> np.ndarray:
