@@ -98,6 +98,7 @@ def best(
     from hpo.results.findings import Findings
     from hpo.results.ranking import rank
     from hpo.results.sealed_test import earlier_looks, look, look_at_ensemble
+    from hpo.results.winner import judge_winner
     from hpo.search.open_study import find_study
 
     if most is not None and (trial is not None or temperature):
@@ -135,6 +136,7 @@ def best(
         earlier=earlier,
         exported=exported,
         taken=taken,
+        winner=judge_winner(opened.storage, ranking.best, ranking.metric),
         ensemble=found,
     )
     if as_json:
@@ -161,6 +163,8 @@ def _print(findings: Findings) -> None:
     for row in findings.shown:
         if row.state != "COMPLETE":
             _print_unfinished(row)
+    if findings.winner and findings.chosen is ranking.best[0]:
+        say("\n" + findings.winner.sentences())
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.ensemble:
@@ -183,6 +187,7 @@ def _print_trials(findings: Findings) -> None:
         Column("trial", "d"),
         Column(metric.label, ".4f"),
         Column("behind by", ".4f"),
+        Column("95 % interval"),
         *(Column(row.label, ".4f") for row in others),
         Column("best epoch", "d"),
         Column("seconds", ".1f"),
@@ -198,6 +203,7 @@ def _print_trials(findings: Findings) -> None:
             row.number,
             row.value,
             None if row is findings.chosen else findings.behind(row),
+            findings.interval(row),
             *(row.figure(other) for other in others),
             *(row.attributes.get(key) for key in ("best_epoch", "seconds", "parameters")),
         ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.results.ensemble_texts import as_json
 from hpo.results.ranking import Ranking
 from hpo.results.trial_rows import TrialRow
+from hpo.results.winner import Winner
 from studies.record import CONFIG_KEY
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Findings:
         earlier: Evaluations on the test images made before.
         exported: The file that was written now, or None.
         taken: The evaluation on the test images made now, or None.
+        winner: How far the best trial can be believed; None where that is not known.
         ensemble: The ensemble that was exported or tested instead, with its cost; None for a trial.
     """
 
@@ -41,6 +43,7 @@ class Findings:
     earlier: Sequence[Look]
     exported: Exported | None
     taken: Look | None
+    winner: Winner | None = None
     ensemble: tuple[Ensemble, Cost] | None = None
 
     def behind(self, row: TrialRow) -> float:
@@ -49,6 +52,13 @@ class Findings:
         assert row.value is not None
         difference = self.chosen.value - row.value
         return difference if self.ranking.metric.maximize else -difference
+
+    def interval(self, row: TrialRow) -> str | None:
+        """Returns the 95 % interval of how far a trial is behind the best, where that is chosen."""
+        if self.chosen is not self.ranking.best[0] or not self.winner:
+            return None
+        lead = self.winner.leads.get(row.number)
+        return f"{lead[1]:+.4f} to {lead[2]:+.4f}" if lead else None
 
     def next_commands(self) -> list[str]:
         """Returns what to type next."""
@@ -67,6 +77,7 @@ class Findings:
             "trials": dict(self.ranking.endings),
             "best": [self._trial(row) for row in self.shown],
             "baselines": [self._trial(row) for row in self.ranking.baselines],
+            "winner": self.winner and self.winner.as_json(),
             "ensemble": as_json(*self.ensemble) if self.ensemble else None,
             "exported": self.exported and self.exported.as_json(),
             "test": self.taken and self.taken.model_dump(exclude={"hits"}),

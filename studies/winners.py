@@ -1,0 +1,103 @@
+"""What the best of many trials is worth: it was chosen because it looked best.
+
+Only accuracy is treated here, since all that a trial keeps of the images is which it got right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studies.hits import Z_95, Hits, paired_interval
+
+RESAMPLES = 1000
+MOST_TRIALS = 200
+"""Trials behind these win no resample."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """The accuracy to expect of a winner on images that it was not chosen on.
+
+    Attributes:
+        raw: Its accuracy on the images that it was chosen on.
+        corrected: The same without what being chosen added.
+        low: Lower end of the 95 % interval of its accuracy on fresh images.
+        high: Its upper end.
+        trials: How many trials it was chosen from.
+    """
+
+    raw: float
+    corrected: float
+    low: float
+    high: float
+    trials: int
+
+
+def worth(ranked: Sequence[Hits]) -> Worth:
+    """Returns what the first of several trials is worth.
+
+    Tsamardinos, Greasidou & Borboudakis 2018 (Bootstrapping the out-of-sample predictions for
+    efficient and accurate cross-validation, Machine Learning 107:1895-1922): draw images with
+    replacement, choose the best trial on those, and see how it does on the images that were not
+    drawn. The mean of that is the corrected figure.
+
+    The correction is an estimate itself, so the interval reaches from the lower end of that of a
+    share (Wilson 1927) around the corrected figure to the upper end of that around the raw one.
+
+    Args:
+        ranked: Which images each trial got right, the best first; all of the same images.
+    """
+    right = np.stack([hits.unpack() for hits in ranked[:MOST_TRIALS]]).astype(np.float32)
+    images, raw = right.shape[1], float(right[0].mean())
+    rng = np.random.default_rng(0)  # the same figure each time
+    drawn = rng.multinomial(images, np.full(images, 1 / images), RESAMPLES)
+    out = (drawn == 0).astype(np.float32)
+    chosen = (right @ drawn.T.astype(np.float32)).argmax(axis=0)  # of equal ones the first
+    left_over = np.maximum(out.sum(axis=1), 1.0)
+    corrected = min(raw, float(((right[chosen] * out).sum(axis=1) / left_over).mean()))
+    low, high = share_interval(corrected, images)[0], share_interval(raw, images)[1]
+    return Worth(raw, corrected, low, high, len(ranked))
+
+
+def share_interval(share: float, images: int) -> tuple[float, float]:
+    """Returns the 95 % interval of a share that need not be a whole number of images (Wilson)."""
+    denominator = 1 + Z_95**2 / images
+    middle = (share + Z_95**2 / (2 * images)) / denominator
+    spread = Z_95 / denominator * (share * (1 - share) / images + (Z_95 / (2 * images)) ** 2) ** 0.5
+    return max(0.0, middle - spread), min(1.0, middle + spread)
+
+
+def as_good(ranked: Sequence[Hits]) -> list[int]:
+    """Returns the places, from 1, of trials that the first is not surely better than.
+
+    Args:
+        ranked: Which images each trial got right, the best first.
+    """
+    return [
+        place
+        for place, hits in enumerate(ranked[1:], start=1)
+        if paired_interval(ranked[0], hits)[0] <= 0
+    ]
+
+
+def expected_gain(values: Sequence[float], images: int) -> tuple[float, float]:
+    """Returns what as many trials again may add to the best accuracy, and validation's own error.
+
+    The first is what the second half of the trials added in the mean over all their orders (Dodge
+    et al. 2019, "Show Your Work: Improved Reporting of Experimental Results", EMNLP): each doubling
+    adds less than the one before. The second is the standard error of the best accuracy.
+
+    Args:
+        values: Accuracy of each trial that ended.
+        images: Number of validation images.
+    """
+    ordered, count = sorted(values), len(values)
+    half = sum(
+        value * (((place + 1) / count) ** (count / 2) - (place / count) ** (count / 2))
+        for place, value in enumerate(ordered)
+    )
+    best = ordered[-1]
+    return best - half, (max(best * (1 - best), 1 / images) / images) ** 0.5
