@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from studies.patience import LEAST_TRIALS, expected_gain, standard_error
+
 if TYPE_CHECKING:
     from studies.record import Reason  # at run time it brings NumPy, which `hpo --help` waits for
 
@@ -193,6 +195,8 @@ class Scheduler:
         opening: Names of the steps that come before the sampler's proposals.
         long_steps: Those of them that train through the backbone, which takes long.
         perfect: The best value that the objective can have; None if it has no end.
+        patient_images: Number of validation images, if no more trials are to be started once they
+            cannot be expected to help; 0 if all are to be trained.
     """
 
     rule: Rule
@@ -203,6 +207,7 @@ class Scheduler:
     opening: tuple[str, ...] = ()
     long_steps: frozenset[str] = frozenset()
     perfect: float | None = None
+    patient_images: int = 0
 
     def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
         """Returns what a worker that is free does next.
@@ -214,7 +219,7 @@ class Scheduler:
         """
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
-        may_start = len(begun) < self.total
+        may_start = len(begun) < self.total and not self.exhausted(trials)
         for trial in paused:
             if trial.baseline:  # paused by a kill or by the user, never by the rule
                 return Resume(trial.number)
@@ -273,6 +278,22 @@ class Scheduler:
         if quickest and self.perfect not in trial.curve and len(trial.curve) >= min(quickest):
             return "prune"
         return self.rule.judge(trial, trials, maximize=self.maximize)
+
+    def exhausted(self, trials: Sequence[TrialRecord]) -> bool:
+        """Whether no trial is started any more because more of them cannot be expected to help.
+
+        That is so when as many trials again would add less, in the mean, than the error of the
+        best figure on so many validation images.
+
+        Args:
+            trials: All trials.
+        """
+        values = [t.value for t in trials if t.status == "ended" and t.value is not None]
+        if not self.patient_images or len(values) < LEAST_TRIALS:
+            return False
+        if not {*self.opening} <= {trial.step for trial in trials}:
+            return False  # what comes first is no sample of what may come
+        return expected_gain(values) < standard_error(max(values), self.patient_images)
 
     def duplicate_of(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
         """Returns the trial whose outcome this one shares; None where it has to be trained."""

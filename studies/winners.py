@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studies.hits import Z_95, Hits, paired_interval
+from studies.hits import Z_95, Hits
 
 RESAMPLES = 1000
 MOST_TRIALS = 200
@@ -68,36 +68,3 @@ def share_interval(share: float, images: int) -> tuple[float, float]:
     middle = (share + Z_95**2 / (2 * images)) / denominator
     spread = Z_95 / denominator * (share * (1 - share) / images + (Z_95 / (2 * images)) ** 2) ** 0.5
     return max(0.0, middle - spread), min(1.0, middle + spread)
-
-
-def as_good(ranked: Sequence[Hits]) -> list[int]:
-    """Returns the places, from 1, of trials that the first is not surely better than.
-
-    Args:
-        ranked: Which images each trial got right, the best first.
-    """
-    return [
-        place
-        for place, hits in enumerate(ranked[1:], start=1)
-        if paired_interval(ranked[0], hits)[0] <= 0
-    ]
-
-
-def expected_gain(values: Sequence[float], images: int) -> tuple[float, float]:
-    """Returns what as many trials again may add to the best accuracy, and validation's own error.
-
-    The first is what the second half of the trials added in the mean over all their orders (Dodge
-    et al. 2019, "Show Your Work: Improved Reporting of Experimental Results", EMNLP): each doubling
-    adds less than the one before. The second is the standard error of the best accuracy.
-
-    Args:
-        values: Accuracy of each trial that ended.
-        images: Number of validation images.
-    """
-    ordered, count = sorted(values), len(values)
-    half = sum(
-        value * (((place + 1) / count) ** (count / 2) - (place / count) ** (count / 2))
-        for place, value in enumerate(ordered)
-    )
-    best = ordered[-1]
-    return best - half, (max(best * (1 - best), 1 / images) / images) ** 0.5

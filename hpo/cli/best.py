@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -15,11 +16,15 @@ from hpo.results.tables import Cell, Column, printable, say, show, working
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
     from hpo.results.ensemble import Ensemble
     from hpo.results.ensemble_texts import Cost
     from hpo.results.export import Exported
     from hpo.results.findings import Findings
+    from hpo.results.frontier import Objective
     from hpo.results.ranking import Ranking
+    from hpo.results.refit import Refitted
     from hpo.results.sealed_test import Look
     from hpo.results.trial_rows import TrialRow
     from hpo.search.open_study import OpenStudy
@@ -28,11 +33,32 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 """Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
 
 
+class ObjectiveText(click.ParamType["Objective"]):
+    """What `--objective` takes."""
+
+    name = "objective"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Objective:
+        """Returns the objective."""
+        from hpo.results.frontier import Objective
+
+        try:
+            return Objective.parse(str(value))
+        except ValueError as error:
+            self.fail(f"It {error}. Received: {value!r}.", param, ctx)
+
+
 @click.command()
 @storage_option
 @study_option
 @click.option("--top", type=click.IntRange(min=1), default=1, metavar="K", help="Show the best K.")
 @click.option("--trial", type=int, metavar="N", help="Use this trial instead of the best.")
+@click.option(
+    "--objective",
+    type=ObjectiveText(),
+    metavar="ms|mb[<=N]",
+    help="Use a trial that is cheap, too: in milliseconds an image or in megabytes.",
+)
 @click.option(
     "--export",
     "target",
@@ -52,6 +78,11 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 @click.option(
     "--temperature", is_flag=True, help="Make the percentages of an exported trial honest."
 )
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="Train it anew on the training and validation images, to export or test.",
+)
 @click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
 @json_option
@@ -60,9 +91,11 @@ def best(
     study: str | None,
     top: int,
     trial: int | None,
+    objective: Objective | None,
     target: Path | None,
     most: int | None,
     temperature: bool,
+    refit: bool,
     overwrite: bool,
     test: bool,
     as_json: bool,
@@ -75,12 +108,19 @@ def best(
     --export writes one Keras model that takes RGB images of any size. A fresh process loads it and
     must reproduce the trial's validation metric; otherwise no file is kept.
 
+    --objective measures what the networks of the best trials cost on this machine, shows those that
+    no cheaper one is as good as, and takes the best within a limit such as ms<=20; without a limit
+    the cheapest that the best trial is not surely better than.
+
     --ensemble puts trials together whose weights are kept: their answers are averaged, and
     fine-tuned networks that began alike may become one, their weights averaged. It is chosen on the
     validation images and never worse there than the best trial. It is still one file.
 
     --temperature divides the logits by one number, fitted to the validation images. No answer
     changes, but "90 %" is then right in nine of ten images. An ensemble always has it.
+
+    --refit takes about as long as the trial did. Nothing is left to validate the result on, so that
+    the figure shown is that of the trial as it was; the test images still tell.
 
     --test uses images that the search never sees, and records each use in the study. Test figures
     are honest only as long as nobody chooses by them.
@@ -92,57 +132,101 @@ def best(
       hpo best --export model.keras
       hpo best --test
       hpo best --ensemble --export model.keras
+      hpo best --objective "ms<=20" --export fast.keras
       hpo best --study digits --trial 0 --export baseline.keras
     """
-    from hpo.results.export import check_target, export, export_ensemble
+    from hpo.results.export import check_target
     from hpo.results.findings import Findings
+    from hpo.results.frontier import find_frontier
     from hpo.results.ranking import rank
-    from hpo.results.sealed_test import earlier_looks, look, look_at_ensemble
+    from hpo.results.refit import refit_trial
+    from hpo.results.sealed_test import earlier_looks
     from hpo.results.winner import judge_winner
-    from hpo.search.open_study import find_study
+    from hpo.search.open_study import find_study, read_manifest
 
     if most is not None and (trial is not None or temperature):
         raise click.UsageError("--ensemble chooses its trials, and has a temperature anyway.")
+    if refit and (most is not None or temperature or (target is None and not test)):
+        raise click.UsageError(
+            "--refit is for --export or --test of a trial, without --ensemble and --temperature."
+        )
+    if objective and (trial is not None or most is not None):
+        raise click.UsageError("--objective chooses the trial; leave out --trial and --ensemble.")
     if temperature and target is None:
         raise click.UsageError("--temperature is for a file. Add --export FILE.keras.")
     if target is not None:
         check_target(target, overwrite=overwrite)
     opened = find_study(paths(storage), study)
     ranking = rank(opened)
+    winner, frontier = judge_winner(opened.storage, ranking.best, ranking.metric), None
     chosen = ranking.find(trial)
+    if objective:
+        with working("Measuring what the networks cost …"):
+            frontier = find_frontier(ranking, winner, objective)
+        chosen = frontier.chosen.row
     frozen = opened.storage.get_trial(chosen.trial_id)
     earlier, exported, taken, found = earlier_looks(opened), None, None, None
     if most is not None:
         with working("Asking the kept networks about the validation images …"):
             found = _find(opened, ranking, most)
-    together = found[0] if found and found[0].alone is None else None
+    refitted = None
+    if refit:
+        with working(f"Training trial {chosen.number} anew …"):
+            refitted = refit_trial(opened, frozen, read_manifest(opened))
+    subject = _subject(opened, frozen, found[0] if found else None, refitted, honest=temperature)
     if target is not None:
         with working("Building the model and checking its file in a fresh process …"):
-            if together:
-                exported = export_ensemble(opened, together, target)
-            else:
-                exported = export(opened, frozen, target, honest=temperature or bool(found))
+            exported = subject.export(target)
     if test:
         with working("Classifying the test images …"):
-            if together:
-                taken = look_at_ensemble(opened, together, len(ranking.best))
-            else:
-                taken = look(opened, frozen, len(ranking.best))
+            taken = subject.look(len(ranking.best))
     findings = Findings(
         study=opened.study.study_name,
         ranking=ranking,
         chosen=chosen,
-        shown=ranking.best[:top] if trial is None else [chosen],
+        shown=ranking.best[:top] if chosen is ranking.best[0] else [chosen],
         earlier=earlier,
         exported=exported,
         taken=taken,
-        winner=judge_winner(opened.storage, ranking.best, ranking.metric),
+        winner=winner,
+        frontier=frontier,
+        refitted=refitted,
         ensemble=found,
     )
     if as_json:
         click.echo(json.dumps(findings.as_json(), indent=2))
     else:
         _print(findings)
+
+
+class _Subject(NamedTuple):
+    """What is exported and tested."""
+
+    export: Callable[[Path], Exported]
+    look: Callable[[int], Look]
+
+
+def _subject(
+    opened: OpenStudy,
+    trial: FrozenTrial,
+    ensemble: Ensemble | None,
+    refitted: Refitted | None,
+    *,
+    honest: bool,
+) -> _Subject:
+    from hpo.results.export import export, export_ensemble, export_refitted
+    from hpo.results.sealed_test import look, look_at_ensemble, look_at_refitted
+
+    if refitted:
+        return _Subject(
+            partial(export_refitted, opened, refitted), partial(look_at_refitted, opened, refitted)
+        )
+    if ensemble and ensemble.alone is None:
+        return _Subject(
+            partial(export_ensemble, opened, ensemble), partial(look_at_ensemble, opened, ensemble)
+        )
+    honest = honest or ensemble is not None
+    return _Subject(partial(export, opened, trial, honest=honest), partial(look, opened, trial))
 
 
 def _find(opened: OpenStudy, ranking: Ranking, most: int) -> tuple[Ensemble, Cost]:
@@ -163,12 +247,17 @@ def _print(findings: Findings) -> None:
     for row in findings.shown:
         if row.state != "COMPLETE":
             _print_unfinished(row)
+    if findings.frontier:
+        click.echo()
+        show(*findings.frontier.table())
     if findings.winner and findings.chosen is ranking.best[0]:
         say("\n" + findings.winner.sentences())
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.ensemble:
         _print_ensemble(*findings.ensemble, findings)
+    if findings.refitted:
+        say("\n" + findings.refitted.sentences(metric.label))
     if findings.exported:
         _print_exported(findings.exported, metric)
     if findings.taken:
@@ -290,7 +379,7 @@ def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:
     )
     of = (
         f"put together from {look.chosen_from}"
-        if look.ensemble
+        if look.subject
         else f"the best of {look.chosen_from}"
     )
     say(
@@ -315,7 +404,7 @@ def _print_earlier(looks: Sequence[Look]) -> None:
     show(
         [*columns, Column("or")],
         [
-            [look.when, look.trial, *row, look.ensemble or None]
+            [look.when, look.trial, *row, look.subject or None]
             for look, row in zip(looks, figures, strict=True)
         ],
     )

@@ -6,13 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ensemble import Ensemble
+from hpo.results.frontier import BYTES_A_WEIGHT
 from hpo.results.tables import Cell, Column, Table
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from models.ensemble import Whole
-
-BYTES_A_WEIGHT = 4
 
 
 @dataclass(frozen=True)

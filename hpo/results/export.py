@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.ensemble import Ensemble
+    from hpo.results.refit import Refitted
     from models.ensemble import Whole
 
 SUFFIX = ".keras"
@@ -159,6 +160,25 @@ def export_ensemble(opened: OpenStudy, ensemble: Ensemble, target: Path) -> Expo
     decoded = [] if size_px else refuse_other_probabilities(whole, ensemble, manifest)
     claim = Claim(metric, ensemble.figures[metric], manifest, size_px, decoded)
     return replace(_write(whole.model, target, claim), temperature=ensemble.temperature)
+
+
+def export_refitted(opened: OpenStudy, refitted: Refitted, target: Path) -> Exported:
+    """Writes a refitted trial, whose figures no process can reproduce.
+
+    Raises:
+        StudyError: There is no space for the file.
+        ModelError: What was written is not that model; it is not kept.
+        DataError: The validation images are not what they were.
+    """
+    from hpo.results.predictions import Classifier
+
+    manifest, decoded = read_manifest(opened), []
+    if manifest.open().is_there():
+        split = open_store(manifest, refitted.image_size_px, Cache()).splits["validation"]
+        shares = Classifier(refitted.model).split(split)
+        decoded = shares[rows_to_check(len(split))].tolist()
+    metric = opened.record.settings["metric"]
+    return _write(refitted.model, target, Claim(metric, refitted.value, manifest, None, decoded))
 
 
 @dataclass(frozen=True)

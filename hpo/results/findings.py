@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ensemble_texts import as_json
+from hpo.results.frontier import Frontier
 from hpo.results.ranking import Ranking
 from hpo.results.trial_rows import TrialRow
 from hpo.results.winner import Winner
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from hpo.results.ensemble import Ensemble
     from hpo.results.ensemble_texts import Cost
     from hpo.results.export import Exported
+    from hpo.results.refit import Refitted
     from hpo.results.sealed_test import Look
 
 
@@ -33,6 +35,8 @@ class Findings:
         exported: The file that was written now, or None.
         taken: The evaluation on the test images made now, or None.
         winner: How far the best trial can be believed; None where that is not known.
+        frontier: What `--objective` chose from; None without.
+        refitted: The trial trained anew that was exported or tested; None without.
         ensemble: The ensemble that was exported or tested instead, with its cost; None for a trial.
     """
 
@@ -44,6 +48,8 @@ class Findings:
     exported: Exported | None
     taken: Look | None
     winner: Winner | None = None
+    frontier: Frontier | None = None
+    refitted: Refitted | None = None
     ensemble: tuple[Ensemble, Cost] | None = None
 
     def behind(self, row: TrialRow) -> float:
@@ -63,6 +69,7 @@ class Findings:
     def next_commands(self) -> list[str]:
         """Returns what to type next."""
         study = f"--study {shlex.quote(self.study)}" + " --ensemble" * bool(self.ensemble)
+        study += " --refit" * bool(self.refitted)
         test = [] if self.taken else [f"hpo best {study} --test"]
         if self.exported:
             return [f"hpo predict {shlex.quote(str(self.exported.path))} IMAGE_OR_FOLDER", *test]
@@ -78,6 +85,13 @@ class Findings:
             "best": [self._trial(row) for row in self.shown],
             "baselines": [self._trial(row) for row in self.ranking.baselines],
             "winner": self.winner and self.winner.as_json(),
+            "frontier": self.frontier and self.frontier.as_json(),
+            "refitted": self.refitted
+            and {
+                "trial": self.refitted.trial,
+                "epochs": self.refitted.epochs,
+                "images": self.refitted.images,
+            },
             "ensemble": as_json(*self.ensemble) if self.ensemble else None,
             "exported": self.exported and self.exported.as_json(),
             "test": self.taken and self.taken.model_dump(exclude={"hits"}),

@@ -11,6 +11,7 @@ from hpo.search.open_study import OpenStudy
 from models.catalogue import BUILT_IN, Catalogue
 from studies.errors import StudyError
 from studies.record import read_config
+from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
     import keras
@@ -63,11 +64,26 @@ def rebuild(
     """
     weights, stages = read_weights(opened, trial.number)
     load_tensorflow()
+    return assemble(read_config(trial), weights, stages, manifest, catalogue)
 
+
+def assemble(
+    trial: TrialConfig,
+    weights: Mapping[str, np.ndarray],
+    stages: int,
+    manifest: Manifest,
+    catalogue: Catalogue = BUILT_IN,
+) -> keras.Model:
+    """Returns the whole model of settings and weights, as `read_weights` returns them.
+
+    Raises:
+        ModelError: The pretrained weights below them are not on this machine, or the network of
+            these settings does not fit the weights.
+    """
     from models.export import whole_model
     from models.network import build_network, copy_weights, set_head_weights
 
-    config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
+    config = trial.model.model_copy(update={"trainable_stages": stages})
     network = build_network(config, seed=0, catalogue=catalogue)
     set_head_weights(network, weights)
     reading = manifest.reading

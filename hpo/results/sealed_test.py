@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.ensemble import Ensemble
+    from hpo.results.refit import Refitted
     from studies.metrics import Labels, Probabilities
 
 LOOKS_KEY = "test_looks"
@@ -33,7 +34,7 @@ class Look(BaseModel):
     """One evaluation on the test images.
 
     Attributes:
-        trial: The trial evaluated; None of an ensemble.
+        trial: The trial evaluated; None where it is something else, see `subject`.
         when: Time (UTC, ISO 8601).
         images: Number of test images.
         figures: Metric name to its value.
@@ -43,7 +44,7 @@ class Look(BaseModel):
             an earlier version made.
         best_epoch: The epoch whose weights these were, since a paused trial may go on to a better
             one; None in a record that an earlier version made.
-        ensemble: What the ensemble consists of; empty for a trial.
+        subject: What was evaluated, where it is no trial as it was; empty for a trial.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,12 +57,12 @@ class Look(BaseModel):
     chosen_from: int
     hits: Hits | None = None
     best_epoch: int | None = None
-    ensemble: str = ""
+    subject: str = ""
 
     @property
     def title(self) -> str:
         """What was evaluated."""
-        return self.ensemble or f"trial {self.trial}"
+        return self.subject or f"trial {self.trial}"
 
 
 def earlier_looks(opened: OpenStudy) -> list[Look]:
@@ -89,8 +90,8 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
 
     split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
     shares = Classifier(model).split(split)
-    subject = {"trial": trial.number, "best_epoch": trial.user_attrs["best_epoch"]}
-    return _taken(opened, subject, shares, split.labels, chosen_from)
+    what = {"trial": trial.number, "best_epoch": trial.user_attrs["best_epoch"]}
+    return _taken(opened, what, shares, split.labels, chosen_from)
 
 
 def look_at_ensemble(opened: OpenStudy, ensemble: Ensemble, chosen_from: int) -> Look:
@@ -105,8 +106,24 @@ def look_at_ensemble(opened: OpenStudy, ensemble: Ensemble, chosen_from: int) ->
 
     manifest = _require_test_images(opened)
     shares, labels = classify(ensemble.build(manifest), manifest, "test")
-    subject = {"trial": None, "ensemble": ensemble.title}
-    return _taken(opened, subject, shares, labels, chosen_from)
+    what = {"trial": None, "subject": ensemble.title}
+    return _taken(opened, what, shares, labels, chosen_from)
+
+
+def look_at_refitted(opened: OpenStudy, refitted: Refitted, chosen_from: int) -> Look:
+    """Evaluates a refitted trial on the test images, as `look` does a trial.
+
+    Raises:
+        StudyError: The study has no test images or cannot be written.
+        DataError: The images are not what they were.
+    """
+    from hpo.results.predictions import Classifier
+
+    manifest = _require_test_images(opened)
+    split = open_store(manifest, refitted.image_size_px, Cache()).splits["test"]
+    shares = Classifier(refitted.model).split(split)
+    what = {"trial": None, "subject": refitted.title}
+    return _taken(opened, what, shares, split.labels, chosen_from)
 
 
 def _require_test_images(opened: OpenStudy) -> Manifest:
@@ -122,7 +139,7 @@ def _require_test_images(opened: OpenStudy) -> Manifest:
 
 def _taken(
     opened: OpenStudy,
-    subject: dict[str, Any],
+    what: dict[str, Any],
     shares: Probabilities,
     labels: Labels,
     chosen_from: int,
@@ -131,7 +148,7 @@ def _taken(
     figures, guesses = evaluate(shares, labels), shares.argmax(axis=1)
     right, classes = guesses == labels, shares.shape[1]
     taken = Look(
-        **subject,
+        **what,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         images=len(labels),
         figures=figures,

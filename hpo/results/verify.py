@@ -35,11 +35,12 @@ class Job(BaseModel):
     Attributes:
         model: The exported file.
         manifest: The study's images.
-        image_size_px: Size they are decoded at; None where the model has several sizes.
+        image_size_px: Size they are decoded at; None where its figures are not to be computed,
+            since it has several sizes or was trained on these images.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
             where there may be no images to check it with; else empty.
         decoded: Probabilities (n, classes) for the decoded images of `rows_to_check`, where the
-            model has several sizes; else empty.
+            figures are not to be computed; else empty.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,7 +95,7 @@ def check(job: Job) -> Report:
         found = np.stack([classifier.image(image) for image in noise()])
         difference = float(np.abs(found - np.array(job.expected)).max())
     if job.image_size_px is None:
-        return _several_sizes(job, classifier, difference)
+        return _by_files(job, classifier, difference)
     gone = f"the images are not there ({source.images or source.name})"
     try:
         split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
@@ -113,8 +114,8 @@ def check(job: Job) -> Report:
     return report.model_copy(update={"figures": figures, "difference": difference})
 
 
-def _several_sizes(job: Job, classifier: Classifier, difference: float | None) -> Report:
-    """Compares files with what the model's parts said of their decoded images, one at each size."""
+def _by_files(job: Job, classifier: Classifier, difference: float | None) -> Report:
+    """Compares files with what the model said of their decoded images before it was saved."""
     if not job.manifest.open().is_there():
         left_out = "Its figures were not computed again, because the images are not there."
         return Report(difference=difference, left_out=left_out)

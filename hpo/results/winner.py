@@ -12,11 +12,10 @@ from hpo.results.comparison import Gain, gain
 from hpo.results.trial_rows import TrialRow, read_attribute
 from studies.hits import Hits
 from studies.metrics import Metric
+from studies.patience import LEAST_TRIALS, expected_gain, standard_error
 from studies.record import HITS_KEY
-from studies.winners import MOST_TRIALS, Worth, expected_gain, worth
+from studies.winners import MOST_TRIALS, Worth, worth
 
-LEAST_TRIALS = 6
-"""Of fewer trials nobody can tell what more of them would add."""
 MOST_NAMED = 5
 
 
@@ -113,11 +112,11 @@ def judge_winner(storage: RDBStorage, ranked: Sequence[TrialRow], metric: Metric
         if number != best and other.images == images and (lead := gain(hits[best], other))
     }
     values = [row.value for row in ranked if row.value is not None]
-    more, error = expected_gain(values, images)
+    error = standard_error(max(values), images)
     return Winner(
         number=best,
         worth=worth(comparable) if len(comparable) > 1 else None,
         leads=leads,
-        more=more if len(values) >= LEAST_TRIALS else None,
+        more=expected_gain(values) if len(values) >= LEAST_TRIALS else None,
         error=error,
     )

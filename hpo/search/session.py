@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +32,7 @@ from studies.objectives import objectives_of
 from studies.portfolio import opening
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
-from studies.scheduler import Done, Scheduler
+from studies.scheduler import Done, Scheduler, TrialRecord
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
 from studies.stateless_sampler import StatelessSampler
@@ -115,14 +115,12 @@ def run_study(
         opening=tuple(step.name for step in steps),
         long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),
         perfect=objective.perfect,
+        patient_images=_validation_images(opened) if settings.patience else 0,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()
     if isinstance(scheduler.next(trials), Done):
-        console.print(
-            f"The study has its {total} trials; none was trained. For more: --trials {2 * total}",
-            highlight=False,
-        )
+        console.print(_why_done(scheduler, trials), highlight=False)
         return Ending(False, False, None)
     board = new_board(opened.study.study_name, settings.metric, total)
     board.resume(trials)
@@ -159,6 +157,20 @@ def run_study(
             "images were ready, which is faster the next time. Give more."
         )
     return Ending(bool(signalled), out_of_time, failure)
+
+
+def _validation_images(opened: OpenStudy) -> int:
+    return sum(item.split == "validation" for item in read_manifest(opened).items)
+
+
+def _why_done(scheduler: Scheduler, trials: Sequence[TrialRecord]) -> str:
+    if scheduler.exhausted(trials):
+        return (
+            "More trials cannot be expected to help; none was trained. Without --patience auto the "
+            "search goes on."
+        )
+    total = scheduler.total
+    return f"The study has its {total} trials; none was trained. For more: --trials {2 * total}"
 
 
 def _setup(settings: StudySettings, space: Space) -> Setup:
