@@ -51,7 +51,7 @@ def worth(ranked: Sequence[Hits]) -> Worth:
         ranked: Which images each trial got right, the best first; all of the same images.
     """
     right = np.stack([hits.unpack() for hits in ranked[:MOST_TRIALS]]).astype(np.float32)
-    images, raw = right.shape[1], float(right[0].mean())
+    images, raw = ranked[0].images, float(ranked[0].unpack().mean())
     rng = np.random.default_rng(0)  # the same figure each time
     drawn = rng.multinomial(images, np.full(images, 1 / images), RESAMPLES)
     out = (drawn == 0).astype(np.float32)

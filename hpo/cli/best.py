@@ -250,7 +250,7 @@ def _print(findings: Findings) -> None:
     if findings.frontier:
         click.echo()
         show(*findings.frontier.table())
-    if findings.winner and findings.chosen is ranking.best[0]:
+    if findings.winner and findings.chosen is ranking.best[0] and findings.winner.sentences():
         say("\n" + findings.winner.sentences())
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)

@@ -62,7 +62,6 @@ class Library:
         """Takes the study and its images."""
         load_tensorflow()
 
-        from hpo.training.device import Device
         from hpo.training.inputs import TrialData
         from hpo.training.programs import Programs
 
@@ -70,9 +69,7 @@ class Library:
         self.data = TrialData(manifest, lambda size_px: open_store(manifest, size_px, cache), cache)
         self.labels: Labels = self.data.labels("validation")
         self._opened, self._catalogue = opened, catalogue
-        self._programs: Programs = Programs(
-            Device("", False, "float32", False), catalogue=catalogue
-        )
+        self._programs: Programs = Programs(as_it_is(), catalogue=catalogue)
 
     def candidates(self, ranking: Ranking) -> list[Candidate]:
         """Returns the networks of the best trials whose weights are kept, the best first.

@@ -34,8 +34,9 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
         for row in ranked[:TOP]:
             table.add_row(*_cells(row))
         console.print(table)
-    if winner := judge_winner(opened.storage, ranked, metric):
-        console.print(winner.sentences(), markup=False, highlight=False)
+    winner = judge_winner(opened.storage, ranked, metric)
+    if winner and (said := winner.sentences()):
+        console.print(said, markup=False, highlight=False)
     endings = Counter(row.ending for row in rows)
     console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
     if any(row.label for row in ranked[1:]):

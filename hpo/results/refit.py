@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
-from data_pipeline.system import processors
 from hpo.results.quiet import load_tensorflow
 from hpo.results.rebuild import assemble
 from hpo.search.open_study import OpenStudy
@@ -80,16 +79,12 @@ def refit_trial(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> Re
         )
     load_tensorflow()
 
-    from hpo.training.device import set_up
+    from hpo.training.device import as_it_is
     from hpo.training.programs import Programs
     from hpo.training.protocol import Train
     from hpo.training.refit import refit
 
-    settings, size_px = (
-        StudySettings.model_validate(opened.record.settings),
-        config.model.image_size_px,
-    )
-    programs = Programs(set_up(settings.device, processors(), size_px))
+    settings = StudySettings.model_validate(opened.record.settings)
     with tempfile.TemporaryDirectory() as folder:
         job = Train(
             number=trial.number,
@@ -100,7 +95,7 @@ def refit_trial(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> Re
             precision=attributes.get("precision", settings.precision),
         )
         try:
-            weights, stages = refit(job, curves, best_epoch, manifest, programs)
+            weights, stages = refit(job, curves, best_epoch, manifest, Programs(as_it_is()))
         except FloatingPointError as error:
             raise ModelError(
                 "A refitted trial must not diverge. Received: a loss that was not finite. "
@@ -112,6 +107,6 @@ def refit_trial(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> Re
         value=value,
         epochs=best_epoch,
         images=sum(item.split in ("train", "validation") for item in manifest.items),
-        image_size_px=size_px,
+        image_size_px=config.model.image_size_px,
         solved=config.is_solved,
     )
