@@ -62,6 +62,7 @@ class Library:
         """Takes the study and its images."""
         load_tensorflow()
 
+        from hpo.training.device import as_it_is
         from hpo.training.inputs import TrialData
         from hpo.training.programs import Programs
 
