@@ -39,3 +39,9 @@ class AugmentConfig(BaseModel):
     flip_vertical: bool = False
     fill: Literal["reflect", "nearest", "constant", "wrap"] = "reflect"
     mixup_alpha: float = Field(default=0.0, ge=0.0)
+
+    @property
+    def alone(self) -> AugmentConfig:
+        """The part of it that is done to single images, without what then has no effect."""
+        alone = self.model_copy(update={"mixup_alpha": 0.0})
+        return AugmentConfig() if alone == AugmentConfig(fill=self.fill) else alone

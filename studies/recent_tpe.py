@@ -62,6 +62,9 @@ def _recent(study: Study) -> Study:
     both halves by number, so that a trial's age counts as before.)
     """
     trials = recent(study.get_trials(deepcopy=False), maximize=maximizes(study))
+    if len(study.directions) > 1:
+        # TPE has no place for a trial of which it knows one of several objectives.
+        trials = [trial for trial in trials if trial.state is not TrialState.PRUNED]
     trials.sort(key=lambda trial: (validation_loss(trial.user_attrs), trial.number))
     return StudyOfTrials(study, trials)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -22,9 +23,17 @@ Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
 resumed; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
-EPOCH_PASSES, LEAST_EPOCHS = 3.0, 4
-"""An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it,
-and fewer epochs than that are hardly worth it."""
+LEAST_EPOCHS = 4
+"""Before a deadline, fewer epochs than these are hardly worth a trial's time."""
+RACE_SHARE = 0.2
+"""Before a deadline, no further backbone may take more than this share of the time to be tried."""
+NEARLY = 1.25
+"""Before a deadline, a cheaper head stands in for the best if its error is no larger than this many
+times that one's: the validation images hardly tell the two apart."""
+USUAL_PASSES = 2.4
+"""What an epoch of a proposed trial costs, about: that of one that trains two stages."""
+DUPLICATES_A_TRIAL = 1
+"""A study may have as many duplicates as trials that count, and then ends: its space is used up."""
 MOST_KEPT = 30
 """At most so many trials keep their weights for an ensemble, so that choosing one takes seconds."""
 
@@ -53,8 +62,10 @@ class TrialRecord:
         solved: Whether its head was solved instead of trained, and no epoch of it compares with
             one of another trial.
         step: Name of the step of the opening that it is; empty if the sampler proposed it.
-        seconds: Seconds that solving it took, nearly all of them for one pass over the images
-            unless its activations were kept; 0 if it was not solved.
+        continues: Number of the trial that it continues from the last checkpoint; None if it begins
+            anew.
+        seconds: Seconds that it has taken so far; less than its cost tells where activations had
+            been kept.
         reason: Why it ended; None before.
     """
 
@@ -71,8 +82,27 @@ class TrialRecord:
     baseline: bool = False
     solved: bool = False
     step: str = ""
+    continues: int | None = None
     seconds: float = 0.0
     reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step of the opening as the scheduler sees it.
+
+    Attributes:
+        name: Its name.
+        races: Whether it is a solved head, whose best one the other steps take after.
+        epoch_passes: What an epoch of it costs, in forward passes over the training images.
+        relative: What a pass of it costs, in passes of the backbone that races first, at the same
+            image size.
+    """
+
+    name: str
+    races: bool = False
+    epoch_passes: float = 0.0
+    relative: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -82,12 +112,15 @@ class Start:
     Attributes:
         step: Name of the step of the opening to start instead; empty for none.
         like: Number of the solved head whose backbone and image size the step takes over.
-        epochs: At most so many epochs fit into the time that is left; None if they need not.
+        work: Multiply-adds that fit into the time that is left; None if it need not fit.
+        quick: Whether only a head on features that are there already has time; then it is on those
+            of `like`.
     """
 
     step: str = ""
     like: int | None = None
-    epochs: int | None = None
+    work: float | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -192,8 +225,7 @@ class Scheduler:
         keep_top: How many trials' weights are kept, whatever their size.
         keep_bytes: Bytes for weights of the next best ones, which an ensemble is chosen from.
         maximize: Whether more of the objective is better.
-        opening: Names of the steps that come before the sampler's proposals.
-        long_steps: Those of them that train through the backbone, which takes long.
+        opening: The steps that come before the sampler's proposals.
         perfect: The best value that the objective can have; None if it has no end.
         patient_images: Number of validation images, if no more trials are to be started once they
             cannot be expected to help; 0 if all are to be trained.
@@ -204,8 +236,7 @@ class Scheduler:
     keep_top: int = 1
     keep_bytes: int = 0
     maximize: bool = True
-    opening: tuple[str, ...] = ()
-    long_steps: frozenset[str] = frozenset()
+    opening: tuple[Planned, ...] = ()
     perfect: float | None = None
     patient_images: int = 0
 
@@ -219,7 +250,11 @@ class Scheduler:
         """
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
-        may_start = len(begun) < self.total and not self.exhausted(trials)
+        # What was proposed twice took no time, and shall not cost a trial that would.
+        counted = sum(t.reason != "duplicate" for t in begun)
+        repeats = len(begun) - counted
+        used_up = counted >= self.total or repeats >= DUPLICATES_A_TRIAL * self.total
+        may_start = not used_up and not self.exhausted(trials)
         for trial in paused:
             if trial.baseline:  # paused by a kill or by the user, never by the rule
                 return Resume(trial.number)
@@ -240,25 +275,44 @@ class Scheduler:
         if any(trial.status == "waiting" for trial in trials):
             return Start()
         begun = {trial.step for trial in trials}
-        step = next((name for name in self.opening if name not in begun), "")
+        left = [step for step in self.opening if step.name not in begun]
         solved = [trial for trial in trials if trial.solved and trial.value is not None]
-        races = step.startswith("race")
-        racing = any(t.status == "running" and t.step.startswith("race") for t in trials)
-        if step and not races and racing and not solved:
+        racers = {step.name for step in self.opening if step.races}
+        racing = any(t.status == "running" and t.step in racers for t in trials)
+        if left and not left[0].races and racing and not solved:
             # A recipe is made for a winner. Of many workers some come for one before there is any.
             return Wait()
-        if not solved or not step:
-            return Start(step)
-        best = min(solved, key=self._rank)
-        if remaining_s is None or races:
-            return Start(step, best.number)
-        # The pass over the images that a solved head took foretells the epochs of its backbone.
-        epochs = int(remaining_s / (EPOCH_PASSES * max(best.seconds, 0.1)))
-        if epochs >= LEAST_EPOCHS:
-            return Start(step, best.number, epochs)
-        # What trains through the backbone would not get far. The other steps are quick.
-        quick = (name for name in self.opening if name not in begun | self.long_steps)
-        return Start(next(quick, ""), best.number)
+        heads = sorted(solved, key=self._rank)
+        rate = seconds_a_unit(trials)
+        if remaining_s is not None and rate is not None and heads:
+            return self._in_time(left, heads, remaining_s / rate)
+        work = None if remaining_s is None or rate is None else remaining_s / rate
+        if not left:
+            return Start(work=work)
+        return Start(left[0].name, heads[0].number if heads else None, work)
+
+    def _in_time(self, left: Sequence[Planned], heads: Sequence[TrialRecord], work: float) -> Start:
+        """Returns the first of the steps that gets far enough before a deadline.
+
+        Args:
+            left: The steps that have not begun.
+            heads: The solved heads, the best first.
+            work: Multiply-adds that fit into the time.
+        """
+        most = NEARLY * self._error(heads[0])
+        near = [head for head in heads if self._error(head) <= most]
+        for step in left:
+            if step.races and step.relative * _pass_of(heads[0]) <= RACE_SHARE * work:
+                return Start(step.name, heads[0].number)
+            for head in [] if step.races else near:
+                if LEAST_EPOCHS * step.epoch_passes * _pass_of(head) <= work:
+                    return Start(step.name, head.number, work)
+        quick = all(LEAST_EPOCHS * USUAL_PASSES * _pass_of(head) > work for head in near)
+        return Start(like=near[0].number if quick else None, work=work, quick=quick)
+
+    def _error(self, head: TrialRecord) -> float:
+        assert head.value is not None
+        return abs((1.0 if self.perfect is None else self.perfect) - head.value)
 
     def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
         """Returns what happens to a trial after an epoch.
@@ -269,7 +323,9 @@ class Scheduler:
         """
         if trial.solved:
             return "continue"  # its next strength takes a second
-        if trial.baseline or len(trial.curve) >= trial.epochs:
+        if trial.baseline or trial.continues is not None:
+            return "continue"  # a person asked for its epochs
+        if len(trial.curve) >= trial.epochs:
             return "continue"  # after its last epoch there is nothing to save
         # Nothing is better than perfect. A trial that is slower to get there than one before it
         # was, is not worth the rest of its epochs.
@@ -291,7 +347,7 @@ class Scheduler:
         values = [t.value for t in trials if t.status == "ended" and t.value is not None]
         if not self.patient_images or len(values) < LEAST_TRIALS:
             return False
-        if not {*self.opening} <= {trial.step for trial in trials}:
+        if not {step.name for step in self.opening} <= {trial.step for trial in trials}:
             return False  # what comes first is no sample of what may come
         return expected_gain(values) < standard_error(max(values), self.patient_images)
 
@@ -313,15 +369,24 @@ class Scheduler:
             if t.best_epoch and t.value is not None and t.reason not in ("duplicate", "imported")
         ]
         complete = [t for t in has_weights if t.status == "ended"]
+        best = heapq.nsmallest(self.keep_top, complete, key=self._rank)
         kept = [
-            *heapq.nsmallest(self.keep_top, complete, key=self._rank),
+            *best,
             *heapq.nsmallest(self.keep_top, has_weights, key=self._rank),
             *[t for t in has_weights if t.baseline],
             *self._that_fit(complete),
         ]
+        open_ones = [t for t in trials if t.status != "ended"]
         return Keep(
             weights={t.number: t.best_epoch for t in kept if t.best_epoch},
-            checkpoints=frozenset([t.number for t in trials if t.status != "ended"]),
+            # The best may be given more epochs later on.
+            checkpoints=frozenset(
+                [
+                    *(t.number for t in open_ones),
+                    *(t.continues for t in open_ones if t.continues is not None),
+                    *(t.number for t in best if not t.solved),
+                ]
+            ),
         )
 
     def _that_fit(self, complete: Sequence[TrialRecord]) -> Iterator[TrialRecord]:
@@ -334,3 +399,22 @@ class Scheduler:
 
     def _rank(self, trial: TrialRecord) -> tuple[float, float, int]:
         return rank(trial.value, trial.loss, trial.number, maximize=self.maximize)
+
+
+def _pass_of(head: TrialRecord) -> float:
+    """Returns the multiply-adds of one pass over the training images with a head's backbone."""
+    return head.epochs * head.epoch_cost
+
+
+def seconds_a_unit(trials: Sequence[TrialRecord]) -> float | None:
+    """Returns about how many seconds a multiply-add takes here; None before anything was trained.
+
+    Solved heads tell best, as they are one pass over the images and hardly anything else. One whose
+    activations had been kept took less than it costs, so the slowest counts.
+    """
+    timed = [t for t in trials if t.seconds and t.epoch_cost > 1.0]
+    rates = [t.seconds / (t.epochs * t.epoch_cost) for t in timed if t.solved and t.value]
+    if rates:
+        return max(rates)
+    trained = [t.seconds / (len(t.curve) * t.epoch_cost) for t in timed if t.curve]
+    return statistics.median(trained[-5:]) if trained else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.ensemble import Ensemble
-    from hpo.results.ensemble_texts import Cost
     from hpo.results.export import Exported
     from hpo.results.findings import Findings
     from hpo.results.frontier import Objective
@@ -56,7 +55,7 @@ class ObjectiveText(click.ParamType["Objective"]):
 @click.option(
     "--objective",
     type=ObjectiveText(),
-    metavar="ms|mb[<=N]",
+    metavar="latency|size[<=N]",
     help="Use a trial that is cheap, too: in milliseconds an image or in megabytes.",
 )
 @click.option(
@@ -109,8 +108,8 @@ def best(
     must reproduce the trial's validation metric; otherwise no file is kept.
 
     --objective measures what the networks of the best trials cost on this machine, shows those that
-    no cheaper one is as good as, and takes the best within a limit such as ms<=20; without a limit
-    the cheapest that the best trial is not surely better than.
+    no cheaper one is as good as, and takes the best within a limit such as latency<=20. Without a
+    limit it is the cheapest that the best trial is not surely better than.
 
     --ensemble puts trials together whose weights are kept: their answers are averaged, and
     fine-tuned networks that began alike may become one, their weights averaged. It is chosen on the
@@ -132,7 +131,7 @@ def best(
       hpo best --export model.keras
       hpo best --test
       hpo best --ensemble --export model.keras
-      hpo best --objective "ms<=20" --export fast.keras
+      hpo best --objective "latency<=20" --export fast.keras
       hpo best --study digits --trial 0 --export baseline.keras
     """
     from hpo.results.export import check_target
@@ -229,14 +228,14 @@ def _subject(
     return _Subject(partial(export, opened, trial, honest=honest), partial(look, opened, trial))
 
 
-def _find(opened: OpenStudy, ranking: Ranking, most: int) -> tuple[Ensemble, Cost]:
+def _find(opened: OpenStudy, ranking: Ranking, most: int) -> tuple[Ensemble, Mapping[str, float]]:
     from hpo.results.ensemble import find_ensemble
-    from hpo.results.ensemble_texts import cost_of
+    from hpo.results.ensemble_texts import costs_of
     from hpo.search.open_study import read_manifest
 
     manifest = read_manifest(opened)
     ensemble = find_ensemble(opened, ranking, manifest, most)
-    return ensemble, cost_of(ensemble.build(manifest))
+    return ensemble, costs_of(ensemble.build(manifest))
 
 
 def _print(findings: Findings) -> None:
@@ -332,7 +331,7 @@ def _setting(value: Any) -> str:
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
 
 
-def _print_ensemble(ensemble: Ensemble, cost: Cost, findings: Findings) -> None:
+def _print_ensemble(ensemble: Ensemble, costs: Mapping[str, float], findings: Findings) -> None:
     from hpo.results.ensemble_texts import members_table, verdict
 
     best = findings.ranking.best[0].value
@@ -340,7 +339,7 @@ def _print_ensemble(ensemble: Ensemble, cost: Cost, findings: Findings) -> None:
     if ensemble.alone is None:
         click.echo("\nThe ensemble:\n")
         show(*members_table(ensemble))
-    say("\n" + verdict(ensemble, findings.ranking.metric, best, cost))
+    say("\n" + verdict(ensemble, findings.ranking.metric, best, costs))
 
 
 def _print_exported(exported: Exported, metric: Metric) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hpo.results.ensemble import Ensemble
-from hpo.results.frontier import BYTES_A_WEIGHT
 from hpo.results.tables import Cell, Column, Table
 from studies.metrics import METRICS, Metric
 
@@ -14,28 +13,11 @@ if TYPE_CHECKING:
     from models.ensemble import Whole
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a model costs where it is used.
+def costs_of(whole: Whole) -> dict[str, float]:
+    """Returns what an ensemble costs, by the rows of `studies.metrics.COSTS`."""
+    from hpo.training.costs import measure_model
 
-    Attributes:
-        parameters: Number of its weights.
-        megabytes: Size of these, which is nearly all of an exported file.
-        ms: Median milliseconds for one image on this machine.
-    """
-
-    parameters: int
-    megabytes: float
-    ms: float
-
-
-def cost_of(whole: Whole) -> Cost:
-    """Measures what an ensemble costs."""
-    from hpo.results.speed import milliseconds
-
-    parameters = int(whole.model.count_params())
-    ms = milliseconds(whole.model, whole.sizes_px[-1])
-    return Cost(parameters, parameters * BYTES_A_WEIGHT / 1e6, ms)
+    return measure_model(whole.model, whole.sizes_px[-1])
 
 
 def members_table(ensemble: Ensemble) -> Table:
@@ -49,14 +31,14 @@ def members_table(ensemble: Ensemble) -> Table:
     return Table(columns, rows)
 
 
-def verdict(ensemble: Ensemble, metric: Metric, best: float, cost: Cost) -> str:
+def verdict(ensemble: Ensemble, metric: Metric, best: float, costs: Mapping[str, float]) -> str:
     """Returns what an ensemble is worth, in sentences.
 
     Args:
         ensemble: The ensemble.
         metric: The study's metric.
         best: Its value for the best trial.
-        cost: What the ensemble costs.
+        costs: What `costs_of` returned for it.
     """
     if ensemble.alone is not None:
         return (
@@ -75,13 +57,13 @@ def verdict(ensemble: Ensemble, metric: Metric, best: float, cost: Cost) -> str:
     said += [
         f"Members were chosen on these images, from {ensemble.candidates} networks, so expect "
         "less on others; `--test` tells.",
-        f"One image takes {cost.ms:.1f} ms here, and the weights {cost.megabytes:.1f} MB. "
+        f"One image takes {costs['latency']:.1f} ms here, and the file {costs['size']:.1f} MB. "
         f"Temperature {ensemble.temperature:.2f} keeps its percentages honest.",
     ]
     return " ".join(said)
 
 
-def as_json(ensemble: Ensemble, cost: Cost) -> dict[str, Any]:
+def as_json(ensemble: Ensemble, costs: Mapping[str, float]) -> dict[str, Any]:
     """Returns all of it."""
     total = sum(ensemble.counts)
     return {
@@ -93,5 +75,5 @@ def as_json(ensemble: Ensemble, cost: Cost) -> dict[str, Any]:
         "figures": {name: ensemble.figures[name] for name in METRICS},
         "gain": ensemble.gain,
         "temperature": ensemble.temperature,
-        **asdict(cost),
+        **costs,
     }

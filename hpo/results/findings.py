@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from studies.record import CONFIG_KEY
 
 if TYPE_CHECKING:
     from hpo.results.ensemble import Ensemble
-    from hpo.results.ensemble_texts import Cost
     from hpo.results.export import Exported
     from hpo.results.refit import Refitted
     from hpo.results.sealed_test import Look
@@ -50,7 +49,7 @@ class Findings:
     winner: Winner | None = None
     frontier: Frontier | None = None
     refitted: Refitted | None = None
-    ensemble: tuple[Ensemble, Cost] | None = None
+    ensemble: tuple[Ensemble, Mapping[str, float]] | None = None
 
     def behind(self, row: TrialRow) -> float:
         """Returns how much worse a trial is than the chosen one; negative where it is better."""

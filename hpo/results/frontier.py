@@ -1,26 +1,25 @@
-"""Which trials are worth their cost: accuracy against milliseconds or megabytes."""
+"""Which trials are worth their cost: the metric against latency or size."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from data_pipeline.cache import Cache
+from hpo.results.quiet import load_tensorflow
 from hpo.results.ranking import Ranking
 from hpo.results.tables import Cell, Column, Table
 from hpo.results.trial_rows import TrialRow
 from hpo.results.winner import Winner
+from models.config import ModelConfig
 from studies.errors import StudyError
-from studies.metrics import Metric
+from studies.metrics import COSTS, Metric
 from studies.record import CONFIG_KEY
 from studies.trial_config import TrialConfig
 
-BYTES_A_WEIGHT = 4
 MOST_NETWORKS = 12
 """Networks that are measured, those of the best trials; each takes a few seconds."""
-Unit = Literal["ms", "mb"]
 
 
 @dataclass(frozen=True)
@@ -28,25 +27,25 @@ class Objective:
     """What a trial may cost.
 
     Attributes:
-        unit: `ms` an image on this machine, or `mb` of weights.
+        cost: Name of a row of `studies.metrics.COSTS`.
         most: The limit; None takes the cheapest of the trials that may be as good as the best.
     """
 
-    unit: Unit
+    cost: str
     most: float | None = None
 
     @classmethod
     def parse(cls, text: str) -> Objective:
-        """Reads `ms`, `mb`, or one of them with a limit, such as `ms<=20`.
+        """Reads the name of a cost, alone or with a limit such as `latency<=20`.
 
         Raises:
             ValueError: It is neither.
         """
-        found = re.fullmatch(r"(ms|mb)(?:<=?(\d+(?:\.\d+)?))?", text.lower().replace(" ", ""))
-        if not found:
-            raise ValueError("must be ms, mb, or one of them with a limit such as ms<=20")
-        unit: Unit = "ms" if found[1] == "ms" else "mb"
-        return cls(unit, float(found[2]) if found[2] else None)
+        found = re.fullmatch(r"(\w+)(?:<=?(\d+(?:\.\d+)?))?", text.lower().replace(" ", ""))
+        if not found or found[1] not in COSTS:
+            names = " or ".join(COSTS)
+            raise ValueError(f"must be {names}, alone or with a limit such as latency<=20")
+        return cls(found[1], float(found[2]) if found[2] else None)
 
 
 @dataclass(frozen=True)
@@ -55,22 +54,16 @@ class Point:
 
     Attributes:
         row: The trial.
-        ms: Milliseconds for one decoded image on this machine, the median of some.
-        mb: Megabytes of its weights, which is nearly all of its file.
+        costs: Name of a cost to its value, see `studies.metrics.COSTS`.
     """
 
     row: TrialRow
-    ms: float
-    mb: float
+    costs: Mapping[str, float]
 
     @property
     def config(self) -> TrialConfig:
         """Its settings."""
         return TrialConfig.model_validate(self.row.attributes[CONFIG_KEY])
-
-    def cost(self, unit: Unit) -> float:
-        """Returns what it costs."""
-        return self.ms if unit == "ms" else self.mb
 
 
 @dataclass(frozen=True)
@@ -95,14 +88,15 @@ class Frontier:
             Column("frontier"),
             Column("trial", "d"),
             Column(self.metric.label, ".4f"),
-            Column("ms", ".1f"),
-            Column("MB", ".1f"),
+            *(Column(cost.label, ".1f") for cost in COSTS.values()),
             Column("network"),
         ]
         rows: list[list[Cell]] = [
             [
                 "chosen" if point is self.chosen else "",
-                *(point.row.number, point.row.value, point.ms, point.mb, point.config.summary),
+                *(point.row.number, point.row.value),
+                *(point.costs[name] for name in COSTS),
+                point.config.summary,
             ]
             for point in self.points
         ]
@@ -114,8 +108,7 @@ class Frontier:
             {
                 "trial": point.row.number,
                 "value": point.row.value,
-                "ms": point.ms,
-                "mb": point.mb,
+                **point.costs,
                 "chosen": point is self.chosen,
             }
             for point in self.points
@@ -134,16 +127,16 @@ def find_frontier(ranking: Ranking, winner: Winner | None, objective: Objective)
         StudyError: No trial is within the limit.
     """
     points = _measured(ranking)
-    on = _not_dominated(points, objective.unit)
+    on = _not_dominated(points, objective.cost)
     if objective.most is None:
         good = {ranking.best[0].number, *(winner.as_good if winner else ())}
         return Frontier(ranking.metric, objective, on, [p for p in on if p.row.number in good][-1])
-    within = [point for point in on if point.cost(objective.unit) <= objective.most]
+    within = [point for point in on if point.costs[objective.cost] <= objective.most]
     if not within:
-        least = min(points, key=lambda point: point.cost(objective.unit))
+        least = min(points, key=lambda point: point.costs[objective.cost])
         raise StudyError(
-            f"--objective must leave a trial. Received: {objective.unit}<={objective.most:g}; the "
-            f"cheapest is trial {least.row.number} with {least.cost(objective.unit):.1f}. "
+            f"--objective must leave a trial. Received: {objective.cost}<={objective.most:g}; the "
+            f"cheapest is trial {least.row.number} with {least.costs[objective.cost]:.1f}. "
             "Raise the limit, or search smaller backbones and sizes."
         )
     return Frontier(ranking.metric, objective, on, within[0])
@@ -151,27 +144,26 @@ def find_frontier(ranking: Ranking, winner: Winner | None, objective: Objective)
 
 def _measured(ranking: Ranking) -> list[Point]:
     """Returns the best trial of each network, best first."""
-    from hpo.results.latency import latency_ms
-    from hpo.results.quiet import load_tensorflow
-
     load_tensorflow()
-    cache, best = Cache(), dict[str, TrialRow]()
+
+    from hpo.training.device import as_it_is
+    from hpo.training.programs import Programs
+
+    programs, best = Programs(as_it_is()), dict[str, TrialRow]()
     for row in ranking.best:
-        model = TrialConfig.model_validate(row.attributes[CONFIG_KEY]).model
-        shape = model.model_copy(update={"dropout": 0.0, "l2": 0.0, "trainable_stages": 0})
+        shape = _config(row).model_copy(update={"dropout": 0.0, "l2": 0.0, "trainable_stages": 0})
         best.setdefault(shape.model_dump_json(), row)
-    points = []
-    for row in list(best.values())[:MOST_NETWORKS]:
-        model = TrialConfig.model_validate(row.attributes[CONFIG_KEY]).model
-        mb = row.attributes["parameters"] * BYTES_A_WEIGHT / 1e6
-        points.append(Point(row, latency_ms(model, cache), mb))
-    return points
+    return [Point(row, programs.costs(_config(row))) for row in list(best.values())[:MOST_NETWORKS]]
 
 
-def _not_dominated(points: Sequence[Point], unit: Unit) -> list[Point]:
+def _config(row: TrialRow) -> ModelConfig:
+    return TrialConfig.model_validate(row.attributes[CONFIG_KEY]).model
+
+
+def _not_dominated(points: Sequence[Point], cost: str) -> list[Point]:
     """Returns those that are cheaper than all better ones; `points` come best first."""
     on: list[Point] = []
     for point in points:
-        if not on or point.cost(unit) < on[-1].cost(unit):
+        if not on or point.costs[cost] < on[-1].costs[cost]:
             on.append(point)
     return on

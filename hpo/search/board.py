@@ -56,7 +56,7 @@ class Board:
         study: The study's name.
         metric: Its objective.
         total: Trials it shall have.
-        finished: Trials it has, those of earlier runs included.
+        finished: Trials it has, those of earlier runs included and duplicates left out.
         best: Best objective so far.
         best_number: The trial that has it.
         running: By worker.
@@ -91,7 +91,7 @@ class Board:
         """Takes over what earlier runs have finished."""
         for trial in trials:
             if trial.reason != "imported":
-                self.finished += trial.status == "ended"
+                self.finished += trial.status == "ended" and trial.reason != "duplicate"
                 self._value(trial.number, trial.value, trial.loss)
 
     def ready(self, worker: Worker, event: Ready) -> None:
@@ -134,7 +134,7 @@ class Board:
         self._value(claim.number, outcome.value, best_loss)
         if outcome.value is not None:
             row.best = row.value = outcome.value
-        self.finished += 1
+        self.finished += outcome.reason != "duplicate"
         self._ended_now += 1
         self.recent.append(row)
         return row

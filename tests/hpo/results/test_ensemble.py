@@ -70,8 +70,8 @@ def test_two_networks_become_one_file(report: dict, study: FinishedStudy) -> Non
     assert {tuple(member["trials"]) for member in ensemble["members"]} == {(BEST,), (LARGER,)}
     assert sum(member["share"] for member in ensemble["members"]) == pytest.approx(1)
     assert ensemble["figures"]["accuracy"] >= max(row["value"] for row in report["best"])
-    assert ensemble["ms"] > 0
-    assert ensemble["megabytes"] == pytest.approx(4e-6 * ensemble["parameters"])
+    assert ensemble["latency"] > 0
+    assert ensemble["size"] > 0
     assert exported["difference"] < 1e-5
     assert exported["files"] > 0
     assert (study.folder / "all.keras").exists()
@@ -92,7 +92,7 @@ def test_people_read_what_it_is(study: FinishedStudy) -> None:
     output = study.type("best", "--ensemble", "2").output
     assert "\nThe ensemble:\n" in output
     assert "Members were chosen on these images, from 3 networks" in output
-    assert " ms here, and the weights " in output
+    assert " ms here, and the file " in output
     assert "hpo best --study colours --ensemble --export model.keras" in output
 
 
