@@ -102,7 +102,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     published = {baseline.label: baseline.published for baseline in settings.baseline}
 
     looks = {row.number: test(row) for row in shown if test and row.ranked}
-    hits, test_hits = hits_of(best), _test_hits(looks.get(best.number))
+    hits, test_hits = _hits(best), _test_hits(looks.get(best.number))
 
     def compared(row: TrialRow) -> Compared:
         look = looks.get(row.number)
@@ -112,7 +112,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
             ending=row.ending,
             figures=_figures(row, metric) | ({"test": look.figures["accuracy"]} if look else {}),
             clean=CLEAN_ACCURACY_KEY in row.attributes,
-            gain=None if row is best else gain(hits, hits_of(row)),
+            gain=None if row is best else gain(hits, _hits(row)),
             test_gain=None if row is best else gain(test_hits, _test_hits(look)),
             published=published.get(row.label or "", {}),
         )
@@ -142,8 +142,7 @@ def gain(best: Hits | None, other: Hits | None) -> Gain | None:
     return difference, *paired_interval(best, other)
 
 
-def hits_of(row: TrialRow) -> Hits | None:
-    """Returns which validation images a trial gets right; None where that is not known."""
+def _hits(row: TrialRow) -> Hits | None:
     stored = row.attributes.get(HITS_KEY)
     return Hits.model_validate(stored) if stored else None
 
@@ -157,7 +156,7 @@ def _backbone(row: TrialRow) -> str:
 
 
 def _figures(row: TrialRow, metric: Metric) -> dict[str, float]:
-    hits = hits_of(row)
+    hits = _hits(row)
     found: dict[str, Any] = {
         "train": row.attributes.get(CLEAN_ACCURACY_KEY, row.attributes.get("best_accuracy")),
         "validation": (

@@ -13,13 +13,15 @@ from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
 from hpo.results.calibration import tempered
 from hpo.results.candidates import Candidate, Library, fitting_temperature
-from hpo.results.comparison import Gain, gain, hits_of
+from hpo.results.comparison import Gain, gain
 from hpo.results.ranking import Ranking
+from hpo.results.trial_rows import read_attribute
 from hpo.search.open_study import OpenStudy
 from models.catalogue import BUILT_IN, Catalogue
 from studies.ensembles import choose
 from studies.hits import Hits
 from studies.metrics import evaluate
+from studies.record import HITS_KEY
 
 if TYPE_CHECKING:
     import keras
@@ -116,13 +118,15 @@ def find_ensemble(opened: OpenStudy, ranking: Ranking, manifest: Manifest, most:
     order = sorted(found.counts, key=lambda number: (-found.counts[number], number))
     degree = fitting_temperature(found.probabilities, library.labels, ranking.metric)
     honest = tempered(found.probabilities, degree)
+    best = ranking.best[0]
+    known = read_attribute(opened.storage, [best], HITS_KEY).get(best.trial_id)
     hits = Hits.of(np.asarray(honest.argmax(axis=1) == library.labels))
     return Ensemble(
         members=[candidates[number] for number in order],
         counts=[found.counts[number] for number in order],
         figures=evaluate(honest, library.labels),
         hits=hits,
-        gain=gain(hits, hits_of(ranking.best[0])),
+        gain=gain(hits, Hits.model_validate(known)) if known else None,
         temperature=degree,
         candidates=len(candidates),
         shares=honest,
