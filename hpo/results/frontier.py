@@ -136,7 +136,8 @@ def find_frontier(ranking: Ranking, winner: Winner | None, objective: Objective)
         least = min(points, key=lambda point: point.costs[objective.cost])
         raise StudyError(
             f"--objective must leave a trial. Received: {objective.cost}<={objective.most:g}; the "
-            f"cheapest is trial {least.row.number} with {least.costs[objective.cost]:.1f}. "
+            f"cheapest is trial {least.row.number} with {least.costs[objective.cost]:.1f} "
+            f"{COSTS[objective.cost].label}. "
             "Raise the limit, or search smaller backbones and sizes."
         )
     return Frontier(ranking.metric, objective, on, within[0])

@@ -65,5 +65,5 @@ def test_a_limit_that_nothing_keeps(finished_study: FinishedStudy) -> None:
     assert result.exit_code == 1
     assert result.output == (
         "Error: --objective must leave a trial. Received: size<=0.1; the cheapest is trial 2 with "
-        "0.4. Raise the limit, or search smaller backbones and sizes.\n"
+        "1.6 MB of the exported file. Raise the limit, or search smaller backbones and sizes.\n"
     )
