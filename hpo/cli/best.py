@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from hpo.results.frontier import Objective
     from hpo.results.ranking import Ranking
     from hpo.results.refit import Refitted
+    from hpo.results.repeats import Repeats
     from hpo.results.sealed_test import Look
     from hpo.results.trial_rows import TrialRow
+    from hpo.results.winner import Winner
     from hpo.search.open_study import OpenStudy
 
+MOST_RIVALS = 2
+"""Trials that are trained beside the best on fresh splits."""
 BESIDE = ("accuracy", "macro_f1", "loss")
 """Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
 
@@ -82,6 +86,12 @@ class ObjectiveText(click.ParamType["Objective"]):
     is_flag=True,
     help="Train it anew on the training and validation images, to export or test.",
 )
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Train it and its closest rivals anew on N fresh splits.",
+)
 @click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
 @json_option
@@ -95,6 +105,7 @@ def best(
     most: int | None,
     temperature: bool,
     refit: bool,
+    repeat: int | None,
     overwrite: bool,
     test: bool,
     as_json: bool,
@@ -120,6 +131,10 @@ def best(
 
     --refit takes about as long as the trial did. Nothing is left to validate the result on, so that
     the figure shown is that of the trial as it was; the test images still tell.
+
+    --repeat deals out the training and validation images anew, N times, and trains the best trial
+    and up to two that it is not surely better than on each split. That takes N times as long as
+    these trials took, and tells whether the first one's settings are really better.
 
     --test uses images that the search never sees, and records each use in the study. Test figures
     are honest only as long as nobody chooses by them.
@@ -168,6 +183,10 @@ def best(
     if most is not None:
         with working("Asking the kept networks about the validation images …"):
             found = _find(opened, ranking, most)
+    repeats = None
+    if repeat:
+        with working(f"Training the closest trials on {repeat} fresh splits …"):
+            repeats = _repeats(opened, ranking, winner, repeat)
     refitted = None
     if refit:
         with working(f"Training trial {chosen.number} anew …"):
@@ -190,6 +209,7 @@ def best(
         winner=winner,
         frontier=frontier,
         refitted=refitted,
+        repeats=repeats,
         ensemble=found,
     )
     if as_json:
@@ -228,6 +248,18 @@ def _subject(
     return _Subject(partial(export, opened, trial, honest=honest), partial(look, opened, trial))
 
 
+def _repeats(opened: OpenStudy, ranking: Ranking, winner: Winner | None, count: int) -> Repeats:
+    from hpo.results.repeats import repeat
+    from hpo.search.open_study import read_manifest
+
+    best, *others = ranking.best
+    close = [row for row in others if not winner or row.number in winner.as_good][:MOST_RIVALS]
+    if not close:
+        raise click.UsageError("--repeat needs a trial that the best is not surely better than.")
+    trials = [opened.storage.get_trial(row.trial_id) for row in (best, *close)]
+    return repeat(opened, trials, read_manifest(opened), ranking.metric, count)
+
+
 def _find(opened: OpenStudy, ranking: Ranking, most: int) -> tuple[Ensemble, Mapping[str, float]]:
     from hpo.results.ensemble import find_ensemble
     from hpo.results.ensemble_texts import costs_of
@@ -251,6 +283,10 @@ def _print(findings: Findings) -> None:
         show(*findings.frontier.table())
     if findings.winner and findings.chosen is ranking.best[0] and findings.winner.sentences():
         say("\n" + findings.winner.sentences())
+    if findings.repeats:
+        click.echo("\nTrained anew on fresh splits:\n")
+        show(*findings.repeats.table())
+        say("\n" + findings.repeats.sentence())
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.ensemble:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hpo.results.ensemble import Ensemble
     from hpo.results.export import Exported
     from hpo.results.refit import Refitted
+    from hpo.results.repeats import Repeats
     from hpo.results.sealed_test import Look
 
 
@@ -36,6 +37,7 @@ class Findings:
         winner: How far the best trial can be believed; None where that is not known.
         frontier: What `--objective` chose from; None without.
         refitted: The trial trained anew that was exported or tested; None without.
+        repeats: The closest trials on fresh splits; None without.
         ensemble: The ensemble that was exported or tested instead, with its cost; None for a trial.
     """
 
@@ -49,6 +51,7 @@ class Findings:
     winner: Winner | None = None
     frontier: Frontier | None = None
     refitted: Refitted | None = None
+    repeats: Repeats | None = None
     ensemble: tuple[Ensemble, Mapping[str, float]] | None = None
 
     def behind(self, row: TrialRow) -> float:
@@ -91,6 +94,7 @@ class Findings:
                 "epochs": self.refitted.epochs,
                 "images": self.refitted.images,
             },
+            "repeats": self.repeats and self.repeats.as_json(),
             "ensemble": as_json(*self.ensemble) if self.ensemble else None,
             "exported": self.exported and self.exported.as_json(),
             "test": self.taken and self.taken.model_dump(exclude={"hits"}),

@@ -71,7 +71,7 @@ def refit(
     cache = Cache()
     before = TrialData(manifest, lambda size_px: open_store(manifest, size_px, cache), cache)
     run = _Refit(
-        job, all_images(manifest, cache), programs, _Until(best_epoch), curves=curves, before=before
+        job, all_images(manifest, cache), programs, Until(best_epoch), curves=curves, before=before
     )
     try:
         run.train()
@@ -106,10 +106,14 @@ class _Refit(TrialRun):
 
 
 @dataclass
-class _Until:
-    """What stands for the coordinator: it pauses the trial after an epoch."""
+class Until:
+    """What stands for the coordinator.
 
-    epoch: int
+    Attributes:
+        epoch: The epoch after which it pauses the trial; None lets it train to its end.
+    """
+
+    epoch: int | None
     _done: int = 0
 
     def send(self, event: Alive | Started | Progress | EpochEnd) -> None:
@@ -119,7 +123,7 @@ class _Until:
 
     def verdict(self) -> str:
         """Returns whether it goes on."""
-        return "pause" if self._done >= self.epoch else "continue"
+        return "continue" if self.epoch is None or self._done < self.epoch else "pause"
 
     def stopped(self) -> bool:
         """Returns that no epoch is cut short."""
