@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from studies.cost import epoch_passes
+from studies.cost import epoch_cost, epoch_passes
 from studies.domains import Value
 from studies.scheduler import Planned
 from studies.space import SIZES_PX, DataFacts, Space
@@ -65,7 +65,7 @@ HIDDEN: Mapping[str, Value] = {
 WHOLE: Mapping[str, Value] = {
     **FINE_TUNED,
     "trainable_stages": 5,
-    "learning_rate": 1e-4,
+    "batch_size": 16,
     "weight_decay": 1e-3,
     "augmentation": "medium",
     "epochs": 12,
@@ -126,7 +126,15 @@ def planned(steps: Sequence[Step], space: Space, facts: DataFacts) -> tuple[Plan
     configs = [trial_of(step, space, facts, None)[1] for step in steps]
     forward = [catalogue.find(config.model.backbone).multiply_adds_224 for config in configs]
     return tuple(
-        Planned(step.name, step.races, epoch_passes(config), (adds or 1.0) / (forward[0] or 1.0))
+        Planned(
+            step.name,
+            step.races,
+            epoch_passes(config),
+            relative=(adds or 1.0) / (forward[0] or 1.0),
+            work=None
+            if step.like
+            else config.epochs * epoch_cost(config, facts.train_images, catalogue),
+        )
         for step, config, adds in zip(steps, configs, forward, strict=True)
     )
 

@@ -10,7 +10,7 @@ import heapq
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from studies.patience import LEAST_TRIALS, expected_gain, standard_error
@@ -25,11 +25,15 @@ Judgement = Literal["continue", "pause", "prune"]
 
 LEAST_EPOCHS = 4
 """Before a deadline, fewer epochs than these are hardly worth a trial's time."""
-RACE_SHARE = 0.2
-"""Before a deadline, no further backbone may take more than this share of the time to be tried."""
+SIZE_SHARE, BACKBONE_SHARE = 0.4, 0.2
+"""Before a deadline, a racer may take this share of the time at most: to try another image size, or
+another backbone, which decides about less."""
 NEARLY = 1.25
 """Before a deadline, a cheaper head stands in for the best if its error is no larger than this many
 times that one's: the validation images hardly tell the two apart."""
+MOST_GROWTH = 3.0
+"""A proposal may cost this many times what the dearest trial before it was planned to cost: costs
+rise step by step, as in cost-frugal search (Wu, Wang & Huang 2021)."""
 USUAL_PASSES = 2.4
 """What an epoch of a proposed trial costs, about: that of one that trains two stages."""
 DUPLICATES_A_TRIAL = 1
@@ -64,8 +68,8 @@ class TrialRecord:
         step: Name of the step of the opening that it is; empty if the sampler proposed it.
         continues: Number of the trial that it continues from the last checkpoint; None if it begins
             anew.
-        seconds: Seconds that it has taken so far; less than its cost tells where activations had
-            been kept.
+        seconds: Seconds that its work has taken so far, without what comes once a worker; less than
+            its cost tells where activations had been kept.
         reason: Why it ended; None before.
     """
 
@@ -97,12 +101,14 @@ class Planned:
         epoch_passes: What an epoch of it costs, in forward passes over the training images.
         relative: What a pass of it costs, in passes of the backbone that races first, at the same
             image size.
+        work: What all of it costs in multiply-adds; None where that depends on the best head.
     """
 
     name: str
     races: bool = False
     epoch_passes: float = 0.0
     relative: float = 1.0
+    work: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Start:
     Attributes:
         step: Name of the step of the opening to start instead; empty for none.
         like: Number of the solved head whose backbone and image size the step takes over.
-        work: Multiply-adds that fit into the time that is left; None if it need not fit.
+        work: Multiply-adds that it may cost; None for any.
         quick: Whether only a head on features that are there already has time; then it is on those
             of `like`.
     """
@@ -285,11 +291,12 @@ class Scheduler:
         heads = sorted(solved, key=self._rank)
         rate = seconds_a_unit(trials)
         if remaining_s is not None and rate is not None and heads:
-            return self._in_time(left, heads, remaining_s / rate)
+            start = self._in_time(left, heads, remaining_s / rate)
+            return start if start.step else replace(start, work=self._bounded(trials, start.work))
         work = None if remaining_s is None or rate is None else remaining_s / rate
-        if not left:
-            return Start(work=work)
-        return Start(left[0].name, heads[0].number if heads else None, work)
+        if left:
+            return Start(left[0].name, heads[0].number if heads else None, work)
+        return Start(work=self._bounded(trials, work))
 
     def _in_time(self, left: Sequence[Planned], heads: Sequence[TrialRecord], work: float) -> Start:
         """Returns the first of the steps that gets far enough before a deadline.
@@ -302,13 +309,23 @@ class Scheduler:
         most = NEARLY * self._error(heads[0])
         near = [head for head in heads if self._error(head) <= most]
         for step in left:
-            if step.races and step.relative * _pass_of(heads[0]) <= RACE_SHARE * work:
+            if step.races and step.work is not None and step.work <= SIZE_SHARE * work:
+                return Start(step.name, heads[0].number)
+            other = step.relative * _pass_of(heads[0])
+            if step.races and step.work is None and other <= BACKBONE_SHARE * work:
                 return Start(step.name, heads[0].number)
             for head in [] if step.races else near:
                 if LEAST_EPOCHS * step.epoch_passes * _pass_of(head) <= work:
                     return Start(step.name, head.number, work)
         quick = all(LEAST_EPOCHS * USUAL_PASSES * _pass_of(head) > work for head in near)
         return Start(like=near[0].number if quick else None, work=work, quick=quick)
+
+    def _bounded(self, trials: Sequence[TrialRecord], work: float | None) -> float | None:
+        """Returns what a proposal may cost: what fits, and no more than costs have risen to."""
+        planned = (t.epochs * t.epoch_cost for t in trials if t.status == "ended" and t.epochs)
+        most = MOST_GROWTH * max(planned, default=math.inf)
+        fits = math.inf if work is None else work
+        return min(most, fits) if min(most, fits) < math.inf else None
 
     def _error(self, head: TrialRecord) -> float:
         assert head.value is not None
@@ -409,12 +426,14 @@ def _pass_of(head: TrialRecord) -> float:
 def seconds_a_unit(trials: Sequence[TrialRecord]) -> float | None:
     """Returns about how many seconds a multiply-add takes here; None before anything was trained.
 
-    Solved heads tell best, as they are one pass over the images and hardly anything else. One whose
-    activations had been kept took less than it costs, so the slowest counts.
+    Solved heads tell best, as they are one pass over the images and hardly anything else. Of those
+    with the most work the slowest counts: what comes once weighs little there, and one whose
+    activations had been kept took less than it costs.
     """
     timed = [t for t in trials if t.seconds and t.epoch_cost > 1.0]
-    rates = [t.seconds / (t.epochs * t.epoch_cost) for t in timed if t.solved and t.value]
-    if rates:
-        return max(rates)
+    heads = [t for t in timed if t.solved and t.value is not None]
+    most = max((_pass_of(head) for head in heads), default=0.0)
+    if heads:
+        return max(t.seconds / _pass_of(t) for t in heads if _pass_of(t) >= most / 2)
     trained = [t.seconds / (len(t.curve) * t.epoch_cost) for t in timed if t.curve]
     return statistics.median(trained[-5:]) if trained else None

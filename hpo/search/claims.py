@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,17 @@ from studies.leases import Leases, gate_of
 from studies.optuna_private import id_of_number, read_trial, study_id, trial_id
 from studies.portfolio import Step, trial_of
 from studies.record import CONFIG_KEY, CONTINUES_KEY, FIGURES_KEY, LABEL_KEY, STEP_KEY, read_config
-from studies.scheduler import Done, Prune, Resume, Scheduler, Start, TrialRecord, Wait
+from studies.scheduler import (
+    LEAST_EPOCHS,
+    Done,
+    Prune,
+    Resume,
+    Scheduler,
+    Start,
+    TrialRecord,
+    Wait,
+    seconds_a_unit,
+)
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
@@ -35,6 +45,7 @@ class Claim:
         reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
         pruned: Whether the scheduler has ended it, so that nobody trains it.
+        expected_s: About how many seconds it takes in all; None before anything was trained here.
     """
 
     trial: optuna.Trial
@@ -44,6 +55,7 @@ class Claim:
     reported: int = 0
     deaths: int = 0
     pruned: bool = False
+    expected_s: float | None = None
 
     @property
     def number(self) -> int:
@@ -137,7 +149,8 @@ class Claims:
 
     def _next(self, remaining_s: float | None) -> Claim | Wait | Done:
         while True:
-            decision = self.scheduler.next(self.trials(), remaining_s)
+            trials = self.trials()
+            decision = self.scheduler.next(trials, remaining_s)
             if isinstance(decision, Wait | Done):
                 return decision
             if isinstance(decision, Start):
@@ -147,9 +160,18 @@ class Claims:
                     self._enqueue_quick(decision)
                 trial = self.study.ask()
                 self.leases.take(trial_id(trial))
-                return self._claim(trial, decision.work)
+                return self._foretold(self._claim(trial, decision.work), trials)
             if claim := self._resume(decision):
-                return claim
+                return self._foretold(claim, trials)
+
+    def _foretold(self, claim: Claim, trials: Sequence[TrialRecord]) -> Claim:
+        """Tells how long a trial takes if its work takes as long as that before it."""
+        if rate := seconds_a_unit(trials):
+            claim.expected_s = rate * claim.config.epochs * self._epoch_cost(claim.config)
+        return claim
+
+    def _epoch_cost(self, config: TrialConfig) -> float:
+        return epoch_cost(config, self.facts.train_images, self.space.table.catalogue)
 
     def _enqueue(self, start: Start) -> None:
         """Makes a step of the opening the next trial that Optuna hands out.
@@ -205,8 +227,8 @@ class Claims:
 
         Args:
             trial: The trial.
-            work: Multiply-adds that fit before the deadline: a trial with more epochs than that
-                gets fewer, and a schedule that ends with them. A baseline stays as it is.
+            work: Multiply-adds that it may cost: a trial with more epochs than that gets fewer,
+                and a schedule that ends with them. A baseline stays as it is.
         """
         attributes = trial.user_attrs
         continues = self._continued(attributes)
@@ -235,8 +257,8 @@ class Claims:
         return Job(number, read_config(before), self._continued(before.user_attrs))
 
     def _fitted(self, config: TrialConfig, work: float) -> TrialConfig:
-        """Returns a trial with as many of its epochs as fit, but at least one."""
-        cost = epoch_cost(config, self.facts.train_images, self.space.table.catalogue)
-        epochs = max(1, min(config.training.epochs, int(work / cost)))
+        """Returns a trial with as many of its epochs as fit, but with enough to be worth it."""
+        fitting = max(LEAST_EPOCHS, int(work / self._epoch_cost(config)))
+        epochs = min(config.training.epochs, fitting)
         training = config.training.model_copy(update={"epochs": epochs})
         return config.model_copy(update={"training": training})

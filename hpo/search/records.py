@@ -25,6 +25,10 @@ _REASON_OF_STATE: dict[TrialState, Reason] = {
 """The reasons of trials that were ended in the dashboard, which writes none."""
 
 
+WORK = ("solving", "data", "training", "evaluation")
+"""The phases of a trial whose seconds grow with its work."""
+
+
 @dataclass
 class TrialReader:
     """Reads the trials of one study. Those that have ended are read once: nothing changes them.
@@ -92,6 +96,6 @@ class TrialReader:
             solved=solved,
             step=attributes.get(STEP_KEY, ""),
             continues=attributes.get(CONTINUES_KEY, {}).get("number"),
-            seconds=attributes.get("seconds", 0.0),
+            seconds=sum(attributes.get("timing", {}).get(phase, 0.0) for phase in WORK),
             reason=reason if status == "ended" else None,
         )

@@ -130,6 +130,7 @@ def run_study(
     view = (TableView if is_live(console) else LineView)(board, console)
     recorder = Recorder(opened.study, opened.files, leases, objectives)
     deadline_s = began_s + settings.timeout_s if settings.timeout_s else None
+    board.deadline_s = deadline_s
     search = Search(claims, recorder, runner, view, deadline_s)
     try:
         runner.start(settings.workers, settings.device)

@@ -358,7 +358,7 @@ class TestOpening:
             assert isinstance(decision, Start)
             assert decision.step == step.name
             trials.append(_head(number, 0.5))
-        assert self.scheduler.next(trials) == Start()
+        assert self.scheduler.next(trials) == Start(work=240.0)
 
     def test_recipes_wait_for_a_head(self) -> None:
         """With more workers than racers one would be trained on whatever backbone comes first."""
@@ -389,7 +389,7 @@ class TestOpening:
         assert scheduler.next(hidden, remaining_s=60.0) == Start(like=1, work=120.0, quick=True)
         assert scheduler.next(hidden, remaining_s=600.0) == Start("tuned", 1, 1200.0)
         tuned = [*hidden, TrialRecord(3, "running", step="tuned")]
-        assert scheduler.next(tuned, remaining_s=600.0) == Start(work=1200.0)
+        assert scheduler.next(tuned, remaining_s=600.0) == Start(work=240.0)
 
     def test_a_cheaper_head_that_is_as_good_stands_in_before_a_deadline(self) -> None:
         """The errors are 10 % and 12 %; of 13 % it would not."""
@@ -399,16 +399,18 @@ class TestOpening:
         assert self.scheduler.next(trials, remaining_s=300.0) == Start("tuned", 0, 2400.0)
         worse = [_head(0, 0.87, seconds=10.0), dear]
         decision = self.scheduler.next(worse, remaining_s=300.0)
-        assert decision == Start(like=1, work=2400.0, quick=True)
+        assert decision == Start(like=1, work=960.0, quick=True)
 
-    def test_a_backbone_that_takes_long_to_try_is_left_out_before_a_deadline(self) -> None:
-        """Ten times the work of the first at the same size, half a second a unit."""
+    def test_a_racer_that_takes_long_is_left_out_before_a_deadline(self) -> None:
+        """A backbone of ten times the work of the first, and a size that costs 4,000 units."""
         slow = Planned("race other", races=True, epoch_passes=0.125, relative=10.0)
-        scheduler = replace(self.scheduler, opening=(*OPENING[:2], slow, OPENING[2]))
-        trials = [_head(0, 0.8), _head(1, 0.9, seconds=40.0)]
+        large = Planned("race huge", races=True, epoch_passes=0.125, work=4000.0)
+        scheduler = replace(self.scheduler, opening=(*OPENING[:2], large, slow, OPENING[2]))
+        trials = [_head(0, 0.8), _head(1, 0.9, seconds=40.0)]  # half a second a unit
         assert scheduler.next(trials, remaining_s=1000.0) == Start("tuned", 1, 2000.0)
         assert scheduler.next(trials, remaining_s=2100.0) == Start("race other", 1)
-        assert scheduler.next(trials) == Start("race other", 1)
+        assert scheduler.next(trials, remaining_s=5100.0) == Start("race huge", 1)
+        assert scheduler.next(trials) == Start("race huge", 1)
 
     def test_the_slowest_head_tells_what_work_takes(self) -> None:
         """The others may have found their activations in the cache."""
@@ -424,7 +426,13 @@ class TestOpening:
         ]
         assert scheduler.next([], remaining_s=100.0) == Start()
         assert scheduler.next(trials, remaining_s=100.0) == Start(work=50.0)
-        assert scheduler.next(trials) == Start()
+
+    def test_costs_rise_step_by_step(self) -> None:
+        """A proposal may cost three times as much as the dearest that has ended."""
+        scheduler = replace(self.scheduler, opening=())
+        trials = [trial(n, epochs=4, epoch_cost=cost) for n, cost in enumerate((5.0, 20.0))]
+        trials.append(trial(2, "running", epochs=4, epoch_cost=1000.0))
+        assert scheduler.next(trials) == Start(work=240.0)
 
     def test_a_solved_head_is_not_judged(self) -> None:
         """Its strengths are no epochs."""
