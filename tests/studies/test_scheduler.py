@@ -451,7 +451,9 @@ class TestPatience:
 
     ALIKE = tuple(scored(number, 0.9) for number in range(10))
 
-    def next(self, *trials: TrialRecord, images: int = 100, opening: tuple[str, ...] = ()) -> Any:
+    def next(
+        self, *trials: TrialRecord, images: int = 100, opening: tuple[Planned, ...] = ()
+    ) -> Any:
         """What comes next if the study may have 50 trials."""
         scheduler = Scheduler(NoPruner(), 50, patient_images=images, opening=opening)
         return scheduler.next(trials)
@@ -472,7 +474,8 @@ class TestPatience:
 
     def test_what_comes_first_is_always_tried(self) -> None:
         """The steps of the opening differ too much to foretell each other."""
-        assert self.next(*self.ALIKE, opening=("race",)) == Start("race")
+        opening = (Planned("race", races=True),)
+        assert self.next(*self.ALIKE, opening=opening) == Start("race")
 
     def test_paused_trials_are_ended(self) -> None:
         """What was begun is continued."""
