@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hpo.cli.options import json_option, storage_option, study_option
+from hpo.converters.table import FORMATS
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
+from hpo.results.terms import TOLERANCE
+from models.errors import ModelError
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from hpo.results.refit import Refitted
     from hpo.results.repeats import Repeats
     from hpo.results.sealed_test import Look
+    from hpo.results.subject import Subject
+    from hpo.results.targets import Target
     from hpo.results.trial_rows import TrialRow
     from hpo.results.winner import Winner
     from hpo.search.open_study import OpenStudy
@@ -66,8 +70,8 @@ class ObjectiveText(click.ParamType["Objective"]):
     "--export",
     "target",
     type=click.Path(path_type=Path),
-    metavar="FILE.keras",
-    help="Write its model to a file and check the file.",
+    metavar="FILE",
+    help="Write its model to a file and check the file. Its ending chooses the format.",
 )
 @click.option(
     "--ensemble",
@@ -92,7 +96,30 @@ class ObjectiveText(click.ParamType["Objective"]):
     metavar="N",
     help="Train it and its closest rivals anew on N fresh splits.",
 )
-@click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(list(FORMATS)),
+    help="Format of --export, where its ending allows for several.",
+)
+@click.option(
+    "--export-all",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write it in every format whose package is installed.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=TOLERANCE,
+    show_default=True,
+    metavar="POINTS",
+    help="Percentage points of accuracy that a format may lose.",
+)
+@click.option("--accept", is_flag=True, help="Keep a file even if it loses more.")
+@click.option("--license", "license_id", default="unknown", metavar="ID", help="For the card.")
+@click.option("--overwrite", is_flag=True, help="Let an export replace files.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
 @json_option
 def best(
@@ -106,6 +133,11 @@ def best(
     temperature: bool,
     refit: bool,
     repeat: int | None,
+    layout: str | None,
+    folder: Path | None,
+    tolerance: float,
+    accept: bool,
+    license_id: str,
     overwrite: bool,
     test: bool,
     as_json: bool,
@@ -115,8 +147,10 @@ def best(
     The best trial has the best validation metric; of equal ones it is the one with the lower
     validation loss. An interrupted trial counts with its best epoch so far.
 
-    --export writes one Keras model that takes RGB images of any size. A fresh process loads it and
-    must reproduce the trial's validation metric; otherwise no file is kept.
+    --export writes one model that takes RGB images of any size, as .keras, .onnx, .tflite or .xml
+    (OpenVINO), or with --format savedmodel as a folder, and a model card beside it. A fresh process
+    loads it with its own runtime and classifies the validation images. A file that loses more than
+    the tolerance is not kept.
 
     --objective measures what the networks of the best trials cost on this machine, shows those that
     no cheaper one is as good as, and takes the best within a limit such as latency<=20. Without a
@@ -144,32 +178,34 @@ def best(
       hpo best
       hpo best --top 5
       hpo best --export model.keras
+      hpo best --export model.tflite --format tflite-int8
+      hpo best --export-all winner/
       hpo best --test
       hpo best --ensemble --export model.keras
       hpo best --objective "latency<=20" --export fast.keras
       hpo best --study digits --trial 0 --export baseline.keras
     """
-    from hpo.results.export import check_target
+    from hpo.results.export import export_subject
     from hpo.results.findings import Findings
     from hpo.results.frontier import find_frontier
     from hpo.results.ranking import rank
     from hpo.results.refit import refit_trial
     from hpo.results.sealed_test import earlier_looks
+    from hpo.results.terms import Terms
     from hpo.results.winner import judge_winner
     from hpo.search.open_study import find_study, read_manifest
 
     if most is not None and (trial is not None or temperature):
         raise click.UsageError("--ensemble chooses its trials, and has a temperature anyway.")
-    if refit and (most is not None or temperature or (target is None and not test)):
+    if refit and (most is not None or temperature or not (target or folder or test)):
         raise click.UsageError(
             "--refit is for --export or --test of a trial, without --ensemble and --temperature."
         )
     if objective and (trial is not None or most is not None):
         raise click.UsageError("--objective chooses the trial; leave out --trial and --ensemble.")
-    if temperature and target is None:
+    if temperature and target is None and folder is None:
         raise click.UsageError("--temperature is for a file. Add --export FILE.keras.")
-    if target is not None:
-        check_target(target, overwrite=overwrite)
+    targets = _targets(target, layout, folder, overwrite)
     opened = find_study(paths(storage), study)
     ranking = rank(opened)
     winner, frontier = judge_winner(opened.storage, ranking.best, ranking.metric), None
@@ -191,13 +227,22 @@ def best(
     if refit:
         with working(f"Training trial {chosen.number} anew …"):
             refitted = refit_trial(opened, frozen, read_manifest(opened))
-    subject = _subject(opened, frozen, found[0] if found else None, refitted, honest=temperature)
-    if target is not None:
-        with working("Building the model and checking its file in a fresh process …"):
-            exported = subject.export(target)
+    together = found[0] if found and found[0].alone is None else None
+    if targets:
+        terms = Terms(tolerance, accept, overwrite)
+        with working("Building the model and checking its files in fresh processes …"):
+            subject = _subject(
+                opened,
+                frozen,
+                together,
+                refitted,
+                license_id,
+                honest=temperature or found is not None,
+            )
+            exported = export_subject(opened, subject, targets, terms)
     if test:
         with working("Classifying the test images …"):
-            taken = subject.look(len(ranking.best))
+            taken = _look(opened, frozen, together, refitted, len(ranking.best))
     findings = Findings(
         study=opened.study.study_name,
         ranking=ranking,
@@ -216,13 +261,27 @@ def best(
         click.echo(json.dumps(findings.as_json(), indent=2))
     else:
         _print(findings)
+    if exported and exported.problems:
+        raise ModelError("\n".join(exported.problems))
 
 
-class _Subject(NamedTuple):
-    """What is exported and tested."""
+def _targets(
+    target: Path | None, layout: str | None, folder: Path | None, overwrite: bool
+) -> list[Target]:
+    """Returns the files to write, whose places were checked."""
+    from hpo.results.targets import all_targets, check_target, find_target, make_folder
 
-    export: Callable[[Path], Exported]
-    look: Callable[[int], Look]
+    if target and folder:
+        raise click.UsageError("--export and --export-all exclude each other.")
+    if layout and not target:
+        raise click.UsageError("--format goes with --export.")
+    if folder:
+        make_folder(folder)
+    targets = all_targets(folder) if folder else []
+    targets += [find_target(target, layout)] if target else []
+    for each in targets:
+        check_target(each, overwrite=overwrite)
+    return targets
 
 
 def _subject(
@@ -230,22 +289,37 @@ def _subject(
     trial: FrozenTrial,
     ensemble: Ensemble | None,
     refitted: Refitted | None,
+    license_id: str,
     *,
     honest: bool,
-) -> _Subject:
-    from hpo.results.export import export, export_ensemble, export_refitted
+) -> Subject:
+    """Returns what is to be exported."""
+    from hpo.results.subject import of_ensemble, of_refitted, of_trial
+    from hpo.search.open_study import read_manifest
+
+    manifest = read_manifest(opened)
+    if refitted:
+        return of_refitted(opened, trial, refitted, manifest, license_id)
+    if ensemble:
+        return of_ensemble(opened, ensemble, manifest, license_id)
+    return of_trial(opened, trial, manifest, license_id, honest=honest)
+
+
+def _look(
+    opened: OpenStudy,
+    trial: FrozenTrial,
+    ensemble: Ensemble | None,
+    refitted: Refitted | None,
+    chosen_from: int,
+) -> Look:
+    """Evaluates it on the test images."""
     from hpo.results.sealed_test import look, look_at_ensemble, look_at_refitted
 
     if refitted:
-        return _Subject(
-            partial(export_refitted, opened, refitted), partial(look_at_refitted, opened, refitted)
-        )
-    if ensemble and ensemble.alone is None:
-        return _Subject(
-            partial(export_ensemble, opened, ensemble), partial(look_at_ensemble, opened, ensemble)
-        )
-    honest = honest or ensemble is not None
-    return _Subject(partial(export, opened, trial, honest=honest), partial(look, opened, trial))
+        return look_at_refitted(opened, refitted, chosen_from)
+    if ensemble:
+        return look_at_ensemble(opened, ensemble, chosen_from)
+    return look(opened, trial, chosen_from)
 
 
 def _repeats(opened: OpenStudy, ranking: Ranking, winner: Winner | None, count: int) -> Repeats:
@@ -380,7 +454,11 @@ def _print_ensemble(ensemble: Ensemble, costs: Mapping[str, float], findings: Fi
 
 def _print_exported(exported: Exported, metric: Metric) -> None:
     report = exported.report
-    said = [f"Exported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB."]
+    said = [
+        f"Exported to {printable(str(row.path))}, {row.size_bytes / 1e6:.1f} MB."
+        for row in exported.kept
+        if exported.wanted == 1
+    ]
     if metric.name in report.figures:
         said.append(
             f"Loaded again in a fresh process, its validation {metric.label} is "
@@ -398,6 +476,40 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
+    if exported.wanted > 1 or len(exported.files) > 1:
+        _print_files(exported)
+    if exported.card:
+        say(f"\nThe card beside it says how to use it: {printable(str(exported.card))}")
+
+
+def _print_files(exported: Exported) -> None:
+    columns = [
+        Column("format"),
+        Column("accuracy", ".4f"),
+        Column("largest difference", ".1e"),
+        Column("other class", "d"),
+        Column("ms alone", ".1f"),
+        Column("ms in a batch", ".1f"),
+        Column("MB", ".1f"),
+        Column("file"),
+    ]
+    click.echo("\nOn the validation files, each with its own runtime:\n")
+    show(
+        columns,
+        [
+            [
+                row.format.label,
+                row.report.accuracy,
+                None if row is exported.files[0] else row.difference,
+                None if row is exported.files[0] else row.changed,
+                row.report.single_ms,
+                row.report.batch_ms,
+                row.size_bytes / 1e6,
+                row.path.name if row.kept else "not kept" if row.problem else "not asked for",
+            ]
+            for row in exported.files
+        ],
+    )
 
 
 def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:

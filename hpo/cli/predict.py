@@ -96,7 +96,7 @@ def _classified(
     model: Path, files: Sequence[Path], top: int | None, problems: list[str]
 ) -> Iterator[Row]:
     """Yields the files that can be read, one image in memory at a time; notes the others."""
-    from hpo.results.quiet import load_tensorflow
+    from hpo.quiet import load_tensorflow
 
     load_tensorflow()
 
@@ -105,7 +105,7 @@ def _classified(
     from data_pipeline.errors import DataError
     from data_pipeline.images import read_image
     from data_pipeline.reading import read_reading
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
     from models.export import load_model, reading_text
 
     loaded = load_model(model)

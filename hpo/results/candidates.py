@@ -11,8 +11,8 @@ import numpy as np
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
+from hpo.quiet import load_tensorflow
 from hpo.results.calibration import temperature, tempered
-from hpo.results.quiet import load_tensorflow
 from hpo.results.ranking import Ranking
 from hpo.results.rebuild import read_weights
 from hpo.search.open_study import OpenStudy

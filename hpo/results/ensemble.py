@@ -143,7 +143,7 @@ def of_sizes(core: keras.Model, splits: Sequence[Examples], rows: np.ndarray) ->
     """
     import tensorflow as tf
 
-    from hpo.results.predictions import BATCH, of_classes
+    from hpo.runtimes.model import BATCH, to_probabilities
 
     specs = [tf.TensorSpec((None, *split.images_bhwc.shape[1:]), tf.float32) for split in splits]
     forward = tf.function(lambda *squares: core([*squares], training=False), input_signature=specs)
@@ -151,7 +151,7 @@ def of_sizes(core: keras.Model, splits: Sequence[Examples], rows: np.ndarray) ->
     for begin in range(0, len(rows), BATCH):
         batch = rows[begin : begin + BATCH]
         squares = [split.images_bhwc[split.rows[batch]].astype(np.float32) for split in splits]
-        parts.append(of_classes(forward(*squares).numpy()))
+        parts.append(to_probabilities(forward(*squares).numpy()))
     return np.concatenate(parts)
 
 

@@ -1,286 +1,156 @@
-"""Writes a trial's model to a file, and keeps the file only if it proves to be that model."""
+"""Writes a trial's model to files, and keeps those that prove to be that model."""
 
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from data_pipeline.cache import Cache
-from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
-from data_pipeline.store import open_store
-from hpo.results.rebuild import rebuild
-from hpo.results.verify import Job, Report, rows_to_check
+from hpo.results.delivery import Delivered, deliver
+from hpo.results.model_card import write_card
+from hpo.results.subject import Subject, of_trial
+from hpo.results.targets import Target, card_of
+from hpo.results.terms import Terms
+from hpo.results.verify import MOST_DIFFERENCE, Report
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
-from studies.ensembles import softmax
-from studies.errors import StudyError
-from studies.metrics import METRICS, evaluate
-from studies.record import read_config, value_of
+from studies.metrics import METRICS
 
 if TYPE_CHECKING:
-    import keras
     from optuna.trial import FrozenTrial
 
-    from hpo.results.ensemble import Ensemble
-    from hpo.results.refit import Refitted
-    from models.ensemble import Whole
-
-SUFFIX = ".keras"
-VERIFIER = [sys.executable, "-P", "-m", "hpo.results.verify"]
-"""`-P` keeps a `models.py` in the current folder from being taken for ours."""
 MOST_CONTRADICTING = 0.03
 """Share of the files that may clearly be given another class than their decoded images. Those were
 rounded to whole grey levels after resizing, which the model's own resizing is not, so that pixels
 differ by up to one level."""
 
-MOST_DIFFERENCE = 1e-4
-"""Of the probabilities of one model before and after it was saved, both in float32."""
-
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was checked.
+    """Files that were checked.
 
     Attributes:
-        path: The file.
-        size_bytes: Its size.
         recorded: The trial's objective as the study has it.
-        report: What a fresh process found.
+        files: What became of each file; the first is the `.keras` file, wanted or not.
+        wanted: How many files were asked for.
+        card: The card beside them; None where no file was kept.
         temperature: What the logits were divided by; None where they are the trial's own.
     """
 
-    path: Path
-    size_bytes: int
     recorded: float
-    report: Report
+    files: Sequence[Delivered]
+    wanted: int
+    card: Path | None
     temperature: float | None = None
+
+    @property
+    def report(self) -> Report:
+        """What a fresh process found of the `.keras` file."""
+        return self.files[0].report
+
+    @property
+    def kept(self) -> Sequence[Delivered]:
+        """The files that are there."""
+        return [row for row in self.files if row.kept]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the others are not."""
+        return [row.problem for row in self.files if row.problem]
 
     def as_json(self) -> dict[str, Any]:
         """Returns it as JSON."""
+        first = next(iter(self.kept), self.files[-1])
         return {
-            "path": str(self.path),
-            "size_bytes": self.size_bytes,
+            "path": str(first.path),
+            "size_bytes": first.size_bytes,
             "recorded": self.recorded,
             "temperature": self.temperature,
-            **self.report.model_dump(exclude={"problem"}),
+            "card": self.card and str(self.card),
+            "files": [row.as_json() for row in self.files],
+            **self.report.model_dump(exclude={"problem", "timed_px"}),
         }
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Refuses a place that nothing can be exported to, before anything is computed.
-
-    Raises:
-        StudyError: The name does not end in .keras, something is there already, or its folder is
-            missing or cannot be written.
-    """
-    if path.suffix != SUFFIX:
-        raise StudyError(
-            f"--export must name a file that ends in {SUFFIX}. Received: {path}. "
-            f"Write --export {path.with_suffix(SUFFIX) if path.name else 'model.keras'}."
-        )
-    if path.is_dir():
-        raise StudyError(
-            f"--export must name a file. Received: {path}, which is a folder. Choose another name."
-        )
-    if path.exists() and not overwrite:
-        raise StudyError(
-            f"--export must not replace a file. Received: {path}, which exists. "
-            "Choose another name or add --overwrite."
-        )
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise StudyError(
-            f"The folder of an exported model must exist and be writable. Received: {path.parent} "
-            f"({error.strerror}). Create it, or choose another."
-        ) from error
-
-
 def export(
-    opened: OpenStudy, trial: FrozenTrial, target: Path, *, honest: bool = False
+    opened: OpenStudy,
+    trial: FrozenTrial,
+    targets: Sequence[Target],
+    terms: Terms = Terms(),  # noqa: B008  # frozen
+    *,
+    license_id: str = "unknown",
 ) -> Exported:
-    """Writes the model of a trial; a file of that name is replaced.
-
-    The file appears under its name only when a fresh process has loaded it with plain Keras and
-    reproduced the trial's objective.
+    """Writes the model of a trial in some formats, and a card beside them.
 
     Args:
         opened: The study.
         trial: A trial whose weights are kept.
-        target: The file.
-        honest: Divide the logits by the temperature that fits the validation images, which changes
-            no answer but makes the percentages honest.
+        targets: The files, all in one folder.
+        terms: What they must keep to.
+        license_id: Of the model, for its card.
 
     Raises:
-        StudyError: The trial's weights are gone, or there is no space for the file.
+        StudyError: The trial's weights are gone, or there is no space for the files.
         ModelError: What was written is not the trial's model; it is not kept.
         DataError: The validation images are not what they were.
     """
-    recorded = value_of(trial)
-    assert recorded is not None
     manifest = read_manifest(opened)
-    model = rebuild(opened, trial, manifest)
-    size_px = read_config(trial).model.image_size_px
-    metric, degree = opened.record.settings["metric"], None
-    if honest:
-        from hpo.results.candidates import Library
-        from models.export import scale_logits
-
-        library = Library(opened, manifest)
-        candidate = library.trial(trial.number, read_config(trial), METRICS[metric])
-        degree = candidate.temperature
-        scale_logits(model, 1.0 / degree)
-        recorded = evaluate(softmax(candidate.scores), library.labels)[metric]
-    claim = Claim(metric, recorded, manifest, size_px)
-    return replace(_write(model, target, claim), temperature=degree)
+    return export_subject(opened, of_trial(opened, trial, manifest, license_id), targets, terms)
 
 
-def export_ensemble(opened: OpenStudy, ensemble: Ensemble, target: Path) -> Exported:
-    """Writes an ensemble, as `export` writes a trial's model.
+def export_subject(
+    opened: OpenStudy,
+    subject: Subject,
+    targets: Sequence[Target],
+    terms: Terms = Terms(),  # noqa: B008  # frozen
+) -> Exported:
+    """Writes a model in some formats, and a card beside them.
 
-    Raises:
-        StudyError: There is no space for the file.
-        ModelError: What was written is not the ensemble; it is not kept.
-        DataError: The validation images are not what they were.
-    """
-    manifest, metric = read_manifest(opened), opened.record.settings["metric"]
-    whole = ensemble.build(manifest)
-    size_px = whole.sizes_px[0] if len(whole.sizes_px) == 1 else None
-    decoded = [] if size_px else refuse_other_probabilities(whole, ensemble, manifest)
-    claim = Claim(metric, ensemble.figures[metric], manifest, size_px, decoded)
-    return replace(_write(whole.model, target, claim), temperature=ensemble.temperature)
+    A file appears under its name only when a fresh process has loaded it with its own runtime. The
+    `.keras` file, from which the others are made, must reproduce the recorded objective, or where
+    that cannot be computed again the probabilities from before it was saved.
 
-
-def export_refitted(opened: OpenStudy, refitted: Refitted, target: Path) -> Exported:
-    """Writes a refitted trial, whose figures no process can reproduce.
+    Args:
+        opened: The study.
+        subject: The model.
+        targets: The files, all in one folder.
+        terms: What they must keep to.
 
     Raises:
-        StudyError: There is no space for the file.
+        StudyError: There is no space for the files.
         ModelError: What was written is not that model; it is not kept.
         DataError: The validation images are not what they were.
     """
-    from hpo.results.predictions import Classifier
-
-    manifest, decoded = read_manifest(opened), []
-    if manifest.open().is_there():
-        split = open_store(manifest, refitted.image_size_px, Cache()).splits["validation"]
-        shares = Classifier(refitted.model).split(split)
-        decoded = shares[rows_to_check(len(split))].tolist()
-    metric = opened.record.settings["metric"]
-    return _write(refitted.model, target, Claim(metric, refitted.value, manifest, None, decoded))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a file must prove.
-
-    Attributes:
-        metric: Name of a row of `METRICS`.
-        recorded: Its value for the validation images.
-        manifest: The images.
-        image_size_px: See `hpo.results.verify.Job`.
-        decoded: The same.
-    """
-
-    metric: str
-    recorded: float
-    manifest: Manifest
-    image_size_px: int | None
-    decoded: Sequence[Sequence[float]] = ()
-
-
-def _write(model: keras.Model, target: Path, claim: Claim) -> Exported:
-    manifest = claim.manifest
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
-    try:
-        _save(model, temporary)
-        sure = claim.image_size_px is not None and manifest.open().is_there()
-        expected = [] if sure else _on_noise(model)
-        report = _verify(
-            Job(
-                model=temporary.resolve(),
-                manifest=manifest,
-                image_size_px=claim.image_size_px,
-                expected=expected,
-                decoded=[list(row) for row in claim.decoded],
-            )
-        )
-        refuse_another(report, claim.metric, claim.recorded, manifest)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Exported(target, target.stat().st_size, claim.recorded, report)
-
-
-def refuse_other_probabilities(
-    whole: Whole, ensemble: Ensemble, manifest: Manifest
-) -> list[list[float]]:
-    """Returns what an ensemble says of the images to check, each decoded at its members' sizes.
-
-    Raises:
-        ModelError: It is not what its members say together.
-    """
-    from hpo.results.ensemble import of_sizes
-
-    splits = [
-        open_store(manifest, size_px, Cache()).splits["validation"] for size_px in whole.sizes_px
-    ]
-    rows = rows_to_check(len(splits[0]))
-    found = of_sizes(whole.core, splits, rows)
-    difference = float(np.abs(found - ensemble.shares[rows]).max())
-    refuse_another(Report(difference=difference), "", 0.0, manifest)
-    listed: list[list[float]] = found.tolist()
-    return listed
+    manifest, metric = read_manifest(opened), opened.record.settings["metric"]
+    sure = manifest.open().is_there() and not subject.said
+    rows = deliver(
+        subject.model,
+        subject.metadata,
+        manifest,
+        targets,
+        terms,
+        expected=[] if sure else _on_noise(subject.model),
+        said=[list(row) for row in subject.said],
+        refuse=lambda report: refuse_another(report, metric, subject.recorded, manifest),
+    )
+    card = None
+    if any(row.kept for row in rows):
+        card = card_of(targets[0].path)
+        write_card(card, subject.metadata, manifest, rows)
+    return Exported(subject.recorded, rows, len(targets), card, subject.temperature)
 
 
 def _on_noise(model: Any) -> list[list[float]]:
     """Returns the probabilities of an unsaved model for images of noise."""
-    from hpo.results.predictions import Classifier
     from hpo.results.verify import noise
+    from hpo.runtimes.classifier import Classifier
 
     classifier = Classifier(model)
     return [classifier.image(image).tolist() for image in noise()]
-
-
-def _save(model: object, path: Path) -> None:
-    try:
-        model.save(path)  # type: ignore[attr-defined]
-    except OSError as error:
-        raise StudyError(
-            f"An exported model must fit on its disk. Received: {path.parent} ({error}). "
-            "Free space or choose another folder."
-        ) from error
-
-
-def _verify(job: Job) -> Report:
-    """Has a fresh process check a file."""
-    done = subprocess.run(
-        VERIFIER,
-        input=job.model_dump_json().encode(),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ModelError(
-            "An exported model must load in a fresh process. Received: "
-            f"{words[-1] if words else f'exit status {done.returncode}'}. No file was kept."
-        )
-    report = Report.model_validate_json(done.stdout.splitlines()[-1])
-    if report.problem:
-        raise DataError(f"{report.problem} No file was kept.")
-    return report
 
 
 def refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:
@@ -290,8 +160,14 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
             "An exported model must give the same probabilities as before it was saved. "
             f"Received: some that differ by up to {report.difference:.6f}. No file was kept."
         )
+    if report.contradicting > max(1, math.ceil(MOST_CONTRADICTING * report.files)):
+        raise ModelError(
+            "An exported model must give a file the same class as its decoded image. "
+            f"Received: clearly another class for {report.contradicting} of {report.files} files. "
+            "No file was kept."
+        )
     if metric not in report.figures:
-        return  # the images are gone; `report.left_out` says so
+        return  # `report.left_out` says why, or the probabilities from before were compared
     found = report.figures[metric]
     images = Counter(item.label for item in manifest.items if item.split == "validation")
     if abs(found - recorded) > METRICS[metric].tolerance(recorded, list(images.values())):
@@ -300,10 +176,4 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
             f"Received: {found:.6f} from the file, {recorded:.6f} in the study. No file was kept. "
             "Were the pretrained weights or the packages changed since? `hpo studies --json` "
             "shows the versions."
-        )
-    if report.contradicting > max(1, math.ceil(MOST_CONTRADICTING * report.files)):
-        raise ModelError(
-            "An exported model must give a file the same class as its decoded image. "
-            f"Received: clearly another class for {report.contradicting} of {report.files} files. "
-            "No file was kept."
         )

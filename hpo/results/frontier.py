@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.results.ranking import Ranking
 from hpo.results.tables import Cell, Column, Table
 from hpo.results.trial_rows import TrialRow

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
 from models.catalogue import BUILT_IN, Catalogue
 from studies.errors import StudyError

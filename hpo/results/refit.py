@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.results.rebuild import assemble
 from hpo.search.open_study import OpenStudy
 from models.errors import ModelError

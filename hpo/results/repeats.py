@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest, create_manifest
 from data_pipeline.store import open_store
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.results.tables import Cell, Column, Table
 from hpo.search.open_study import OpenStudy
 from hpo.search.plan import labelling

@@ -86,7 +86,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
     manifest = _require_test_images(opened)
     model = rebuild(opened, trial, manifest)
 
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
     split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
     shares = Classifier(model).split(split)
@@ -117,7 +117,7 @@ def look_at_refitted(opened: OpenStudy, refitted: Refitted, chosen_from: int) ->
         StudyError: The study has no test images or cannot be written.
         DataError: The images are not what they were.
     """
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
     manifest = _require_test_images(opened)
     split = open_store(manifest, refitted.image_size_px, Cache()).splits["test"]

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +17,24 @@ from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
-from data_pipeline.manifest import Manifest
+from data_pipeline.manifest import Item, Manifest
 from data_pipeline.store import open_store
-from hpo.results.quiet import load_tensorflow
-from studies.metrics import evaluate
+from hpo.runtimes.table import RUNTIMES
+from studies.metrics import accuracy, evaluate
 
 if TYPE_CHECKING:
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.model import Images, Model, Probabilities
 
-MOST_FILES = 200
+MOST_FILES = 1000
 NOISE, NOISE_PX = 8, 64
+MOST_DIFFERENCE = 1e-4
+"""Of the probabilities of one model before and after it was saved, both in float32."""
 NEAR_TIE = 0.1
 """Where two classes' probabilities differ by less, either is as good a guess."""
+
+AT_ONCE = 32
+"""Files that are read before they are classified; images of one size among them share a batch."""
+SINGLES, BATCHES, BATCH = 25, 5, 16
 
 
 class Job(BaseModel):
@@ -35,21 +43,29 @@ class Job(BaseModel):
     Attributes:
         model: The exported file.
         manifest: The study's images.
-        image_size_px: Size they are decoded at; None where its figures are not to be computed,
-            since it has several sizes or was trained on these images.
+        image_size_px: Size they are decoded at.
+        runtime: Key of `RUNTIMES`: what reads the file.
+        decoded: Whether the decoded images are classified as well, which the study's figures are
+            of.
+        probabilities: File to write the probabilities (n, classes) for `noise`, or for the images,
+            to; None for none.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
-            where there may be no images to check it with; else empty.
-        decoded: Probabilities (n, classes) for the decoded images of `rows_to_check`, where the
-            figures are not to be computed; else empty.
+            where its figures may not be computed; else empty.
+        said: Probabilities (n, classes) that the model had for the decoded images of
+            `rows_to_check` before it was saved, where its figures cannot tell: it sees images of
+            several sizes, or was trained on these. Else empty.
     """
 
     model_config = ConfigDict(frozen=True)
 
     model: Path
     manifest: Manifest
-    image_size_px: int | None
+    image_size_px: int
+    runtime: str = "keras"
+    decoded: bool = True
+    probabilities: Path | None = None
     expected: list[list[float]] = []
-    decoded: list[list[float]] = []
+    said: list[list[float]] = []
 
 
 class Report(BaseModel):
@@ -59,9 +75,13 @@ class Report(BaseModel):
         figures: Metric name to its value on the decoded validation images; empty where neither
             they nor their files are there.
         files: Validation files that were read as they lie on the disk.
+        accuracy: Share of these files that are given their class; None where there are none.
         agreeing: Of these, those that were given the class of their decoded image.
         contradicting: Those that were given another, and clearly.
         difference: Largest difference to the expected probabilities; None where none were given.
+        single_ms: Time that one image takes, without reading its file; the median of several.
+        batch_ms: The same for an image of a batch.
+        timed_px: Height and width of the image that was timed.
         left_out: Which part of the check was left out, and why; empty where none was.
         problem: Why nothing could be checked, for the user.
     """
@@ -70,91 +90,125 @@ class Report(BaseModel):
 
     figures: dict[str, float] = {}
     files: int = 0
+    accuracy: float | None = None
     agreeing: int = 0
     contradicting: int = 0
     difference: float | None = None
+    single_ms: float | None = None
+    batch_ms: float | None = None
+    timed_px: tuple[int, int] | None = None
     left_out: str = ""
     problem: str | None = None
 
 
 def check(job: Job) -> Report:
-    """Loads the file with plain Keras and classifies the validation images both ways.
+    """Loads the file with its own runtime and classifies the validation images.
 
     Raises:
         DataError: The images are gone or have changed.
+        ModelError: The file is no model.
     """
-    load_tensorflow()
-
-    import keras
-
-    from hpo.results.predictions import Classifier
-
-    classifier, source = Classifier(keras.saving.load_model(job.model)), job.manifest.open()
+    model, source = RUNTIMES[job.runtime].load(job.model), job.manifest.open()
     difference = None
     if job.expected:
-        found = np.stack([classifier.image(image) for image in noise()])
+        found = model.predict(list(noise()))
         difference = float(np.abs(found - np.array(job.expected)).max())
-    if job.image_size_px is None:
-        return _by_files(job, classifier, difference)
     gone = f"the images are not there ({source.images or source.name})"
     try:
-        split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
+        decoded = _decoded(model, job) if job.decoded else None
     except DataError:
         if source.is_there() or difference is None:
             raise
         left_out = f"Its figures were not computed again, because {gone}."
-        return Report(difference=difference, left_out=left_out)
-    decoded = classifier.split(split)
-    figures = evaluate(decoded, split.labels)
+        return Report(difference=difference, left_out=left_out, **_times(model, noise()[0]))
+    report = Report(difference=difference)
+    if decoded is not None:
+        report = report.model_copy(update={"figures": evaluate(*decoded)})
     if not source.is_there():
         left_out = f"No file was read to compare it with its decoded image, because {gone}."
-        return Report(figures=figures, difference=difference, left_out=left_out)
-    chosen = rows_to_check(len(split))
-    report = _compared(job.manifest, classifier, split.paths, chosen, decoded[chosen])
-    return report.model_copy(update={"figures": figures, "difference": difference})
+        _keep(job, model.predict(list(noise())))
+        times = _times(model, noise()[0])
+        return report.model_copy(update={"left_out": left_out, **times})
+    said = np.array(job.said) if job.said else None
+    if decoded is not None:
+        said = decoded[0][rows_to_check(len(decoded[0]))]
+    return report.model_copy(update=_raw(model, job, said))
 
 
-def _by_files(job: Job, classifier: Classifier, difference: float | None) -> Report:
-    """Compares files with what the model said of their decoded images before it was saved."""
-    if not job.manifest.open().is_there():
-        left_out = "Its figures were not computed again, because the images are not there."
-        return Report(difference=difference, left_out=left_out)
-    paths = [item.path for item in job.manifest.items if item.split == "validation"]
-    chosen = rows_to_check(len(paths))
-    report = _compared(job.manifest, classifier, paths, chosen, np.array(job.decoded))
-    return report.model_copy(update={"difference": difference})
-
-
-def _compared(
-    manifest: Manifest,
-    classifier: Classifier,
-    paths: Sequence[str],
-    chosen: np.ndarray,
-    decoded: np.ndarray,
-) -> Report:
-    """Classifies files as they lie on the disk.
-
-    Args:
-        manifest: The images.
-        classifier: The loaded model.
-        paths: Files of the validation images.
-        chosen: Which of them to read.
-        decoded: Probabilities for their decoded images (chosen, classes).
-    """
-    source, reading = manifest.open(), manifest.reading
-    files = (np.asarray(source.read(paths[row], reading)) for row in chosen)
-    raw = np.stack([classifier.image(image_hwc) for image_hwc in files])
-    lead = lead_over(decoded, raw)
-    return Report(
-        files=len(chosen),
-        agreeing=int((lead == 0).sum()),
-        contradicting=int((lead > NEAR_TIE).sum()),
-    )
+def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:
+    """Returns probabilities and labels of the decoded validation images."""
+    split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
+    parts = [
+        model.batch(split.images_bhwc[split.rows[begin : begin + AT_ONCE]])
+        for begin in range(0, len(split), AT_ONCE)
+    ]
+    return np.concatenate(parts), split.labels
 
 
 def rows_to_check(images: int) -> np.ndarray:
     """Returns which of the validation images are read as files, spread over all of them."""
     return np.unique(np.linspace(0, images - 1, min(MOST_FILES, images)).astype(int))
+
+
+def _raw(model: Model, job: Job, decoded: Probabilities | None) -> dict[str, object]:
+    """Returns the fields of a report that come from the files as they lie on the disk.
+
+    Args:
+        model: The model.
+        job: What to check.
+        decoded: Probabilities for the decoded images of the same files; None where not known.
+    """
+    items = [item for item in job.manifest.items if item.split == "validation"]
+    chosen = rows_to_check(len(items))
+    some, parts, image = [items[row] for row in chosen], [], None
+    for images in _read(job, some):
+        parts.append(model.predict(images))
+        image = images[0]
+    raw = np.concatenate(parts)
+    _keep(job, raw)
+    assert image is not None
+    found: dict[str, object] = {
+        "files": len(some),
+        "accuracy": accuracy(raw, np.array([item.label for item in some])),
+        **_times(model, image),
+    }
+    if decoded is not None:
+        lead = lead_over(decoded, raw)
+        found |= {"agreeing": int((lead == 0).sum()), "contradicting": int((lead > NEAR_TIE).sum())}
+    return found
+
+
+def _read(job: Job, items: list[Item]) -> Iterator[list[Images]]:
+    source, reading = job.manifest.open(), job.manifest.reading
+    for begin in range(0, len(items), AT_ONCE):
+        yield [
+            np.asarray(source.read(item.path, reading)) for item in items[begin : begin + AT_ONCE]
+        ]
+
+
+def _keep(job: Job, probabilities: Probabilities) -> None:
+    if job.probabilities:
+        np.save(job.probabilities, probabilities)
+
+
+def _times(model: Model, image: Images) -> dict[str, object]:
+    """Returns the fields of a report on how long an image takes."""
+    one, many = image[np.newaxis], np.repeat(image[np.newaxis], BATCH, axis=0)
+    return {
+        "single_ms": _median_ms(model, one, SINGLES),
+        "batch_ms": _median_ms(model, many, BATCHES) / BATCH,
+        "timed_px": image.shape[:2],
+    }
+
+
+def _median_ms(model: Model, images_bhwc: Images, times: int) -> float:
+    model.batch(images_bhwc)  # the first call of a shape prepares the runtime
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        model.batch(images_bhwc)
+        found.append(time.perf_counter() - begin)
+    return 1e3 * median(found)
 
 
 def noise() -> np.ndarray:
