@@ -372,6 +372,11 @@ def _print(findings: Findings) -> None:
     if findings.taken:
         best = findings.chosen is ranking.best[0]
         _print_look(findings.taken, metric, chosen=best)
+    if ahead := findings.test_gain:
+        say(
+            f"\nOn the test images its accuracy differs from that of trial {ranking.best[0].number} "
+            f"by {ahead[0]:+.4f} (95 % interval {ahead[1]:+.4f} to {ahead[2]:+.4f})."
+        )
     if findings.earlier:
         _print_earlier(findings.earlier)
     click.echo("\nNext:\n" + "\n".join(f"  {line}" for line in findings.next_commands()))

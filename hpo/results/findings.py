@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hpo.results.comparison import Gain, gain
 from hpo.results.ensemble_texts import as_json
 from hpo.results.frontier import Frontier
 from hpo.results.ranking import Ranking
@@ -68,6 +69,18 @@ class Findings:
         lead = self.winner.leads.get(row.number)
         return f"{lead[1]:+.4f} to {lead[2]:+.4f}" if lead else None
 
+    @property
+    def test_gain(self) -> Gain | None:
+        """What was tested now is ahead of the best trial by, on the same test images.
+
+        None where that is the best trial, or it was not tested before.
+        """
+        best = self.ranking.best[0].number
+        before = [look for look in self.earlier if look.trial == best]
+        if not self.taken or self.taken.trial == best or not before:
+            return None
+        return gain(self.taken.hits, before[-1].hits)
+
     def next_commands(self) -> list[str]:
         """Returns what to type next."""
         study = f"--study {shlex.quote(self.study)}" + " --ensemble" * bool(self.ensemble)
@@ -99,6 +112,7 @@ class Findings:
             "ensemble": as_json(*self.ensemble) if self.ensemble else None,
             "exported": self.exported and self.exported.as_json(),
             "test": self.taken and self.taken.model_dump(exclude={"hits"}),
+            "test_gain": self.test_gain,
             "earlier_tests": [look.model_dump(exclude={"hits"}) for look in self.earlier],
             "next": self.next_commands(),
         }
