@@ -374,8 +374,8 @@ def _print(findings: Findings) -> None:
         _print_look(findings.taken, metric, chosen=best)
     if ahead := findings.test_gain:
         say(
-            f"\nOn the test images its accuracy differs from that of trial {ranking.best[0].number} "
-            f"by {ahead[0]:+.4f} (95 % interval {ahead[1]:+.4f} to {ahead[2]:+.4f})."
+            "\nOn the test images its accuracy differs from that of trial "
+            f"{ranking.best[0].number} by {ahead[0]:+.4f} (95 % interval {ahead[1]:+.4f} to {ahead[2]:+.4f})."
         )
     if findings.earlier:
         _print_earlier(findings.earlier)
