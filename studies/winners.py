@@ -12,7 +12,8 @@ import numpy as np
 
 from studies.hits import Z_95, Hits
 
-RESAMPLES = 1000
+RESAMPLES, MOST_DRAWN = 1000, 20_000_000
+"""Of very many images fewer resamples are drawn, as less is to be corrected, and memory has an end."""
 MOST_TRIALS = 200
 """Trials behind these win no resample."""
 
@@ -53,7 +54,8 @@ def worth(ranked: Sequence[Hits]) -> Worth:
     right = np.stack([hits.unpack() for hits in ranked[:MOST_TRIALS]]).astype(np.float32)
     images, raw = ranked[0].images, float(ranked[0].unpack().mean())
     rng = np.random.default_rng(0)  # the same figure each time
-    drawn = rng.multinomial(images, np.full(images, 1 / images), RESAMPLES)
+    resamples = int(np.clip(MOST_DRAWN // images, 50, RESAMPLES))
+    drawn = rng.multinomial(images, np.full(images, 1 / images), resamples)
     out = (drawn == 0).astype(np.float32)
     chosen = (right @ drawn.T.astype(np.float32)).argmax(axis=0)  # of equal ones the first
     left_over = np.maximum(out.sum(axis=1), 1.0)
