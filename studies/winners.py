@@ -13,7 +13,7 @@ import numpy as np
 from studies.hits import Z_95, Hits
 
 RESAMPLES, MOST_DRAWN = 1000, 20_000_000
-"""Of very many images fewer resamples are drawn, as less is to be corrected, and memory has an end."""
+"""Of very many images fewer resamples are drawn: less is to be corrected, and memory has an end."""
 MOST_TRIALS = 200
 """Trials behind these win no resample."""
 

@@ -373,9 +373,10 @@ def _print(findings: Findings) -> None:
         best = findings.chosen is ranking.best[0]
         _print_look(findings.taken, metric, chosen=best)
     if ahead := findings.test_gain:
+        gained, low, high = ahead
         say(
             "\nOn the test images its accuracy differs from that of trial "
-            f"{ranking.best[0].number} by {ahead[0]:+.4f} (95 % interval {ahead[1]:+.4f} to {ahead[2]:+.4f})."
+            f"{ranking.best[0].number} by {gained:+.4f} (95 % interval {low:+.4f} to {high:+.4f})."
         )
     if findings.earlier:
         _print_earlier(findings.earlier)

@@ -23,6 +23,7 @@ from data_pipeline.store import open_store
 from hpo.cli import main
 from hpo.paths import Paths
 from hpo.search.files import Files, new_key
+from hpo.search.open_study import OpenStudy, find_study
 from hpo.search.recorder import STATES
 from hpo.training.checkpoint import best_path, save_weights
 from hpo.training.metrics import evaluate
@@ -66,6 +67,11 @@ class FinishedStudy:
             return CliRunner().invoke(main, list(words), prog_name="hpo")
         finally:
             os.chdir(before)
+
+    def open(self) -> OpenStudy:
+        """Opens the study."""
+        runs = self.folder / "hpo_runs"
+        return find_study(Paths(default_url(runs), runs), self.name)
 
 
 def draw_images(root: Path, per_class: int) -> None:

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from optuna.trial import create_trial
 
-from hpo.paths import Paths
 from hpo.results.candidates import Library, fitting_temperature
-from hpo.search.open_study import OpenStudy, find_study, read_manifest
+from hpo.search.open_study import read_manifest
 from hpo.training.checkpoint import best_path
 from models.config import ModelConfig
 from models.network import build_network, head_weights
@@ -37,7 +36,7 @@ def study(finished_study: FinishedStudy, tmp_path_factory: pytest.TempPathFactor
     study = FinishedStudy(folder, finished_study.images, finished_study.name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HPO_CACHE_DIR", str(finished_study.folder / "cache"))
-        opened = open_study(study)
+        opened = study.open()
         model = CONFIG.model.model_copy(update={"image_size_px": LARGER_PX})
         config = CONFIG.model_copy(update={"model": model})
         path = best_path(opened.files.checkpoints(LARGER), 2)
@@ -48,12 +47,6 @@ def study(finished_study: FinishedStudy, tmp_path_factory: pytest.TempPathFactor
         opened.study.add_trial(create_trial(value=accuracy, user_attrs=attributes))
         opened.files.keep(Keep({BASELINE: 2, BEST: 2, LARGER: 2}, frozenset()))
     return study
-
-
-def open_study(study: FinishedStudy) -> OpenStudy:
-    """Opens the study."""
-    runs = study.folder / "hpo_runs"
-    return find_study(Paths(f"sqlite:///{runs / 'studies.db'}", runs), None)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +72,7 @@ def test_two_networks_become_one_file(report: dict, study: FinishedStudy) -> Non
 
 def test_its_test_is_recorded(report: dict, study: FinishedStudy) -> None:
     """As that of an ensemble, with the test images that it gets right."""
-    look = open_study(study).study.user_attrs["test_looks"][0]
+    look = study.open().study.user_attrs["test_looks"][0]
     assert report["test"]["trial"] is look["trial"] is None
     assert look["subject"].startswith("ensemble of trials ")
     assert look["hits"]["images"] == look["images"]
@@ -152,7 +145,7 @@ def test_a_soup_is_the_mean_of_fine_tuned_networks(
     """One that trained two stages and one that trained all: what the first left alone counts."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     write_weights("mobilenet_0.25", 32)
-    opened = open_study(study)
+    opened = study.open()
     library = Library(opened, read_manifest(opened))
     parts = []
     for number, stages in enumerate((2, 5)):

@@ -16,7 +16,6 @@ from hpo.training.refit import all_images
 from studies.errors import StudyError
 from studies.record import read_config
 from tests.hpo.conftest import BEST, IMAGE_SIZE_PX, FinishedStudy
-from tests.hpo.results.test_export import opened
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -40,7 +39,7 @@ def report(study: FinishedStudy) -> dict[str, Any]:
 
 def test_validation_images_are_trained_on(study: FinishedStudy) -> None:
     """They are among the training images, and what asks for validation images gets the old ones."""
-    manifest = read_manifest(opened(study))
+    manifest = read_manifest(study.open())
     counts = {
         part: sum(i.split == part for i in manifest.items) for part in ("train", "validation")
     }
@@ -63,7 +62,7 @@ def test_the_file_is_the_refitted_model(report: dict[str, Any], study: FinishedS
 
 def test_its_test_is_not_that_of_the_trial(report: dict[str, Any], study: FinishedStudy) -> None:
     """A comparison must not take the one for the other."""
-    look = opened(study).study.user_attrs["test_looks"][0]
+    look = study.open().study.user_attrs["test_looks"][0]
     assert (look["trial"], look["subject"]) == (None, "trial 2, refitted")
     assert report["test"]["figures"] == look["figures"]
 
@@ -78,7 +77,7 @@ def test_people_read_whose_figure_it_is(study: FinishedStudy) -> None:
 
 def test_the_same_again(study: FinishedStudy) -> None:
     """A refitted trial depends on the trial and the images alone."""
-    here = opened(study)
+    here = study.open()
     trial = here.study.trials[BEST]
     first, second = (refit_trial(here, trial, read_manifest(here)) for _ in range(2))
     assert first.epochs < read_config(trial).training.epochs
@@ -88,7 +87,7 @@ def test_the_same_again(study: FinishedStudy) -> None:
 
 def test_a_trial_without_a_curve(study: FinishedStudy) -> None:
     """Nothing tells how long it was trained."""
-    here = opened(study)
+    here = study.open()
     trial = here.study.trials[BEST]
     trial.user_attrs.pop("history")
     with pytest.raises(StudyError, match="trial 2, whose epochs are not known"):

@@ -11,7 +11,6 @@ from hpo.results.repeats import Repeats, fresh_splits
 from hpo.search.open_study import read_manifest
 from studies.metrics import METRICS
 from tests.hpo.conftest import BASELINE, BEST, SECOND, FinishedStudy
-from tests.hpo.results.test_export import opened
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -40,7 +39,7 @@ def test_what_is_said() -> None:
 
 def test_fresh_splits_leave_the_test_images_sealed(finished_study: FinishedStudy) -> None:
     """Other images are dealt out anew, as many to each part as before."""
-    study = opened(finished_study)
+    study = finished_study.open()
     manifest = read_manifest(study)
     before = Counter(item.split for item in manifest.items)
     sealed = {item.sha256 for item in manifest.items if item.split == "test"}
@@ -54,7 +53,7 @@ def test_fresh_splits_leave_the_test_images_sealed(finished_study: FinishedStudy
 
 def test_the_closest_trials_are_trained_again(finished_study: FinishedStudy) -> None:
     """The best and its two rivals on the same two splits, and nothing is stored."""
-    trials = len(opened(finished_study).study.trials)
+    trials = len(finished_study.open().study.trials)
     result = finished_study.type("best", "--repeat", "2", "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.output)["repeats"]
@@ -63,4 +62,4 @@ def test_the_closest_trials_are_trained_again(finished_study: FinishedStudy) -> 
     assert all(len(values) == 2 for values in report["values"].values())
     low, high = report["best_ahead_by"][str(SECOND)][1:]
     assert low <= high
-    assert len(opened(finished_study).study.trials) == trials
+    assert len(finished_study.open().study.trials) == trials
