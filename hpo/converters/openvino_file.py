@@ -17,7 +17,7 @@ def convert(conversion: Conversion) -> None:
     import openvino
 
     target = conversion.target
-    between = target.with_suffix(".onnx")
+    between = target.with_name(f"between-{target.stem}.onnx")
     try:
         onnx_file.convert(replace(conversion, target=between))
         found = openvino.Core().read_model(between)

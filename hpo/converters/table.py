@@ -125,6 +125,15 @@ _ROWS = (
         usage=_KERAS,
     ),
     Format(
+        name="keras-old",
+        label="Keras 3.4 to 3.8",
+        reader="keras",
+        converter="hpo.converters.keras_file:convert_old",
+        file="model-keras-3.4.keras",
+        usage=_KERAS,
+        by_ending=False,
+    ),
+    Format(
         name="onnx",
         label="ONNX",
         reader="onnx",

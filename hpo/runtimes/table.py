@@ -83,12 +83,13 @@ def runtime_of(path: Path) -> Runtime:
     """
     if not path.exists():
         raise ModelError(f"A model must be a file that is there. Received: {path}. Check the path.")
+    ending = "" if path.is_dir() else path.suffix.lower()
     for row in RUNTIMES.values():
-        if path.suffix.lower() == row.ending:
+        if ending == row.ending and (ending or path.is_dir()):
             return row
     endings = ", ".join(row.ending for row in RUNTIMES.values() if row.ending)
     raise ModelError(
-        f"A model must be a file that ends in {endings}. Received: {path}. "
+        f"A model must be a file that ends in {endings}, or a SavedModel. Received: {path}. "
         "Export one with `hpo best --export`."
     )
 

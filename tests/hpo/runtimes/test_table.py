@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 
 from data_pipeline.reading import Reading
-from hpo.converters import keras_file, onnx_file
+from hpo.converters.conversion import Conversion
+from hpo.converters.table import FORMATS
 from hpo.runtimes.metadata import Metadata
 from hpo.runtimes.table import RUNTIMES, Runtime, load, runtime_of
 from models.config import ModelConfig
@@ -22,7 +24,7 @@ from tests.models.random_weights import randomise
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
-CONVERT = {"keras": keras_file.convert, "onnx": onnx_file.convert}
+CONVERT = ("keras", "onnx", "tflite", "savedmodel", "openvino")
 METADATA = Metadata(
     classes=("tabby cat", "Hündin/Rüde"),
     reading=Reading(ground=(0, 0, 0), resize="pad"),
@@ -32,19 +34,20 @@ METADATA = Metadata(
 SIZES = ((8, 8), (8, 8), (40, 24), (5, 9), (8, 8))
 
 
-@pytest.fixture(scope="module", params=["softmax", "sigmoid"])
-def files(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, Path]:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """One model in every format."""
-    folder = tmp_path_factory.mktemp("formats")
-    config = ModelConfig(backbone="cnn", image_size_px=8, classes=2, output=request.param)
+    return write(tmp_path_factory.mktemp("formats"), CONVERT, "softmax")
+
+
+def write(folder: Path, names: Sequence[str], output: str) -> dict[str, Path]:
+    """Writes a model of random weights."""
+    config = ModelConfig(backbone="cnn", image_size_px=8, classes=2, output=output)
     model = whole_model(config, class_names=METADATA.classes, resize="pad")
     randomise(model)
-    found = {}
-    for name, convert in CONVERT.items():
-        found[name] = folder / f"model{RUNTIMES[name].ending}"
-        convert(model, METADATA, found[name])
+    found = {name: folder / FORMATS[name].file for name in names}
+    for name, path in found.items():
+        FORMATS[name].convert(Conversion(model, METADATA, path))
     return found
 
 
@@ -73,16 +76,16 @@ class TestEveryFormat:
     @pytest.mark.parametrize("name", CONVERT)
     def test_their_metadata_travels(self, name: str, files: Mapping[str, Path]) -> None:
         """Class names, reading and figures come back as they were."""
-        model = load(files[name], threads=1 if name != "keras" else 0)
+        model = load(files[name])
         assert model.metadata == METADATA
         assert model.classes == METADATA.classes
         assert model.predict([]).shape == (0, 2)
 
-    @pytest.mark.parametrize("name", CONVERT)
+    @pytest.mark.parametrize("name", ["onnx", "tflite", "openvino"])
     def test_no_other_runtime_is_loaded(self, name: str, files: Mapping[str, Path]) -> None:
         """A server of ONNX files pays for no TensorFlow."""
         others = {row.package for row in RUNTIMES.values()} | {"tensorflow"}
-        others -= {RUNTIMES[name].package} | ({"tensorflow"} if name == "keras" else set())
+        others -= {RUNTIMES[name].package}
         code = (
             "import sys; from pathlib import Path; from hpo.runtimes.table import load\n"
             f"load(Path({str(files[name])!r})); print(sorted({others!r} & set(sys.modules)))"
@@ -96,12 +99,24 @@ class TestEveryFormat:
         self, name: str, damage: str, files: Mapping[str, Path], tmp_path: Path
     ) -> None:
         """A damaged file is a message with its name."""
-        whole = files[name].read_bytes()
         path = tmp_path / files[name].name
+        if files[name].is_dir():
+            shutil.copytree(files[name], path)
+        else:
+            shutil.copy(files[name], path)
+        damaged = path / "saved_model.pb" if path.is_dir() else path
+        whole = damaged.read_bytes()
         contents = {"torn": whole[: len(whole) // 2], "empty": b"", "text": b"not a model"}
-        path.write_bytes(contents[damage])
+        damaged.write_bytes(contents[damage])
         with pytest.raises(ModelError, match=rf"Received: .*{path.name}"):
             load(path)
+
+
+def test_a_sigmoid_unit_gives_both_classes(tmp_path: Path, images: list[np.ndarray]) -> None:
+    """Where a Keras file has one number, other formats have two."""
+    files = write(tmp_path, ("keras", "onnx"), "sigmoid")
+    expected = load(files["keras"]).predict(images)
+    np.testing.assert_allclose(load(files["onnx"]).predict(images), expected, atol=1e-5)
 
 
 def test_another_tools_onnx_is_refused(files: Mapping[str, Path], tmp_path: Path) -> None:
