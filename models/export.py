@@ -14,9 +14,10 @@ from keras import layers
 
 from models.bodies import build_body
 from models.catalogue import BUILT_IN, Catalogue
+from models.companion import run_layers
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.heads import classify, pool
+from models.heads import classify, pool, to_probabilities
 from models.network import check, dtype_policy, name_afresh
 
 _CLASSES = "classes"
@@ -66,13 +67,18 @@ def whole_model(
         to_square = square(size_px, reading, resize)
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
-        features = build_body(row, to_square(images, training=False)).output
-        logits = classify(
-            pool(features, config.pooling),
-            config,
-            lambda name: layers.Dropout(config.dropout, name=name),
-        )
-        probabilities = classes_layer(config.output, class_names)(logits)
+        squares = to_square(images, training=False)
+        features = build_body(row, squares, arguments=row.arguments(config)).output
+        classes = classes_layer(config.output, class_names)
+        if row.output:
+            probabilities = to_probabilities(features, row.output, classes.name)
+        else:
+            logits = classify(
+                pool(features, config.pooling),
+                config,
+                lambda name: layers.Dropout(config.dropout, name=name),
+            )
+            probabilities = classes(logits)
         return keras.Model(images, probabilities, name="image_classifier")
 
 
@@ -109,7 +115,15 @@ def scale_logits(model: keras.Model, factor: float) -> None:
     """Multiplies the logits of a model of `whole_model`: the inverse of a temperature.
 
     Above 0 it changes no answer, only how sure the model says it is of it (Guo et al. 2017).
+
+    Raises:
+        ModelError: The network has an output of its own.
     """
+    if not any(layer.name == "logits" for layer in model.layers):
+        raise ModelError(
+            "A temperature divides the logits of a network that gets its head here. "
+            "Received: one that has its own output. Leave out --temperature."
+        )
     for variable in model.get_layer("logits").weights:
         variable.assign(variable * factor)
 
@@ -154,18 +168,33 @@ def _decode(text: str) -> str:
     return re.sub(r"\.([0-9a-f]+)\.", lambda match: chr(int(match[1], 16)), text)
 
 
-def load_model(path: Path) -> keras.Model:
+def foreign_in(path: Path) -> list[str]:
+    """Names of everything in an exported file that is not Keras's own, or runs code.
+
+    Raises:
+        ModelError: The file is not a Keras model.
+    """
+    return sorted(set(_foreign(_read_config(path))))
+
+
+def load_model(path: Path, layers: str | None = None) -> keras.Model:
     """Loads an exported model, refusing one that could run code of its own.
+
+    Args:
+        path: The file.
+        layers: What `models.companion.layers_text` returned for it, where the user trusts that.
 
     Raises:
         ModelError: If the file is not a Keras model, or holds more than Keras's own layers.
     """
-    foreign = sorted(set(_foreign(_read_config(path))))
-    if foreign:
+    foreign = foreign_in(path)
+    if foreign and layers is not None:
+        run_layers(layers)
+    elif foreign:
         raise ModelError(
             "A model may consist of Keras's own layers only, because others run code that came "
-            f"with the file. Received: {path} with {', '.join(foreign)}. Load it with Keras itself "
-            "if you trust its maker."
+            f"with the file. Received: {path} with {', '.join(foreign)}. If you trust its maker, "
+            "load it with Keras itself, or add --trust where its layers lie in a file beside it."
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -177,6 +177,7 @@ def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
             yield Step("fine-tuned", {**default_settings(space, facts), "trainable_stages": 2})
         else:
             yield Step("cosine", {**default_settings(space, facts), **FROM_SCRATCH})
+        yield from _own_networks(space)
         return
     # Sizes differ more than backbones do, so one backbone tries them, small ones first: that is a
     # usable model within seconds. The other backbones then join at the size that was best.
@@ -190,8 +191,16 @@ def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
     winner = ("backbone", "image_size_px")
     yield Step("top fine-tuned", TOP, like=winner)
     yield Step("fine-tuned", FINE_TUNED, like=winner)
+    yield from _own_networks(space)
     yield Step("hidden layer", HIDDEN, like=winner)
     yield Step("wholly fine-tuned", WHOLE, like=winner)
+
+
+def _own_networks(space: Space) -> Iterator[Step]:
+    """Yields one step for each network of the user's own, which the race cannot tell about."""
+    for name in map(str, space.values("backbone")):
+        if space.table.catalogue.find(name).code:
+            yield Step(f"network {name}", {**FROM_SCRATCH, "backbone": name})
 
 
 def default_settings(space: Space, facts: DataFacts) -> dict[str, Value]:

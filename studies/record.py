@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studies.errors import StudyError
 from studies.hits import Hits
+from studies.network_files import NetworkFile, table_of
+from studies.parameters import ParameterTable
+from studies.settings import StudySettings
+from studies.space import Space
 from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
@@ -183,6 +187,7 @@ class StudyRecord(BaseModel):
         manifest_artifact: Id of the study artifact that holds the manifest.
         unavailable: Backbone to the reason it is not in the space.
         versions: Package to version.
+        networks: The user's network files, with their text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -195,6 +200,20 @@ class StudyRecord(BaseModel):
     manifest_artifact: str
     unavailable: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
+    networks: tuple[NetworkFile, ...] = ()
+
+    @property
+    def table(self) -> ParameterTable:
+        """The settings there are, those of its own networks among them."""
+        return table_of(self.networks)
+
+    def read_space(self) -> Space:
+        """Returns the space its trials are drawn from."""
+        return Space.model_validate(self.space).of(self.table)
+
+    def read_settings(self, **now: Any) -> StudySettings:
+        """Returns the settings it was created with, some of them replaced."""
+        return StudySettings.model_validate(self.settings | now, context=self.table)
 
     @property
     def trials(self) -> int:

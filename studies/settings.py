@@ -96,6 +96,23 @@ def _metric(name: str) -> str:
     return name
 
 
+def _texts(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _flattened(entries: Any, info: ValidationInfo) -> Any:
+    """Lets `plain.filters = …`, which TOML reads as a table, be a setting of the network plain."""
+    if not isinstance(entries, dict):
+        return entries
+    flat: dict[str, Any] = {}
+    for key, value in entries.items():
+        if isinstance(value, dict) and key in _table(info).catalogue:
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
 def _cost(name: str) -> str:
     if name not in COSTS:
         raise PydanticKnownError("literal_error", {"expected": ", ".join(COSTS)})
@@ -115,6 +132,8 @@ class Baseline(BaseModel):
     optional: bool = Field(
         default=False, description="Leave it out if its backbone is not in the space."
     )
+
+    _flat = field_validator("settings", mode="before")(_flattened)
 
     @field_validator("settings")
     @classmethod
@@ -250,6 +269,9 @@ class StudySettings(BaseModel):
         description="URL of the database of studies; without it a SQLite file in the folder "
         "hpo_runs.",
     )
+    networks: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        default=(), description="Python file of networks of your own, to be searched too."
+    )
     space: dict[str, Any] = Field(
         default_factory=dict,
         description="What is searched: parameter = choices, range, value, or false.",
@@ -274,6 +296,8 @@ class StudySettings(BaseModel):
         if patience and metric and METRICS[metric].perfect != 1.0:
             raise ValueError(f"needs a metric that is a share of the images. Received: {metric}")
         return patience
+
+    _flat = field_validator("space", mode="before")(_flattened)
 
     @field_validator("space")
     @classmethod
@@ -338,14 +362,17 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
+def differences(
+    created: StudySettings, asked: Mapping[str, Any], table: ParameterTable = PARAMETERS
+) -> list[str]:
     """Returns what was asked for now that contradicts what a study was created with.
 
     Args:
         created: The study's settings.
         asked: Only what the user wrote now, command line and TOML merged; valid.
+        table: The settings that the study can search.
     """
-    now = StudySettings.model_validate(asked)
+    now = StudySettings.model_validate(asked, context=table)
     pairs = {
         key: (getattr(created, key), getattr(now, key))
         for key in asked

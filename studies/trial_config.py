@@ -49,6 +49,8 @@ class TrainingConfig(BaseModel):
             2016), in [0, 1).
         weight_average: Decay a step of the exponential moving average of the weights, which is
             what is validated and kept (Polyak & Juditsky 1992); 0 is none.
+        stage_decay: What the learning rate is multiplied by for each stage of the backbone that
+            lies above a layer (Howard & Ruder 2018), in (0, 1]; 1 gives all the same.
         class_weights: Whether each image counts by how rare its class is, so that all classes
             count alike.
     """
@@ -71,6 +73,7 @@ class TrainingConfig(BaseModel):
     continued_after: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     weight_average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    stage_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     class_weights: bool = False
 
 
@@ -119,6 +122,8 @@ class TrialConfig(BaseModel):
         """What people tell trials apart by, in a few words."""
         model = self.model
         parts = [f"{model.backbone} {model.image_size_px} px"]
+        if model.own and model.own.settings:
+            parts.append(", ".join(f"{name} {value}" for name, value in model.own.settings.items()))
         if model.pretrained and model.trainable_stages:
             parts.append(f"{model.trainable_stages} stages")
         if self.is_solved:
@@ -129,4 +134,6 @@ class TrialConfig(BaseModel):
     @property
     def identity(self) -> str:
         """Hash of every setting: two trials with the same one are duplicates."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        # Without what is None, so that studies keep the identities they had before networks of
+        # one's own came.
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()[:16]

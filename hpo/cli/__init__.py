@@ -31,6 +31,7 @@ COMMANDS = {
     "presets": "hpo.cli.presets",
     "doctor": "hpo.cli.doctor",
     "backbones": "hpo.cli.backbones",
+    "networks": "hpo.cli.networks",
     "cache": "hpo.cli.cache",
 }
 """Command name to the module that holds a click command of the module's name."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import json_option, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option, trust_option
 from hpo.converters.table import FORMATS
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
@@ -121,6 +121,7 @@ class ObjectiveText(click.ParamType["Objective"]):
 @click.option("--license", "license_id", default="unknown", metavar="ID", help="For the card.")
 @click.option("--overwrite", is_flag=True, help="Let an export replace files.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
+@trust_option
 @json_option
 def best(
     storage: str | None,
@@ -140,6 +141,7 @@ def best(
     license_id: str,
     overwrite: bool,
     test: bool,
+    trusts: bool,
     as_json: bool,
 ) -> None:
     """Show, export or test the best trial.
@@ -194,6 +196,7 @@ def best(
     from hpo.results.terms import Terms
     from hpo.results.winner import judge_winner
     from hpo.search.open_study import find_study, read_manifest
+    from hpo.trust import trust
 
     if most is not None and (trial is not None or temperature):
         raise click.UsageError("--ensemble chooses its trials, and has a temperature anyway.")
@@ -207,12 +210,14 @@ def best(
         raise click.UsageError("--temperature is for a file. Add --export FILE.keras.")
     targets = _targets(target, layout, folder, overwrite)
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     ranking = rank(opened)
     winner, frontier = judge_winner(opened.storage, ranking.best, ranking.metric), None
     chosen = ranking.find(trial)
     if objective:
         with working("Measuring what the networks cost …"):
-            frontier = find_frontier(ranking, winner, objective)
+            frontier = find_frontier(opened, ranking, winner, objective)
         chosen = frontier.chosen.row
     frozen = opened.storage.get_trial(chosen.trial_id)
     earlier, exported, taken, found = earlier_looks(opened), None, None, None
@@ -442,6 +447,8 @@ def _name(row: TrialRow) -> str:
 
 
 def _setting(value: Any) -> str:
+    if value is None:
+        return ""  # a setting of another network
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
@@ -480,6 +487,11 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
     if report.files:
         said.append(
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
+        )
+    if exported.layers:
+        said.append(
+            f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
+            "before Keras loads it."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
     if exported.wanted > 1 or len(exported.files) > 1:

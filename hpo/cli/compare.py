@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hpo.cli.options import storage_option, study_option
+from hpo.cli.options import storage_option, study_option, trust_option
 from hpo.paths import paths
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ FORMS = ("table", "csv", "markdown", "json")
 @storage_option
 @study_option
 @click.option("--test", is_flag=True, help="Evaluate each trial on the sealed test images too.")
+@trust_option
 @click.option(
     "--format",
     "form",
@@ -29,7 +30,7 @@ FORMS = ("table", "csv", "markdown", "json")
     default="table",
     show_default=True,
 )
-def compare(storage: str | None, study: str | None, test: bool, form: str) -> None:
+def compare(storage: str | None, study: str | None, test: bool, trusts: bool, form: str) -> None:
     """Compare the baselines with the best trial.
 
     The best trial's lead over each baseline comes with a 95 % interval, paired on the same images:
@@ -47,8 +48,11 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
     from hpo.results.comparison_formats import FORMATS, as_table, notes
     from hpo.results.tables import say, show
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     comparison = comparison_of(opened, _tester(opened) if test else None)
     if form == "table":
         show(*as_table(comparison))

@@ -74,6 +74,12 @@ storage_option = click.option(
 study_option = click.option(
     "--study", metavar="NAME", help="Name of the study.  [default: the latest]"
 )
+trust_option = click.option(
+    "--trust",
+    "trusts",
+    is_flag=True,
+    help="Run the Python code of networks that a study from elsewhere carries.",
+)
 DATA_OPTIONS = (
     setting_option("--class-pattern", metavar="REGEX"),
     setting_option("--class-level", type=click.IntRange(min=1), metavar="N"),

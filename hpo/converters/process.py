@@ -34,6 +34,7 @@ class Job(BaseModel):
         format: Key of `FORMATS`.
         target: Where to write.
         manifest: The images, of which those for training may be read.
+        layers: As in `hpo.results.verify.Job`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class Job(BaseModel):
     format: str
     target: Path
     manifest: Manifest
+    layers: str = ""
 
 
 class Done(BaseModel):
@@ -81,7 +83,7 @@ def run(job: Job) -> None:
         yield from _samples(job)
 
     FORMATS[job.format].convert(
-        Conversion(load_model(job.model), job.metadata, job.target, samples)
+        Conversion(load_model(job.model, job.layers or None), job.metadata, job.target, samples)
     )
 
 

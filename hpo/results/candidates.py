@@ -83,7 +83,9 @@ class Library:
             DataError: The images are not what they were.
         """
         kept = self._opened.files.weights()
-        rows = [row for row in ranking.best if row.number in kept][:MOST_CANDIDATES]
+        # A network of the user's own may have any output, and no logits to be averaged.
+        ours = (row for row in ranking.best if not row.settings.get("model.own"))
+        rows = [row for row in ours if row.number in kept][:MOST_CANDIDATES]
         rows = rows or [*ranking.best[:1]]  # which says that its weights are gone
         found = [
             self.trial(

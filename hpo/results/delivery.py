@@ -84,6 +84,7 @@ def deliver(
     expected: list[list[float]],
     said: list[list[float]],
     refuse: Callable[[Report], None],
+    layers: str = "",
 ) -> list[Delivered]:
     """Writes a model in some formats; the first row is the `.keras` file that others come from.
 
@@ -99,6 +100,7 @@ def deliver(
         expected: As in `verify.Job`.
         said: The same.
         refuse: Raises unless a report on the `.keras` file is of the model that was meant.
+        layers: As in `verify.Job`.
 
     Raises:
         ModelError: The `.keras` file is not that model.
@@ -107,7 +109,7 @@ def deliver(
     """
     try:
         with tempfile.TemporaryDirectory(dir=targets[0].path.parent, prefix=".hpo-") as folder:
-            return _Workshop(Path(folder), model, metadata, manifest, terms).make(
+            return _Workshop(Path(folder), model, metadata, manifest, terms, layers).make(
                 targets, expected, said, refuse
             )
     except OSError as error:
@@ -127,9 +129,10 @@ class _Workshop:
         metadata: Metadata,
         manifest: Manifest,
         terms: Terms,
+        layers: str,
     ) -> None:
         self._folder, self._metadata, self._manifest = folder, metadata, manifest
-        self._terms = terms
+        self._terms, self._layers = terms, layers
         self._original = folder / FORMATS["keras"].file
         FORMATS["keras"].convert(Conversion(model, metadata, self._original))
 
@@ -208,6 +211,7 @@ class _Workshop:
             format=row.name,
             target=made,
             manifest=self._manifest,
+            layers=self._layers,
         )
         done = process.Done.model_validate_json(
             _ask(CONVERTER, job, f"A model must be convertible to {row.label}")
@@ -235,6 +239,7 @@ class _Workshop:
             probabilities=probabilities.resolve(),
             expected=expected or [],
             said=said or [],
+            layers=self._layers,
         )
         report = Report.model_validate_json(
             _ask(VERIFIER, job, "An exported model must load in a fresh process")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.manifest import Manifest
 from hpo.results.delivery import Delivered, deliver
+from hpo.results.layers_file import write_layers
 from hpo.results.model_card import write_card
 from hpo.results.subject import Subject, of_trial
 from hpo.results.targets import Target, card_of
@@ -39,6 +40,7 @@ class Exported:
         wanted: How many files were asked for.
         card: The card beside them; None where no file was kept.
         temperature: What the logits were divided by; None where they are the trial's own.
+        layers: File that Keras needs besides, for layers of the user's own; None without any.
     """
 
     recorded: float
@@ -46,6 +48,7 @@ class Exported:
     wanted: int
     card: Path | None
     temperature: float | None = None
+    layers: Path | None = None
 
     @property
     def report(self) -> Report:
@@ -70,6 +73,7 @@ class Exported:
             "size_bytes": first.size_bytes,
             "recorded": self.recorded,
             "temperature": self.temperature,
+            "layers": self.layers and str(self.layers),
             "card": self.card and str(self.card),
             "files": [row.as_json() for row in self.files],
             **self.report.model_dump(exclude={"problem", "timed_px"}),
@@ -136,12 +140,15 @@ def export_subject(
         expected=[] if sure else _on_noise(subject.model),
         said=[list(row) for row in subject.said],
         refuse=lambda report: refuse_another(report, metric, subject.recorded, manifest),
+        layers=subject.layers,
     )
-    card = None
+    card, beside = None, None
+    if rows[0].kept:
+        beside = write_layers(rows[0].path, subject.layers)
     if any(row.kept for row in rows):
         card = card_of(targets[0].path)
         write_card(card, subject.metadata, manifest, rows)
-    return Exported(subject.recorded, rows, len(targets), card, subject.temperature)
+    return Exported(subject.recorded, rows, len(targets), card, subject.temperature, beside)
 
 
 def _on_noise(model: Any) -> list[list[float]]:

@@ -9,9 +9,11 @@ from typing import Any
 
 from hpo.quiet import load_tensorflow
 from hpo.results.ranking import Ranking
+from hpo.results.rebuild import trusted_catalogue
 from hpo.results.tables import Cell, Column, Table
 from hpo.results.trial_rows import TrialRow
 from hpo.results.winner import Winner
+from hpo.search.open_study import OpenStudy
 from models.config import ModelConfig
 from studies.errors import StudyError
 from studies.metrics import COSTS, Metric
@@ -63,7 +65,7 @@ class Point:
     @property
     def config(self) -> TrialConfig:
         """Its settings."""
-        return TrialConfig.model_validate(self.row.attributes[CONFIG_KEY])
+        return _settings(self.row)
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,21 @@ class Frontier:
         ]
 
 
-def find_frontier(ranking: Ranking, winner: Winner | None, objective: Objective) -> Frontier:
+def find_frontier(
+    opened: OpenStudy, ranking: Ranking, winner: Winner | None, objective: Objective
+) -> Frontier:
     """Measures the networks of the best trials and chooses one.
 
     Args:
-        ranking: The study's trials.
+        opened: The study.
+        ranking: Its trials.
         winner: Which of them may be as good as the best; None if that is not known.
         objective: What is asked for.
 
     Raises:
         StudyError: No trial is within the limit.
     """
-    points = _measured(ranking)
+    points = _measured(opened, ranking)
     on = _not_dominated(points, objective.cost)
     if objective.most is None:
         good = {ranking.best[0].number, *(winner.as_good if winner else ())}
@@ -143,14 +148,15 @@ def find_frontier(ranking: Ranking, winner: Winner | None, objective: Objective)
     return Frontier(ranking.metric, objective, on, within[0])
 
 
-def _measured(ranking: Ranking) -> list[Point]:
+def _measured(opened: OpenStudy, ranking: Ranking) -> list[Point]:
     """Returns the best trial of each network, best first."""
+    catalogue = trusted_catalogue(opened, map(_settings, ranking.best))
     load_tensorflow()
 
     from hpo.training.device import as_it_is
     from hpo.training.programs import Programs
 
-    programs, best = Programs(as_it_is()), dict[str, TrialRow]()
+    programs, best = Programs(as_it_is(), catalogue=catalogue), dict[str, TrialRow]()
     for row in ranking.best:
         shape = _config(row).model_copy(update={"dropout": 0.0, "l2": 0.0, "trainable_stages": 0})
         best.setdefault(shape.model_dump_json(), row)
@@ -158,7 +164,11 @@ def _measured(ranking: Ranking) -> list[Point]:
 
 
 def _config(row: TrialRow) -> ModelConfig:
-    return TrialConfig.model_validate(row.attributes[CONFIG_KEY]).model
+    return _settings(row).model
+
+
+def _settings(row: TrialRow) -> TrialConfig:
+    return TrialConfig.model_validate(row.attributes[CONFIG_KEY])
 
 
 def _not_dominated(points: Sequence[Point], cost: str) -> list[Point]:

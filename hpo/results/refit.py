@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
 from hpo.quiet import load_tensorflow
-from hpo.results.rebuild import assemble
+from hpo.results.rebuild import assemble, trusted_catalogue
 from hpo.search.open_study import OpenStudy
 from models.errors import ModelError
 from studies.errors import StudyError
@@ -77,6 +77,7 @@ def refit_trial(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> Re
             "--refit needs a trial that was trained here to its end. "
             f"Received: trial {trial.number}, whose epochs are not known. Choose another --trial."
         )
+    catalogue = trusted_catalogue(opened, [config])
     load_tensorflow()
 
     from hpo.training.device import as_it_is
@@ -95,14 +96,16 @@ def refit_trial(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> Re
             precision=attributes.get("precision", settings.precision),
         )
         try:
-            weights, stages = refit(job, curves, best_epoch, manifest, Programs(as_it_is()))
+            weights, stages = refit(
+                job, curves, best_epoch, manifest, Programs(as_it_is(), catalogue=catalogue)
+            )
         except FloatingPointError as error:
             raise ModelError(
                 "A refitted trial must not diverge. Received: a loss that was not finite. "
                 "Export the trial as it is."
             ) from error
     return Refitted(
-        model=assemble(config, weights, stages, manifest),
+        model=assemble(config, weights, stages, manifest, catalogue),
         trial=trial.number,
         value=value,
         epochs=best_epoch,

@@ -13,6 +13,7 @@ from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest, create_manifest
 from data_pipeline.store import open_store
 from hpo.quiet import load_tensorflow
+from hpo.results.rebuild import trusted_catalogue
 from hpo.results.tables import Cell, Column, Table
 from hpo.search.open_study import OpenStudy
 from hpo.search.plan import labelling
@@ -158,6 +159,7 @@ def repeat(
         StudyError: A trial failed.
         DataError: The images are gone.
     """
+    catalogue = trusted_catalogue(opened, map(read_config, trials))
     load_tensorflow()
 
     from hpo.training.device import as_it_is
@@ -167,7 +169,8 @@ def repeat(
     from hpo.training.refit import Until
     from hpo.training.trial import run_trial
 
-    settings, programs = StudySettings.model_validate(opened.record.settings), Programs(as_it_is())
+    settings = StudySettings.model_validate(opened.record.settings)
+    programs = Programs(as_it_is(), catalogue=catalogue)
     values: dict[int, list[float]] = {trial.number: [] for trial in trials}
     cache, sizes = Cache(), dict[str, int]()
     for seed, split in enumerate(fresh_splits(opened, manifest, count), start=settings.seed + 1):

@@ -12,6 +12,7 @@ from data_pipeline.manifest import Manifest
 from data_pipeline.store import open_store
 from hpo.results.about import describe, interval_of
 from hpo.results.ensemble import Ensemble, classify
+from hpo.results.layers_file import layers_needed
 from hpo.results.rebuild import rebuild
 from hpo.results.refit import Refitted
 from hpo.results.sealed_test import earlier_looks
@@ -39,6 +40,7 @@ class Subject:
         recorded: The study's objective for it.
         said: As in `hpo.results.verify.Job`.
         temperature: What its logits were divided by; None where nobody looked for one.
+        layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
     model: keras.Model
@@ -46,6 +48,7 @@ class Subject:
     recorded: float
     said: tuple[tuple[float, ...], ...] = ()
     temperature: float | None = None
+    layers: str = ""
 
 
 def of_trial(
@@ -74,7 +77,11 @@ def of_trial(
     recorded = value_of(trial)
     assert recorded is not None
     model = rebuild(opened, trial, manifest)
-    subject = Subject(model, describe(opened, trial, manifest, license_id), recorded)
+    metadata, layers = (
+        describe(opened, trial, manifest, license_id),
+        layers_needed(opened, read_config(trial).model),
+    )
+    subject = Subject(model, metadata, recorded, layers=layers)
     if not honest:
         return subject
     from hpo.results.candidates import Library
@@ -166,4 +173,5 @@ def of_refitted(
             "note": refitted.sentences(label),
         }
     )
-    return Subject(refitted.model, metadata, refitted.value, said)
+    layers = layers_needed(opened, read_config(trial).model)
+    return Subject(refitted.model, metadata, refitted.value, said, layers=layers)

@@ -128,7 +128,10 @@ class TrialRow:
     def settings(self) -> dict[str, Any]:
         """Its settings by their dotted names, such as `optimizer.learning_rate`."""
         parts: dict[str, dict[str, Any]] = self.attributes.get(CONFIG_KEY, {})
-        return {f"{part}.{name}": v for part, table in parts.items() for name, v in table.items()}
+        named = {f"{part}.{name}": v for part, table in parts.items() for name, v in table.items()}
+        own = named.pop("model.own", None) or {"settings": {}}
+        backbone = named.get("model.backbone")
+        return named | {f"{backbone}.{name}": value for name, value in own["settings"].items()}
 
 
 def read_trials(

@@ -19,6 +19,7 @@ from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Item, Manifest
 from data_pipeline.store import open_store
+from hpo.runtimes import keras_file
 from hpo.runtimes.table import RUNTIMES
 from studies.metrics import accuracy, evaluate
 
@@ -54,6 +55,7 @@ class Job(BaseModel):
         said: Probabilities (n, classes) that the model had for the decoded images of
             `rows_to_check` before it was saved, where its figures cannot tell: it sees images of
             several sizes, or was trained on these. Else empty.
+        layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +68,7 @@ class Job(BaseModel):
     probabilities: Path | None = None
     expected: list[list[float]] = []
     said: list[list[float]] = []
+    layers: str = ""
 
 
 class Report(BaseModel):
@@ -108,7 +111,7 @@ def check(job: Job) -> Report:
         DataError: The images are gone or have changed.
         ModelError: The file is no model.
     """
-    model, source = RUNTIMES[job.runtime].load(job.model), job.manifest.open()
+    model, source = _load(job), job.manifest.open()
     difference = None
     if job.expected:
         found = model.predict(list(noise()))
@@ -133,6 +136,12 @@ def check(job: Job) -> Report:
     if decoded is not None:
         said = decoded[0][rows_to_check(len(decoded[0]))]
     return report.model_copy(update=_raw(model, job, said))
+
+
+def _load(job: Job) -> Model:
+    if job.layers and job.runtime == "keras":
+        return keras_file.load(job.model, layers=job.layers)
+    return RUNTIMES[job.runtime].load(job.model)
 
 
 def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:

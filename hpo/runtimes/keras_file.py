@@ -33,8 +33,13 @@ class KerasModel(Model):
         return np.asarray(self._traced(images_bhwc.astype(np.float32)))
 
 
-def load(path: Path, threads: int = 0) -> KerasModel:
-    """Loads a file that holds Keras's own layers only.
+def load(path: Path, threads: int = 0, layers: str = "") -> KerasModel:
+    """Loads a file.
+
+    Args:
+        path: The file.
+        threads: As in `hpo.runtimes.table.Runtime.load`.
+        layers: Code that it needs where it holds more than Keras's own layers, and that is trusted.
 
     Raises:
         ModelError: It is no complete model, not one of ours, or holds code.
@@ -44,7 +49,7 @@ def load(path: Path, threads: int = 0) -> KerasModel:
     from models.export import load_model
 
     limit_tensorflow(threads)
-    model = load_model(path)
+    model = load_model(path, layers or None)
     return KerasModel(model, _metadata(model, path))
 
 

@@ -25,9 +25,11 @@ from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, TableView, is_live
+from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
 from studies.leases import Leases
+from studies.network_files import NetworkFile
 from studies.objectives import objectives_of
 from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
@@ -85,12 +87,13 @@ def run_study(
     Raises:
         StudyError: The study was deleted or renamed meanwhile.
     """
+    require_trusted(opened.study.study_name, opened.record.networks)
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
-    settings = StudySettings.model_validate(opened.record.settings | now)
+    settings = opened.record.read_settings(**now)
     opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
-    space, total = Space.model_validate(opened.record.space), settings.trials
+    space, total = opened.record.read_space(), settings.trials
     held = at_most(space, total)
     if held is not None:
         # A sampler that learns would train some of so few again and again, and others never.
@@ -135,7 +138,7 @@ def run_study(
     try:
         runner.start(settings.workers, settings.device)
         first = search.first()
-        runner.begin(_setup(settings, space), opened.files, first)
+        runner.begin(_setup(settings, space, opened.record.networks), opened.files, first)
         with view:
             if first:
                 # While the workers get ready. Other sizes are decoded by the first to need them.
@@ -174,7 +177,7 @@ def _why_done(scheduler: Scheduler, trials: Sequence[TrialRecord]) -> str:
     return f"The study has its {total} trials; none was trained. For more: --trials {2 * total}"
 
 
-def _setup(settings: StudySettings, space: Space) -> Setup:
+def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:
     return Setup(
         image_size_px=space.largest_px,
         device=settings.device,
@@ -182,6 +185,7 @@ def _setup(settings: StudySettings, space: Space) -> Setup:
         metric=settings.metric,
         costs=settings.against,
         precision=settings.precision,
+        networks=networks,
     )
 
 
