@@ -75,6 +75,8 @@ class Backbone:
         output: What it returns, (b, classes) or (b, 1), where it has its own output and gets no
             head; None where it returns features.
         takes_classes: Whether it is given the number of classes.
+        construct_for_file: Builds the same network of layers that an exported file can hold; None
+            where `construct` does.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Backbone:
     code: str = ""
     output: Output | None = None
     takes_classes: bool = False
+    construct_for_file: Callable[..., keras.KerasTensor] | None = field(default=None, repr=False)
 
     @property
     def has_weights(self) -> bool:
@@ -99,6 +102,9 @@ class Backbone:
         settings = config.own.settings if config.own else {}
         return settings | ({"classes": config.classes} if self.takes_classes else {})
 
-    def build(self, images_bhwc: keras.KerasTensor, **arguments: Any) -> keras.KerasTensor:
+    def build(
+        self, images_bhwc: keras.KerasTensor, *, for_file: bool = False, **arguments: Any
+    ) -> keras.KerasTensor:
         """Returns symbolic features of symbolic RGB images, 0..255, of static size."""
-        return self.construct(preprocess(images_bhwc, self.preprocessing), **arguments)
+        construct = (for_file and self.construct_for_file) or self.construct
+        return construct(preprocess(images_bhwc, self.preprocessing), **arguments)

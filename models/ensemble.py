@@ -140,7 +140,7 @@ class _Part:
         name_afresh()
         with dtype_policy("float32"):
             images = keras.Input((size_px, size_px, 3), dtype="float32")
-            body = build_body(catalogue.find(config.backbone), images)
+            body = build_body(catalogue.find(config.backbone), images, for_file=True)
             vector = pool(body.output, config.pooling)
             trunk = keras.Model(body.input, vector, name=f"backbone{number}")
             heads = [

@@ -68,7 +68,8 @@ def whole_model(
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
         squares = to_square(images, training=False)
-        features = build_body(row, squares, arguments=row.arguments(config)).output
+        arguments = row.arguments(config)
+        features = build_body(row, squares, arguments=arguments, for_file=True).output
         classes = classes_layer(config.output, class_names)
         if row.output:
             probabilities = to_probabilities(features, row.output, classes.name)
@@ -226,7 +227,7 @@ def _foreign(config: Any) -> Iterator[str]:
     """Names of everything in a configuration that is not Keras's own, or runs code."""
     if isinstance(config, dict):
         module, name = config.get("module"), config.get("class_name")
-        own = module is None or str(module).split(".")[0] in ("keras", "builtins")
+        own = module is None or str(module).split(".")[0] in ("keras", "keras_hub", "builtins")
         if name is not None and (not own or name in ("Lambda", "__lambda__", "function")):
             yield f"{module}.{name}"
         config = list(config.values())

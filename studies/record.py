@@ -58,6 +58,20 @@ PAUSED_KEY = "value_when_interrupted"
 """Objective of the best epoch of a trial that is paused; the name is that of stored studies."""
 
 
+class Confusion(BaseModel):
+    """Which classes a trial takes for which.
+
+    Attributes:
+        classes: Names of the classes.
+        counts: For each true class the number of validation images that are given each class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
 class Outcome(BaseModel):
     """How a trial ended.
 
@@ -71,6 +85,8 @@ class Outcome(BaseModel):
         seconds: Phase to wall-clock seconds, `total` among them.
         hits: Validation images that the best epoch's weights get right; None where it was not
             trained to its end.
+        confusion: What the best epoch's weights take for what, for the dashboard's note; None where
+            it was not trained to its end, or the classes are too many to be read there.
         facts: Parameters, image size, device, precision and the like, for people to read.
         message: The traceback of a failure, or one line about the end.
     """
@@ -84,6 +100,7 @@ class Outcome(BaseModel):
     history: dict[str, list[float]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     hits: Hits | None = None
+    confusion: Confusion | None = None
     facts: dict[str, str | int | float] = Field(default_factory=dict)
     message: str | None = None
 

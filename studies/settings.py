@@ -53,6 +53,7 @@ OF_THE_DATA = frozenset(
         "split_column",
         "group_column",
         "exclude",
+        "exclude_images",
         "min_class_images",
         "draw_validation",
         "resize",
@@ -63,6 +64,9 @@ OF_THE_DATA = frozenset(
     }
 )
 """Settings that decide which images a study trains and validates on."""
+
+_SHOWN = 5
+"""Values of one setting that an error names."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -187,7 +191,11 @@ class StudySettings(BaseModel):
     )
     exclude: tuple[str, ...] = Field(
         default=(),
-        description="Leave out a class, folder or file; * stands for any characters.",
+        description="Leave out a class, folder or file; * stands for any characters. A .csv file "
+        "that `hpo doctor --suspects` wrote leaves out what is confirmed in it.",
+    )
+    exclude_images: tuple[str, ...] = Field(
+        default=(), description="Images to leave out, by their paths in the data set."
     )
     min_class_images: int = Field(
         default=0, ge=0, description="Leave out classes with fewer images."
@@ -391,7 +399,8 @@ def differences(
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        return "; ".join(map(_shown, value)) or "none"
+        more = f"; and {len(value) - _SHOWN:,} more" if len(value) > _SHOWN else ""
+        return "; ".join(map(_shown, value[:_SHOWN])) + more or "none"
     if isinstance(value, BaseModel):
         fields = value.model_dump()
         return ", ".join(f"{name} = {entry}" for name, entry in fields.items())

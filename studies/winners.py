@@ -45,8 +45,10 @@ def worth(ranked: Sequence[Hits]) -> Worth:
     replacement, choose the best trial on those, and see how it does on the images that were not
     drawn. The mean of that is the corrected figure.
 
-    The correction is an estimate itself, so the interval reaches from the lower end of that of a
-    share (Wilson 1927) around the corrected figure to the upper end of that around the raw one.
+    The interval begins where 2.5 % of the resamples lie, as in that paper, or at the lower end of
+    that of a share (Wilson 1927) around the corrected figure if that is less. It is wide on
+    purpose: each trial has chosen an epoch, too, and hits do not tell among which. It ends at the
+    upper end of that around the raw figure, since the correction is an estimate itself.
 
     Args:
         ranked: Which images each trial got right, the best first; all of the same images.
@@ -59,8 +61,10 @@ def worth(ranked: Sequence[Hits]) -> Worth:
     out = (drawn == 0).astype(np.float32)
     chosen = (right @ drawn.T.astype(np.float32)).argmax(axis=0)  # of equal ones the first
     left_over = np.maximum(out.sum(axis=1), 1.0)
-    corrected = min(raw, float(((right[chosen] * out).sum(axis=1) / left_over).mean()))
-    low, high = share_interval(corrected, images)[0], share_interval(raw, images)[1]
+    outside = (right[chosen] * out).sum(axis=1) / left_over
+    corrected = min(raw, float(outside.mean()))
+    low = min(share_interval(corrected, images)[0], float(np.quantile(outside, 0.025)))
+    high = share_interval(raw, images)[1]
     return Worth(raw, corrected, low, high, len(ranked))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ MOST_RIVALS = 2
 """Trials that are trained beside the best on fresh splits."""
 BESIDE = ("accuracy", "macro_f1", "loss")
 """Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
+SHOWN = 30
+"""Wrong images that are listed as text."""
 
 
 class ObjectiveText(click.ParamType["Objective"]):
@@ -122,6 +125,13 @@ class ObjectiveText(click.ParamType["Objective"]):
 @click.option("--overwrite", is_flag=True, help="Let an export replace files.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
 @trust_option
+@click.option(
+    "--wrong",
+    type=click.Choice(["text", "csv"]),
+    is_flag=False,
+    flag_value="text",
+    help="List only the validation images that it is wrong about, the surest first.",
+)
 @json_option
 def best(
     storage: str | None,
@@ -142,6 +152,7 @@ def best(
     overwrite: bool,
     test: bool,
     trusts: bool,
+    wrong: str | None,
     as_json: bool,
 ) -> None:
     """Show, export or test the best trial.
@@ -185,6 +196,7 @@ def best(
       hpo best --test
       hpo best --ensemble --export model.keras
       hpo best --objective "latency<=20" --export fast.keras
+      hpo best --wrong csv > wrong.csv
       hpo best --study digits --trial 0 --export baseline.keras
     """
     from hpo.results.export import export_subject
@@ -208,6 +220,10 @@ def best(
         raise click.UsageError("--objective chooses the trial; leave out --trial and --ensemble.")
     if temperature and target is None and folder is None:
         raise click.UsageError("--temperature is for a file. Add --export FILE.keras.")
+    if wrong and (target or folder or test or most or refit or repeat):
+        raise click.UsageError(
+            "--wrong only lists images: leave out what exports, tests or trains."
+        )
     targets = _targets(target, layout, folder, overwrite)
     opened = find_study(paths(storage), study)
     if trusts:
@@ -220,6 +236,9 @@ def best(
             frontier = find_frontier(opened, ranking, winner, objective)
         chosen = frontier.chosen.row
     frozen = opened.storage.get_trial(chosen.trial_id)
+    if wrong:
+        _print_wrong(opened, frozen, "json" if as_json else wrong)
+        return
     earlier, exported, taken, found = earlier_looks(opened), None, None, None
     if most is not None:
         with working("Asking the kept networks about the validation images …"):
@@ -347,6 +366,22 @@ def _find(opened: OpenStudy, ranking: Ranking, most: int) -> tuple[Ensemble, Map
     manifest = read_manifest(opened)
     ensemble = find_ensemble(opened, ranking, manifest, most)
     return ensemble, costs_of(ensemble.build(manifest))
+
+
+def _print_wrong(opened: OpenStudy, trial: FrozenTrial, form: str) -> None:
+    from hpo.results.wrong import as_csv, as_table, wrong_images
+
+    with working("Classifying the validation images …"):
+        found = wrong_images(opened, trial)
+    if form == "json":
+        click.echo(json.dumps([asdict(row) for row in found], indent=2))
+        return
+    if form == "csv":
+        click.echo(as_csv(found))
+        return
+    show(*as_table(found[:SHOWN]))
+    more = f"; the surest {SHOWN} are shown, `--wrong csv` lists all" if len(found) > SHOWN else ""
+    say(f"Trial {trial.number} is wrong about {len(found):,} validation images{more}.")
 
 
 def _print(findings: Findings) -> None:

@@ -104,4 +104,13 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+LANGUAGES = ("en", "ko")
+"""Those of `hpo.report.language.LANGUAGES`, which is imported only when it is used."""
+language_option = click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the page.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

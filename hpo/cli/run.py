@@ -81,6 +81,7 @@ def run(
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
       hpo run --data photos/ --networks my_networks.py
+      hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
     """
     from rich.console import Console
@@ -98,6 +99,7 @@ def run(
     from hpo.trust import trust
     from studies.errors import StudyError
     from studies.settings import OF_THE_DATA, StudySettings, merge
+    from studies.suspects_file import with_confirmed
     from studies.toml_files import glance, load_settings, make_settings, preset_path
 
     began_s, console = time.monotonic(), Console()
@@ -136,7 +138,7 @@ def run(
     with outages_explained(), new_pool() as pool:
         with networks_for(where, name, files_in(seen), say, taken) as networks:
             layers = [load_settings(path, networks.table) for path in files]
-            asked = kept | merge(*layers, typed)
+            asked = with_confirmed(kept | merge(*layers, typed))
             asked.pop("storage", None)
             settings = make_settings(asked, networks.table)
             decoded = images_to_keep(settings.image_size_px, settings.resize)

@@ -165,18 +165,20 @@ def networks_for(
         study: The study's name.
         names: The files that the user names now.
         say: Tells the user what is found.
-        taken: Networks of another study, which a new one has where the user names no file.
+        taken: Networks of another study, which a new one has where the user names no file, or
+            the same ones and they are gone.
 
     Raises:
         StudyError: A file cannot be read, or says something else than the study's text.
         ModelError: A file cannot be run; names the line.
     """
     record = find_record(paths, study)
+    there = [name for name in names if Path(name).expanduser().exists()]
     if record is not None:
         refuse_changed(study, record.networks, names)
-        trust(read_sources(name for name in names if Path(name).expanduser().exists()))
+        trust(read_sources(there))
         yield Networks(record.networks)
-    elif names:
+    elif names and (there or {Path(name).name for name in names} != {f.name for f in taken}):
         sources = read_sources(names)
         trust(sources)
         with Checker(sources, say) as checker:

@@ -127,6 +127,8 @@ def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
     for finding in audit.findings:
         if finding.severity == "warning":
             say(finding.sentence())
+    if out := len(settings.exclude_images):
+        say(f"Left out, as --exclude asks: {out:,} {'image' if out == 1 else 'images'}.")
     return manifest
 
 
