@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli.exported import print_exported
 from hpo.cli.options import json_option, storage_option, study_option, trust_option
 from hpo.converters.table import FORMATS
 from hpo.paths import paths
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from hpo.results.ensemble import Ensemble
-    from hpo.results.export import Exported
     from hpo.results.findings import Findings
     from hpo.results.frontier import Objective
     from hpo.results.ranking import Ranking
@@ -254,7 +254,7 @@ def best(
     together = found[0] if found and found[0].alone is None else None
     if targets:
         terms = Terms(tolerance, accept, overwrite)
-        with working("Building the model and checking its files in fresh processes …"):
+        with working("Building the model …") as say_now:
             subject = _subject(
                 opened,
                 frozen,
@@ -263,7 +263,7 @@ def best(
                 license_id,
                 honest=temperature or found is not None,
             )
-            exported = export_subject(opened, subject, targets, terms)
+            exported = export_subject(opened, subject, targets, terms, say=say_now)
     if test:
         with working("Classifying the test images …"):
             taken = _look(opened, frozen, together, refitted, len(ranking.best))
@@ -408,7 +408,7 @@ def _print(findings: Findings) -> None:
     if findings.refitted:
         say("\n" + findings.refitted.sentences(metric.label))
     if findings.exported:
-        _print_exported(findings.exported, metric)
+        print_exported(findings.exported, metric)
     if findings.taken:
         best = findings.chosen is ranking.best[0]
         _print_look(findings.taken, metric, chosen=best)
@@ -498,71 +498,6 @@ def _print_ensemble(ensemble: Ensemble, costs: Mapping[str, float], findings: Fi
         click.echo("\nThe ensemble:\n")
         show(*members_table(ensemble))
     say("\n" + verdict(ensemble, findings.ranking.metric, best, costs))
-
-
-def _print_exported(exported: Exported, metric: Metric) -> None:
-    report = exported.report
-    said = [
-        f"Exported to {printable(str(row.path))}, {row.size_bytes / 1e6:.1f} MB."
-        for row in exported.kept
-        if exported.wanted == 1
-    ]
-    if metric.name in report.figures:
-        said.append(
-            f"Loaded again in a fresh process, its validation {metric.label} is "
-            f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f})"
-            + ("." if report.left_out else ", and")
-        )
-    else:
-        said.append(
-            "Loaded again in a fresh process, it gives the same probabilities for images of noise."
-        )
-    if exported.temperature:
-        said.append(f"Its logits are divided by {exported.temperature:.2f}, its temperature.")
-    if report.files:
-        said.append(
-            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
-        )
-    if exported.layers:
-        said.append(
-            f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
-            "before Keras loads it."
-        )
-    say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
-    if exported.wanted > 1 or len(exported.files) > 1:
-        _print_files(exported)
-    if exported.card:
-        say(f"\nThe card beside it says how to use it: {printable(str(exported.card))}")
-
-
-def _print_files(exported: Exported) -> None:
-    columns = [
-        Column("format"),
-        Column("accuracy", ".4f"),
-        Column("largest difference", ".1e"),
-        Column("other class", "d"),
-        Column("ms alone", ".1f"),
-        Column("ms in a batch", ".1f"),
-        Column("MB", ".1f"),
-        Column("file"),
-    ]
-    click.echo("\nOn the validation files, each with its own runtime:\n")
-    show(
-        columns,
-        [
-            [
-                row.format.label,
-                row.report.accuracy,
-                None if row is exported.files[0] else row.difference,
-                None if row is exported.files[0] else row.changed,
-                row.report.single_ms,
-                row.report.batch_ms,
-                row.size_bytes / 1e6,
-                row.path.name if row.kept else "not kept" if row.problem else "not asked for",
-            ]
-            for row in exported.files
-        ],
-    )
 
 
 def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:

@@ -34,7 +34,7 @@ class Job(BaseModel):
         format: Key of `FORMATS`.
         target: Where to write.
         manifest: The images, of which those for training may be read.
-        layers: As in `hpo.results.verify.Job`.
+        layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
     model_config = ConfigDict(frozen=True)

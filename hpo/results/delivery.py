@@ -85,6 +85,7 @@ def deliver(
     said: list[list[float]],
     refuse: Callable[[Report], None],
     layers: str = "",
+    say: Callable[[str], None] = lambda _: None,
 ) -> list[Delivered]:
     """Writes a model in some formats; the first row is the `.keras` file that others come from.
 
@@ -101,6 +102,7 @@ def deliver(
         said: The same.
         refuse: Raises unless a report on the `.keras` file is of the model that was meant.
         layers: As in `verify.Job`.
+        say: Told what is being done.
 
     Raises:
         ModelError: The `.keras` file is not that model.
@@ -109,9 +111,9 @@ def deliver(
     """
     try:
         with tempfile.TemporaryDirectory(dir=targets[0].path.parent, prefix=".hpo-") as folder:
-            return _Workshop(Path(folder), model, metadata, manifest, terms, layers).make(
-                targets, expected, said, refuse
-            )
+            workshop = Workshop(Path(folder), metadata, manifest, terms, layers, say)
+            FORMATS["keras"].convert(Conversion(model, metadata, workshop.original))
+            return workshop.make(targets, expected, refuse, said)
     except OSError as error:
         raise StudyError(
             "An exported model must fit on its disk. "
@@ -119,72 +121,84 @@ def deliver(
         ) from error
 
 
-class _Workshop:
-    """A folder in which files are made and checked before they get their names."""
+@dataclass(frozen=True)
+class Workshop:
+    """A folder in which files are made and checked before they get their names.
 
-    def __init__(
-        self,
-        folder: Path,
-        model: keras.Model,
-        metadata: Metadata,
-        manifest: Manifest,
-        terms: Terms,
-        layers: str,
-    ) -> None:
-        self._folder, self._metadata, self._manifest = folder, metadata, manifest
-        self._terms, self._layers = terms, layers
-        self._original = folder / FORMATS["keras"].file
-        FORMATS["keras"].convert(Conversion(model, metadata, self._original))
+    Attributes:
+        folder: The folder.
+        metadata: What travels with the model.
+        manifest: The images.
+        terms: What a file must keep to.
+        layers: As in `verify.Job`.
+        say: Told what is being done.
+    """
+
+    folder: Path
+    metadata: Metadata
+    manifest: Manifest
+    terms: Terms
+    layers: str = ""
+    say: Callable[[str], None] = lambda _: None
+
+    @property
+    def original(self) -> Path:
+        """The `.keras` file, which others are made from."""
+        return self.folder / FORMATS["keras"].file
 
     def make(
         self,
         targets: Sequence[Target],
         expected: list[list[float]],
-        said: list[list[float]],
         refuse: Callable[[Report], None],
+        said: list[list[float]],
     ) -> list[Delivered]:
+        """Checks the original, then makes, checks and places the others; see `deliver`."""
         import numpy as np
 
-        of_original = self._folder / "original.npy"
+        self.say("Checking the Keras file in a fresh process …")
+        of_original = self.folder / "original.npy"
         report = self._verify(
-            "keras", self._original, of_original, decoded=not said, expected=expected, said=said
+            "keras", self.original, of_original, decoded=not said, expected=expected, said=said
         )
         refuse(report)
         wanted = [target for target in targets if target.format.name != "keras"]
         plain = next((target for target in targets if target not in wanted), None)
-        size = self._original.stat().st_size
-        path = plain.path if plain else self._original
+        size = self.original.stat().st_size
+        path = plain.path if plain else self.original
         rows = [Delivered(FORMATS["keras"], path, plain is not None, size, report)]
-        rows += [self._tried(target, report, np.load(of_original)) for target in wanted]
+        rows += [self.other(target, report, np.load(of_original)) for target in wanted]
         if plain:
-            place(self._original, plain.path, overwrite=self._terms.overwrite)
+            place(self.original, plain.path, overwrite=self.terms.overwrite)
         return rows
 
-    def _tried(self, target: Target, original: Report, expected: Any) -> Delivered:
+    def other(self, target: Target, original: Report, expected: Any) -> Delivered:
         """Makes a file of another format, or says why there is none; the others are made anyway."""
         try:
-            return self._other(target, original, expected)
+            return self._checked(target, original, expected)
         except (DataError, ModelError) as error:
             return Delivered(target.format, target.path, False, 0, Report(), problem=str(error))
 
-    def _other(self, target: Target, original: Report, expected: Any) -> Delivered:
-        """Makes a file of another format."""
+    def _checked(self, target: Target, original: Report, expected: Any) -> Delivered:
+        """Makes a file of another format and keeps it if it is good enough."""
         import numpy as np
 
-        folder = self._folder / target.format.name
+        folder = self.folder / target.format.name
         folder.mkdir()
-        made, found = folder / target.path.name, self._folder / f"{target.format.name}.npy"
+        self.say(f"Making the file for {target.format.label} …")
+        made, found = folder / target.path.name, self.folder / f"{target.format.name}.npy"
         self._convert(target.format, made)
+        self.say(f"Classifying the validation images with {target.format.label} …")
         report = self._verify(target.format.reader, made, found)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         shares, lost = np.load(found), None
         if report.accuracy is not None and original.accuracy is not None:
-            lost = 100 * (original.accuracy - report.accuracy)
-        kept = self._terms.accept or lost is None or lost <= self._terms.tolerance
+            lost = round(100 * (original.accuracy - report.accuracy), 6)
+        kept = self.terms.accept or lost is None or lost <= self.terms.tolerance
         if kept:
             for part in sorted(folder.iterdir(), key=lambda part: part == made):
                 goal = target.path.with_name(part.name)
-                place(part, goal, overwrite=self._terms.overwrite)
+                place(part, goal, overwrite=self.terms.overwrite)
         return Delivered(
             target.format,
             target.path,
@@ -199,19 +213,19 @@ class _Workshop:
 
     def _loss(self, target: Target, lost: float, files: int) -> str:
         return (
-            f"A file may lose {self._terms.tolerance:g} points of accuracy. Received: "
+            f"A file may lose {self.terms.tolerance:g} points of accuracy. Received: "
             f"{target.format.label}, which loses {lost:.1f} on {files} files. {target.path} was "
             "not kept. Add --accept, or raise --tolerance."
         )
 
     def _convert(self, row: Format, made: Path) -> None:
         job = process.Job(
-            model=self._original,
-            metadata=self._metadata,
+            model=self.original,
+            metadata=self.metadata,
             format=row.name,
             target=made,
-            manifest=self._manifest,
-            layers=self._layers,
+            manifest=self.manifest,
+            layers=self.layers,
         )
         done = process.Done.model_validate_json(
             _ask(CONVERTER, job, f"A model must be convertible to {row.label}")
@@ -232,14 +246,14 @@ class _Workshop:
         """Has a fresh process check a file."""
         job = Job(
             model=path.resolve(),
-            manifest=self._manifest,
-            image_size_px=self._metadata.image_size_px,
+            manifest=self.manifest,
+            image_size_px=self.metadata.image_size_px,
             runtime=runtime,
             decoded=decoded,
             probabilities=probabilities.resolve(),
             expected=expected or [],
             said=said or [],
-            layers=self._layers,
+            layers=self.layers,
         )
         report = Report.model_validate_json(
             _ask(VERIFIER, job, "An exported model must load in a fresh process")

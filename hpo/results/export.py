@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,6 @@ class Exported:
         files: What became of each file; the first is the `.keras` file, wanted or not.
         wanted: How many files were asked for.
         card: The card beside them; None where no file was kept.
-        temperature: What the logits were divided by; None where they are the trial's own.
         layers: File that Keras needs besides, for layers of the user's own; None without any.
     """
 
@@ -47,8 +46,8 @@ class Exported:
     files: Sequence[Delivered]
     wanted: int
     card: Path | None
-    temperature: float | None = None
     layers: Path | None = None
+    temperature: float | None = None
 
     @property
     def report(self) -> Report:
@@ -73,8 +72,8 @@ class Exported:
             "size_bytes": first.size_bytes,
             "recorded": self.recorded,
             "temperature": self.temperature,
-            "layers": self.layers and str(self.layers),
             "card": self.card and str(self.card),
+            "layers": self.layers and str(self.layers),
             "files": [row.as_json() for row in self.files],
             **self.report.model_dump(exclude={"problem", "timed_px"}),
         }
@@ -87,23 +86,18 @@ def export(
     terms: Terms = Terms(),  # noqa: B008  # frozen
     *,
     license_id: str = "unknown",
+    say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
-    """Writes the model of a trial in some formats, and a card beside them.
-
-    Args:
-        opened: The study.
-        trial: A trial whose weights are kept.
-        targets: The files, all in one folder.
-        terms: What they must keep to.
-        license_id: Of the model, for its card.
+    """Writes the model of a trial in some formats, and a card beside them; see `export_subject`.
 
     Raises:
         StudyError: The trial's weights are gone, or there is no space for the files.
         ModelError: What was written is not the trial's model; it is not kept.
         DataError: The validation images are not what they were.
+        temperature: What the logits were divided by; None where they are the trial's own.
     """
-    manifest = read_manifest(opened)
-    return export_subject(opened, of_trial(opened, trial, manifest, license_id), targets, terms)
+    subject = of_trial(opened, trial, read_manifest(opened), license_id)
+    return export_subject(opened, subject, targets, terms, say=say)
 
 
 def export_subject(
@@ -111,6 +105,8 @@ def export_subject(
     subject: Subject,
     targets: Sequence[Target],
     terms: Terms = Terms(),  # noqa: B008  # frozen
+    *,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Exported:
     """Writes a model in some formats, and a card beside them.
 
@@ -123,6 +119,7 @@ def export_subject(
         subject: The model.
         targets: The files, all in one folder.
         terms: What they must keep to.
+        say: Told what is being done.
 
     Raises:
         StudyError: There is no space for the files.
@@ -141,14 +138,16 @@ def export_subject(
         said=[list(row) for row in subject.said],
         refuse=lambda report: refuse_another(report, metric, subject.recorded, manifest),
         layers=subject.layers,
+        say=say,
     )
-    card, beside = None, None
-    if rows[0].kept:
-        beside = write_layers(rows[0].path, subject.layers)
+    of_keras = [row.path for row in rows if row.kept and row.format.reader == "keras"]
+    beside = [write_layers(path, subject.layers) for path in of_keras]
+    card = None
     if any(row.kept for row in rows):
         card = card_of(targets[0].path)
         write_card(card, subject.metadata, manifest, rows)
-    return Exported(subject.recorded, rows, len(targets), card, subject.temperature, beside)
+    layers = beside[0] if beside else None
+    return Exported(subject.recorded, rows, len(targets), card, layers, subject.temperature)
 
 
 def _on_noise(model: Any) -> list[list[float]]:
@@ -174,7 +173,7 @@ def refuse_another(report: Report, metric: str, recorded: float, manifest: Manif
             "No file was kept."
         )
     if metric not in report.figures:
-        return  # `report.left_out` says why, or the probabilities from before were compared
+        return  # the images are gone; `report.left_out` says so
     found = report.figures[metric]
     images = Counter(item.label for item in manifest.items if item.split == "validation")
     if abs(found - recorded) > METRICS[metric].tolerance(recorded, list(images.values())):

@@ -13,6 +13,7 @@ from pathlib import Path
 from data_pipeline.manifest import Manifest
 from data_pipeline.reading import Reading
 from hpo.results.delivery import Delivered
+from hpo.results.layers_file import layers_path
 from hpo.results.targets import CARD_MARK
 from hpo.runtimes.metadata import Metadata
 from studies.metrics import METRICS
@@ -45,8 +46,8 @@ def write_card(
 
 def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) -> Iterator[str]:
     kept = [row for row in rows if row.kept]
-    yield from _head(metadata)
-    yield from (CARD_MARK, "", f"# {metadata.name}: an image classifier", "")
+    yield from _head(metadata, kept[0].format.reader)
+    yield from (CARD_MARK, "", f"# {_cell(metadata.name)}: an image classifier", "")
     yield f"It tells {len(metadata.classes)} classes apart: {_listed(metadata.classes)}."
     yield f"Its backbone is `{metadata.backbone}`, at {metadata.image_size_px} px."
     if metadata.note:
@@ -62,6 +63,8 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     )
     for row in kept:
         usage = row.format.usage.format(file=row.path.name).rstrip()
+        if row.format.reader == "keras" and layers_path(row.path).exists():
+            usage = f"import {layers_path(row.path).stem}\n{usage}"
         yield from ("", f"{row.format.label}, `{row.path.name}`:", "", "```python", usage, "```")
     yield from ("", *_classes(metadata), "", "## Files", "", *files_table(rows), "")
     yield _how_measured(rows)
@@ -70,11 +73,18 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     yield from ("", "## Limits", "", *_limits(metadata))
 
 
-def _head(metadata: Metadata) -> Iterator[str]:
-    """The fields that hubs read, as YAML, of which JSON's texts and lists are a part."""
-    yield from ("---", f"license: {metadata.license}", "library_name: keras")
+def _head(metadata: Metadata, library: str) -> Iterator[str]:
+    """The fields that hubs read, as YAML, of which JSON's texts are a part."""
+    yield from ("---", f"license: {json.dumps(metadata.license)}", f"library_name: {library}")
     yield "pipeline_tag: image-classification"
-    yield from ("tags:", "- image-classification", "- keras", "- hpo", "metrics:", "- accuracy")
+    yield from (
+        "tags:",
+        "- image-classification",
+        f"- {library}",
+        "- hpo",
+        "metrics:",
+        "- accuracy",
+    )
     yield from ("model-index:", f"- name: {json.dumps(metadata.name)}", "  results:")
     yield from ("  - task:", "      type: image-classification", "    dataset:")
     yield from (f"      name: {json.dumps(metadata.name)}", "      type: image_folder")

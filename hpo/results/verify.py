@@ -19,7 +19,6 @@ from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Item, Manifest
 from data_pipeline.store import open_store
-from hpo.runtimes import keras_file
 from hpo.runtimes.table import RUNTIMES
 from studies.metrics import accuracy, evaluate
 
@@ -111,7 +110,7 @@ def check(job: Job) -> Report:
         DataError: The images are gone or have changed.
         ModelError: The file is no model.
     """
-    model, source = _load(job), job.manifest.open()
+    model, source = RUNTIMES[job.runtime].load(job.model, layers=job.layers), job.manifest.open()
     difference = None
     if job.expected:
         found = model.predict(list(noise()))
@@ -123,6 +122,7 @@ def check(job: Job) -> Report:
         if source.is_there() or difference is None:
             raise
         left_out = f"Its figures were not computed again, because {gone}."
+        _keep(job, model.predict(list(noise())))
         return Report(difference=difference, left_out=left_out, **_times(model, noise()[0]))
     report = Report(difference=difference)
     if decoded is not None:
@@ -136,12 +136,6 @@ def check(job: Job) -> Report:
     if decoded is not None:
         said = decoded[0][rows_to_check(len(decoded[0]))]
     return report.model_copy(update=_raw(model, job, said))
-
-
-def _load(job: Job) -> Model:
-    if job.layers and job.runtime == "keras":
-        return keras_file.load(job.model, layers=job.layers)
-    return RUNTIMES[job.runtime].load(job.model)
 
 
 def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:

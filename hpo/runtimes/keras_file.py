@@ -34,12 +34,7 @@ class KerasModel(Model):
 
 
 def load(path: Path, threads: int = 0, layers: str = "") -> KerasModel:
-    """Loads a file.
-
-    Args:
-        path: The file.
-        threads: As in `hpo.runtimes.table.Runtime.load`.
-        layers: Code that it needs where it holds more than Keras's own layers, and that is trusted.
+    """Loads a file that holds Keras's own layers only, or those of a text that is trusted.
 
     Raises:
         ModelError: It is no complete model, not one of ours, or holds code.

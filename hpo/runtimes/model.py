@@ -42,7 +42,7 @@ class Model(ABC):
         """Returns the probabilities (n, classes) of images (h, w, 3), uint8, RGB, 0..255.
 
         Neighbours of the same size share a batch, so images of few sizes are better sorted by size.
-        Safe to be called in one thread at a time.
+        Several threads may call it at once.
         """
         parts = [self.batch(np.stack(batch)) for batch in _batches(images)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)))

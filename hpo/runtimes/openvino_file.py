@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ class OpenVinoModel(Model):
     def __init__(self, compiled: Any, text: str | None, name: str) -> None:
         super().__init__(read_metadata(text, name))
         self._compiled = compiled
+        self._own = threading.local()  # a request is busy while another thread waits for it
 
     def _forward(self, images_bhwc: Images) -> npt.NDArray[np.float32]:
-        return np.asarray(self._compiled(images_bhwc)[0])
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        return np.array(self._own.request.infer(images_bhwc)[0])
 
 
 def load(path: Path, threads: int = 0) -> OpenVinoModel:

@@ -27,6 +27,7 @@ class Runtime:
         module: Has `load(path, threads) -> Model`. Nothing is imported before that is needed.
         package: What must be installed to read such files.
         extra: The extra of this package that installs it; empty where it is always there.
+        one_pool: Whether all that compute in a process share its threads, as TensorFlow's do.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Runtime:
     module: str
     package: str
     extra: str = ""
+    one_pool: bool = False
 
     @property
     def is_there(self) -> bool:
@@ -49,27 +51,40 @@ class Runtime:
                 f"In the project's folder: pip install '.[{self.extra}]'."
             )
 
-    def load(self, path: Path, threads: int = 0) -> Model:
+    def load(self, path: Path, threads: int = 0, layers: str = "") -> Model:
         """Loads a file.
 
         Args:
             path: An exported file, or a folder.
             threads: Threads to compute with; 0 takes what the runtime thinks best.
+            layers: What `models.companion.layers_text` returned for a Keras file, where the user
+                trusts that; other formats need none.
 
         Raises:
             ModelError: The package is missing, or the file is not a model of ours.
         """
         self.require()
-        loaded: Model = import_module(self.module).load(path, threads)
+        more = {"layers": layers} if layers and self.name == "keras" else {}
+        loaded: Model = import_module(self.module).load(path, threads, **more)
         return loaded
 
 
 _ROWS = (
-    Runtime("keras", "Keras", ".keras", "hpo.runtimes.keras_file", "keras"),
+    Runtime("keras", "Keras", ".keras", "hpo.runtimes.keras_file", "keras", one_pool=True),
     Runtime("onnx", "ONNX", ".onnx", "hpo.runtimes.onnx_file", "onnxruntime", "onnx"),
     Runtime("tflite", "LiteRT", ".tflite", "hpo.runtimes.tflite_file", "ai_edge_litert", "tflite"),
-    Runtime("savedmodel", "SavedModel", "", "hpo.runtimes.saved_model", "tensorflow"),
-    Runtime("openvino", "OpenVINO", ".xml", "hpo.runtimes.openvino_file", "openvino", "openvino"),
+    Runtime(
+        "savedmodel", "SavedModel", "", "hpo.runtimes.saved_model", "tensorflow", one_pool=True
+    ),
+    Runtime(
+        "openvino",
+        "OpenVINO",
+        ".xml",
+        "hpo.runtimes.openvino_file",
+        "openvino",
+        "openvino",
+        one_pool=True,
+    ),
 )
 
 RUNTIMES: Mapping[str, Runtime] = MappingProxyType({row.name: row for row in _ROWS})
@@ -94,6 +109,22 @@ def runtime_of(path: Path) -> Runtime:
     )
 
 
-def load(path: Path, threads: int = 0) -> Model:
+def load(path: Path, threads: int = 0, layers: str = "") -> Model:
     """Loads an exported model of any format; see `Runtime.load`."""
-    return runtime_of(path).load(path, threads)
+    return runtime_of(path).load(path, threads, layers)
+
+
+def load_for(path: Path, callers: int, layers: str = "") -> Model:
+    """Loads an exported model that so many threads call at once.
+
+    Where each call can compute in its caller's thread alone, it does: that is more in all than if
+    every call is shared out.
+
+    Args:
+        path: An exported file, or a folder.
+        callers: How many threads.
+        layers: See `Runtime.load`.
+    """
+    runtime = runtime_of(path)
+    threads = 0 if callers == 1 or runtime.one_pool else 1
+    return runtime.load(path, threads, layers)

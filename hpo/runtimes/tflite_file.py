@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data_pipeline.system import processors
+from hpo.quiet import silence
 from hpo.runtimes.archive import read_from_archive
 from hpo.runtimes.metadata import Metadata
 from hpo.runtimes.model import Images, Model
@@ -16,23 +19,33 @@ from models.errors import ModelError
 
 
 class TfliteModel(Model):
-    """An interpreter of LiteRT on the CPU."""
+    """An interpreter of LiteRT on the CPU for each thread, as none may be shared."""
 
-    def __init__(self, interpreter: Any, metadata: Metadata) -> None:
+    def __init__(self, interpreter: Callable[[], Any], metadata: Metadata) -> None:
         super().__init__(metadata)
-        self._interpreter = interpreter
-        self._input = interpreter.get_input_details()[0]["index"]
-        self._output = interpreter.get_output_details()[0]["index"]
-        self._shape: tuple[int, ...] = ()
+        self._new = interpreter
+        self._own = threading.local()
+        with silence():  # the first one in a process says which delegate it has
+            self._interpreter()  # now, so that a damaged file is found while it is loaded
+
+    def _interpreter(self) -> Any:
+        if not hasattr(self._own, "interpreter"):
+            interpreter = self._new()
+            interpreter.allocate_tensors()
+            self._own.interpreter = interpreter
+            self._own.shape = tuple(interpreter.get_input_details()[0]["shape"])
+        return self._own.interpreter
 
     def _forward(self, images_bhwc: Images) -> npt.NDArray[np.float32]:
-        if images_bhwc.shape != self._shape:  # all of its tensors are laid out anew
-            self._interpreter.resize_tensor_input(self._input, images_bhwc.shape)
-            self._interpreter.allocate_tensors()
-            self._shape = images_bhwc.shape
-        self._interpreter.set_tensor(self._input, images_bhwc)
-        self._interpreter.invoke()
-        return np.asarray(self._interpreter.get_tensor(self._output))
+        interpreter = self._interpreter()
+        taken = interpreter.get_input_details()[0]["index"]
+        if images_bhwc.shape != self._own.shape:  # all of its tensors are laid out anew
+            interpreter.resize_tensor_input(taken, images_bhwc.shape)
+            interpreter.allocate_tensors()
+            self._own.shape = images_bhwc.shape
+        interpreter.set_tensor(taken, images_bhwc)
+        interpreter.invoke()
+        return np.asarray(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
 
 
 def load(path: Path, threads: int = 0) -> TfliteModel:
@@ -45,11 +58,11 @@ def load(path: Path, threads: int = 0) -> TfliteModel:
 
     from ai_edge_litert.interpreter import Interpreter
 
+    count = threads or processors()
     try:
-        interpreter = Interpreter(str(path), num_threads=threads or processors())
-    except ValueError as error:
+        return TfliteModel(lambda: Interpreter(str(path), num_threads=count), metadata)
+    except (ValueError, RuntimeError) as error:
         raise ModelError(
             f"A model must be a complete .tflite file. Received: {path} "
             f"({str(error).splitlines()[0]}). Export it again."
         ) from error
-    return TfliteModel(interpreter, metadata)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from data_pipeline.reading import Reading
 from hpo.converters.conversion import Conversion
 from hpo.converters.table import FORMATS
 from hpo.runtimes.metadata import Metadata
-from hpo.runtimes.table import RUNTIMES, Runtime, load, runtime_of
+from hpo.runtimes.table import RUNTIMES, Runtime, load, load_for, runtime_of
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.export import whole_model
@@ -74,6 +75,19 @@ class TestEveryFormat:
         np.testing.assert_allclose(found.sum(axis=1), 1)
 
     @pytest.mark.parametrize("name", CONVERT)
+    def test_threads_may_share_one(
+        self, name: str, files: Mapping[str, Path], images: list[np.ndarray]
+    ) -> None:
+        """Each of eight gets the answers to its own images."""
+        model = load_for(files[name], callers=8)
+        expected = model.predict(images)
+        turned = [images[i:] + images[:i] for i in range(len(images))] * 20
+        with ThreadPoolExecutor(8) as pool:
+            for i, found in enumerate(pool.map(model.predict, turned)):
+                wanted = np.roll(expected, -(i % len(images)), axis=0)
+                np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+    @pytest.mark.parametrize("name", CONVERT)
     def test_their_metadata_travels(self, name: str, files: Mapping[str, Path]) -> None:
         """Class names, reading and figures come back as they were."""
         model = load(files[name])
@@ -127,6 +141,22 @@ def test_another_tools_onnx_is_refused(files: Mapping[str, Path], tmp_path: Path
     onnx.save(model, tmp_path / "other.onnx")
     with pytest.raises(ModelError, match=r"must carry its class names.*other\.onnx"):
         load(tmp_path / "other.onnx")
+
+
+def test_a_saved_model_with_code_is_refused(files: Mapping[str, Path], tmp_path: Path) -> None:
+    """A graph that writes files is not loaded, whatever its metadata say."""
+    import tensorflow as tf
+
+    def forward(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.io.write_file(str(tmp_path / "x"), tf.io.encode_jpeg(images[0]))
+        return {"x": images}
+
+    module, images = tf.Module(), tf.TensorSpec((None, None, None, 3), tf.uint8)
+    module.forward = tf.function(forward, input_signature=[images])
+    tf.saved_model.save(module, str(tmp_path / "m"), signatures={"serving_default": module.forward})
+    shutil.copytree(files["savedmodel"] / "assets.extra", tmp_path / "m" / "assets.extra")
+    with pytest.raises(ModelError, match=r"may compute only.*with WriteFile"):
+        load(tmp_path / "m")
 
 
 def test_a_missing_package_is_named_with_the_command() -> None:
