@@ -50,6 +50,8 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     yield from (CARD_MARK, "", f"# {_cell(metadata.name)}: an image classifier", "")
     yield f"It tells {len(metadata.classes)} classes apart: {_listed(metadata.classes)}."
     yield f"Its backbone is `{metadata.backbone}`, at {metadata.image_size_px} px."
+    if metadata.note:
+        yield from ("", metadata.note)
     yield from ("", "## Use", "", "Read a picture like this, so that it looks as in training:", "")
     yield from ("```python", reading_lines(metadata.reading).rstrip(), "```", "")
     yield (
@@ -189,7 +191,8 @@ def _limits(metadata: Metadata) -> Iterator[str]:
         "grey level from training, and a picture that is transparent everywhere as empty."
     )
     yield ""
-    yield f"Made by {metadata.made_by}: study `{metadata.name}`, trial {metadata.trial}."
+    trial = "several trials" if metadata.trial is None else f"trial {metadata.trial}"
+    yield f"Made by {metadata.made_by}: study `{metadata.name}`, {trial}."
     if metadata.license == "unknown":
         yield from (
             "",
