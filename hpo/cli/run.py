@@ -42,6 +42,12 @@ from studies.metrics import METRICS
     help="Start with the finished trials of this study of the same images.",
 )
 @click.option(
+    "--learn-from",
+    "teachers",
+    metavar="A,B,…",
+    help="Let the sampler begin with what it learns from these studies, of whatever images.",
+)
+@click.option(
     "--backbones", metavar="A,B,…", help="Search among these backbones only; see hpo backbones."
 )
 @data_options
@@ -54,6 +60,7 @@ def run(
     backbones: str | None,
     storage: str | None,
     source: str | None,
+    teachers: str | None,
     **given: Any,
 ) -> None:
     """Search for the best settings, or continue a search.
@@ -73,11 +80,13 @@ def run(
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
       hpo run --study wider --config wider.toml --from photos --trials 80
+      hpo run --data birds/ --learn-from photos,flowers
     """
     from rich.console import Console
 
     from hpo.results.ending import print_ending
     from hpo.search.image_size import images_to_keep
+    from hpo.search.learning import with_lessons_of
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.plan import Plan, make_plan
@@ -111,6 +120,7 @@ def run(
     if before:  # unless the user says otherwise, the data are those of the other study
         created = before.record.settings
         asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
+    taught = [find_study(where, name.strip()) for name in (teachers or "").split(",") if name]
     settings = make_settings(asked)
     name = study or preset or study_name(settings.data)
     decoded = images_to_keep(settings.image_size_px, settings.resize)
@@ -118,11 +128,16 @@ def run(
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
         made = make_plan(settings, console.print, decoded.add)
+        made = with_lessons_of(taught, made, console.print)
         return with_trials_of(before, made, console.print) if before else made
 
     with outages_explained(), new_pool() as pool:
         with console.status("Reading the data set …") if is_live(console) else nullcontext():
             opened = prepare(where, name, asked, plan)
+        if taught and not opened.fresh:
+            console.print(
+                "--learn-from counts when a study is created. This one goes on as it was."
+            )
         console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
         ending = run_study(opened, asked, console, pool, began_s=began_s, decoded=decoded)
         print_ending(opened, ending, console)

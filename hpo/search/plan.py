@@ -19,6 +19,7 @@ from models.catalogue import BUILT_IN
 from studies.baselines import place
 from studies.domains import Value
 from studies.grid import combinations
+from studies.learning import Lessons
 from studies.settings import StudySettings
 from studies.space import DataFacts, Space, default_space, fit
 
@@ -45,6 +46,7 @@ class Plan:
         first: Label to the Optuna parameters of the trials that come first.
         taken: Trials of another study that this one begins with, and the files of their weights
             where these were kept.
+        learned: What the sampler learns from other studies.
     """
 
     settings: StudySettings
@@ -54,6 +56,7 @@ class Plan:
     unavailable: Mapping[str, str]
     first: Mapping[str, Mapping[str, Value]]
     taken: Sequence[tuple[FrozenTrial, Path | None]] = ()
+    learned: Sequence[Lessons] = ()
 
 
 def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Plan:

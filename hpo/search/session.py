@@ -27,6 +27,7 @@ from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, TableView, is_live
 from studies.errors import StudyError
 from studies.grid import at_most
+from studies.learning import Learned
 from studies.leases import Leases
 from studies.objectives import objectives_of
 from studies.portfolio import opening
@@ -89,8 +90,11 @@ def run_study(
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
     settings = StudySettings.model_validate(opened.record.settings | now)
-    opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
     space, total = Space.model_validate(opened.record.space), settings.trials
+    learned = None
+    if opened.record.learned_from:
+        learned = Learned.of(opened.files.read_lessons(), space)
+    opened.study.sampler = StatelessSampler(settings.sampler, settings.seed, learned)
     held = at_most(space, total)
     if held is not None:
         # A sampler that learns would train some of so few again and again, and others never.
