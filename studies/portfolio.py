@@ -67,6 +67,12 @@ WHOLE: Mapping[str, Value] = {
     "epochs": 12,
 }
 """All of the backbone, for images unlike ImageNet's."""
+RECIPES: Mapping[str, Mapping[str, Value]] = {
+    "fine-tuned": FINE_TUNED,
+    "hidden layer": HIDDEN,
+    "wholly fine-tuned": WHOLE,
+}
+"""What follows the race, in this order, by the name of its step."""
 FROM_SCRATCH: Mapping[str, Value] = {
     "schedule": "cosine",
     "label_smoothing": 0.1,
@@ -91,7 +97,9 @@ class Step:
     like: tuple[str, ...] = ()
 
 
-def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
+def opening(
+    space: Space, facts: DataFacts, recipes: Mapping[str, Mapping[str, Value]] = RECIPES
+) -> tuple[Step, ...]:
     """Returns what is trained first, in this order.
 
     What a space does not hold is left out, and so is what would come to the same trial.
@@ -99,10 +107,11 @@ def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
     Args:
         space: The study's space.
         facts: The study's data.
+        recipes: What follows the race.
     """
     found: list[Step] = []
     seen: list[tuple[dict[str, Value], tuple[str, ...]]] = []
-    for step in _steps(space, facts):
+    for step in _steps(space, facts, recipes):
         params, config = trial_of(step, space, facts, None)
         # A recipe that this space turns into a solved head would be the winner of the race again.
         if config.is_solved != step.name.startswith("race"):
@@ -137,7 +146,9 @@ def trial_of(
     return nearest_trial(space, facts, wanted)
 
 
-def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
+def _steps(
+    space: Space, facts: DataFacts, recipes: Mapping[str, Mapping[str, Value]]
+) -> Iterator[Step]:
     catalogue = space.table.catalogue
     loads = "pretrained" in space and True in space.values("pretrained")
     names = [
@@ -162,9 +173,8 @@ def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
     for name in names[1:]:
         yield Step(f"race {name}", {**SOLVED, "backbone": name}, like=("image_size_px",))
     winner = ("backbone", "image_size_px")
-    yield Step("fine-tuned", FINE_TUNED, like=winner)
-    yield Step("hidden layer", HIDDEN, like=winner)
-    yield Step("wholly fine-tuned", WHOLE, like=winner)
+    for name, wanted in recipes.items():
+        yield Step(name, wanted, like=winner)
 
 
 def default_settings(space: Space, facts: DataFacts) -> dict[str, Value]:
