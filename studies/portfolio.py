@@ -173,8 +173,8 @@ def _steps(
     for name in names[1:]:
         yield Step(f"race {name}", {**SOLVED, "backbone": name}, like=("image_size_px",))
     winner = ("backbone", "image_size_px")
-    for name, wanted in recipes.items():
-        yield Step(name, wanted, like=winner)
+    for label, recipe in recipes.items():
+        yield Step(label, recipe, like=winner)
 
 
 def default_settings(space: Space, facts: DataFacts) -> dict[str, Value]:

@@ -27,7 +27,7 @@ EPOCHS = {"low": 4, "high": 30, "log": True}
 """Longer runs are left to longer nights."""
 _LEVELS = ["none", "light"]
 """Each level of augmentation takes passes of its own, so a sample has few of them."""
-_MODERN = {
+_MODERN: Mapping[str, Value] = {
     "pretrained": True,
     "dropout": 0.0,
     "mixup_alpha": 0.0,
@@ -154,7 +154,7 @@ def _recipes(backbone: str, size_px: int) -> Iterator[Candidate]:
 
 def _variants(backbone: str, size_px: int) -> Iterator[Candidate]:
     """Cheaper ways to fine-tune, each of which differs from the recipe in few things."""
-    where = {"backbone": backbone, "image_size_px": size_px}
+    where: dict[str, Value] = {"backbone": backbone, "image_size_px": size_px}
     quick = {**FINE_TUNED, **where, "augmentation": "none", "epochs": 5}
     yield Candidate(f"top {backbone} {size_px}", {**quick, "trainable_stages": 1})
     yield Candidate(f"quick {backbone} {size_px}", quick)

@@ -76,5 +76,5 @@ def _of_layer(layer: Any) -> int:
     kernel = getattr(layer, "kernel", None)
     if kernel is None:
         return 0
-    places = math.prod(layer.output.shape[1:-1])  # 1 of a dense layer
-    return math.prod(kernel.shape) * places
+    places = int(math.prod(layer.output.shape[1:-1]))  # 1 of a dense layer
+    return int(math.prod(kernel.shape)) * places

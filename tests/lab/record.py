@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from studies.trial_config import TrialConfig
 from tests.lab import cost, curves
 from tests.lab.candidates import Candidate, candidates
 from tests.lab.sets import LabSet, lab_sets
@@ -146,7 +147,7 @@ class Recorder:
             curves.append(self.path, vars(row))
 
 
-def _passes(config: cost.TrialConfig, epochs: int) -> Iterator[cost.BasePass]:
+def _passes(config: TrialConfig, epochs: int) -> Iterator[cost.BasePass]:
     """Yields every pass of a trial once."""
     yield from dict.fromkeys(
         wanted for epoch in range(1, epochs + 1) for wanted in cost.passes(config, epoch)
@@ -208,8 +209,11 @@ def main(night: int, minutes: float, name: str | None, most: int) -> None:
     for count in ROUNDS:
         for lab_set in lab_sets():
             left_min = (until_s - time.monotonic()) / 60
+            known = curves.read(curves.path_of(lab_set.name))
             if left_min <= 0:
                 return
+            if known and len(known.runs) >= count:
+                continue
             # A process of its own, whose end gives back what TensorFlow took.
             words = ["--set", lab_set.name, "--night", str(night), "--most", str(count)]
             words += ["--minutes", f"{left_min:.2f}"]

@@ -38,7 +38,7 @@ SEEDS = 30
 TRIALS = 40
 """A study has no more, however little each of them costs."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "laboratory.md"
-_MARKED = re.compile(r"(<!-- lab -->\n).*?(<!-- end of lab -->)", re.DOTALL)
+_MARKED = re.compile(r"(<!-- lab (\w+) -->\n).*?(<!-- end of lab -->)", re.DOTALL)
 
 Row = dict[str, Any]
 """Of one study: method, set, seed, its regrets by cost, and whether the opening had its best."""
@@ -95,6 +95,29 @@ def tables(rows: Sequence[Row], known: Sequence[World]) -> str:
     searched = 1 - np.mean([row["opened"] for row in ours])
     parts += [f"The best trial of {METHODS[0].name} is not one of the opening in {searched:.0%}."]
     return "\n\n".join(parts)
+
+
+def recorded(known: Sequence[World]) -> str:
+    """Returns the table of what is recorded."""
+    columns = ("set", "classes", "shorter side", "images", "runs", "best", "median", "minutes")
+    lines = [columns, ("---",) * len(columns)]
+    for world in known:
+        facts, curves = world.curves.facts, world.curves
+        spent_s = sum(sum(run.seconds) + run.ready_s for run in world.runs)
+        spent_s += sum(curves.passes.values())
+        lines.append(
+            (
+                curves.name,
+                str(facts.classes),
+                f"{facts.native_size_px} px",
+                f"{facts.train_images} + {curves.validation_images}",
+                str(len(world.runs)),
+                f"{world.best:.4f}",
+                f"{world.usual:.4f}",
+                f"{spent_s / 60:.0f}",
+            )
+        )
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 Found = Mapping[str, list[tuple[float, float, float]]]
@@ -172,8 +195,11 @@ def main(seeds: int, minutes: float, results: Path, write: bool) -> None:
     text = tables([row for row in done if row["seed"] < whole], known)
     click.echo(text)
     if write:
+        parts = {"recorded": recorded(known), "compared": text}
         old = DOCUMENT.read_text()
-        DOCUMENT.write_text(_MARKED.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", old))
+        DOCUMENT.write_text(
+            _MARKED.sub(lambda match: f"{match[1]}\n{parts[match[2]]}\n\n{match[3]}", old)
+        )
 
 
 if __name__ == "__main__":

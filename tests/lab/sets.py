@@ -55,12 +55,12 @@ class LabSet:
 
 
 def lab_sets() -> list[LabSet]:
-    """Returns the sets at hand, small ones first."""
+    """Returns the sets at hand, small folders first."""
     root = os.environ.get("HPO_LAB_DATA")
     folders = [path for path in Path(root).iterdir() if path.is_dir()] if root else []
     folders.sort(key=lambda folder: (sum(1 for _ in folder.rglob("*.*")), folder.name))
     found = [LabSet(folder.name, str(folder.resolve())) for folder in folders]
-    return [*(LabSet(name, name) for name in EMBEDDED if name in DATASETS), *found]
+    return [*found, *(LabSet(name, name) for name in EMBEDDED if name in DATASETS)]
 
 
 def _sample(manifest: Manifest) -> Iterator[Item]:

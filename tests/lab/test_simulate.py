@@ -7,6 +7,7 @@ import pytest
 from studies.pruners import NoPruner
 from studies.samplers import TPE, Random
 from studies.scheduler import TrialRecord
+from tests.lab.cost import BasePass
 from tests.lab.made_up import made_up
 from tests.lab.methods import METHODS, FixedEpoch
 from tests.lab.regret import SHARES, budget_of, regrets_of
@@ -37,7 +38,8 @@ def test_a_kind_is_never_taken_for_another() -> None:
 
 def test_a_pass_is_paid_once() -> None:
     """The second head on the same features costs its epochs alone, as in a real study."""
-    run, made = WORLD.curves.runs["solved mobilenet_0.75 96"], set()
+    run = WORLD.curves.runs["solved mobilenet_0.75 96"]
+    made: set[BasePass] = set()
     first, again = (WORLD.next_cost(run, 1, made) for _ in range(2))
     passes = sum(WORLD.pass_cost(wanted, run.base).seconds for wanted in made)
     assert first.seconds == pytest.approx(again.seconds + passes)
