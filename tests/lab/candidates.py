@@ -125,16 +125,17 @@ def candidates(facts: DataFacts, night: int) -> list[Candidate]:
         return list(_drawn("drawn", space, range(12 * night)))
     best, other, small = BACKBONES
     heads, tuned = _space(HEADS), _space(TUNED)
-    found = [*_solved((96,), BACKBONES), *_variants(best, 96)]
-    found += [*_drawn("head", heads, range(8)), *_solved((160,), BACKBONES)]
-    found += [*_drawn("head", heads, range(8, 16)), *_drawn("tuned", tuned, range(4))]
-    found += [*_recipes(best, 96), *_solved((224,), (best, other))]
+    found = [*_solved((96,), BACKBONES), *_variants(best, 96), *_recipes(best, 96)]
+    found += [*_drawn("head", heads, range(6)), *_solved((160,), BACKBONES), *_whole(best, 96)]
+    found += [*_drawn("head", heads, range(6, 16)), *_drawn("tuned", tuned, range(4))]
+    found += [*_solved((224,), (best, other))]
     if night > 1:
         found += [*_recipes(other, 96), *_recipes(best, 160), *_solved((224,), (small,))]
         found += [*_drawn("head", heads, range(16, 32 * night))]
         found += [*_drawn("tuned", tuned, range(4, 8 * night))]
     if night > 2:
         found += [*_recipes(other, 160), *_recipes(best, 224), *_variants(best, 160)]
+        found += [*_whole(other, 96), *_whole(best, 160)]
     return found
 
 
@@ -146,10 +147,14 @@ def _solved(sizes_px: Sequence[int], backbones: Sequence[str]) -> Iterator[Candi
 
 
 def _recipes(backbone: str, size_px: int) -> Iterator[Candidate]:
-    recipes = {"hidden": HIDDEN, "fine-tuned": FINE_TUNED, "whole": WHOLE}
-    for label, recipe in recipes.items():
+    for label, recipe in (("hidden", HIDDEN), ("fine-tuned", FINE_TUNED)):
         wanted = {**recipe, "backbone": backbone, "image_size_px": size_px}
         yield Candidate(f"{label} {backbone} {size_px}", wanted)
+
+
+def _whole(backbone: str, size_px: int) -> Iterator[Candidate]:
+    wanted = {**WHOLE, "backbone": backbone, "image_size_px": size_px}
+    yield Candidate(f"whole {backbone} {size_px}", wanted)
 
 
 def _variants(backbone: str, size_px: int) -> Iterator[Candidate]:

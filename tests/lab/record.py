@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SEED = 0
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """Solving heads on more threads than are free takes many times as long."""
-ROUNDS = (15, 23, 1000)
+ROUNDS = (15, 19, 1000)
 """So many candidates are recorded on every set before the next ones are, so that a short night
 gives a table of all sets, too."""
 

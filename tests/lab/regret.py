@@ -12,7 +12,7 @@ from tests.lab.world import Spent, World
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Shares of the budget at which methods are compared."""
-BUDGET_RUNS = 20
+BUDGET_RUNS = 12
 """A budget is what so many recorded runs cost in the mean, each on its own."""
 RESAMPLES = 2000
 LEVEL = 0.95
