@@ -71,6 +71,22 @@ AUGMENTATIONS = {
             "Large changes; for photos, where there are few or training is long.",
         ),
         Augmentation(
+            "varied",
+            AugmentConfig(
+                rotation_deg=30,
+                width_shift=0.25,
+                height_shift=0.25,
+                zoom=0.4,
+                shear_deg=15,
+                brightness=(0.5, 1.5),
+                contrast=(0.4, 1.6),
+                saturation=(0.0, 1.8),
+                most_changes=2,
+                flip_horizontal=True,
+            ),
+            "Two large changes an image, others for each (as RandAugment); for photos.",
+        ),
+        Augmentation(
             "mixup",
             AugmentConfig(
                 rotation_deg=15,

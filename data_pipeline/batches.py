@@ -19,7 +19,7 @@ EvalBatch = tuple[npt.NDArray[np.generic], npt.NDArray[np.int32]]
 """Inputs (b, ...) and labels (b,)."""
 
 Columns = tuple[npt.NDArray[np.generic], ...]
-"""Rows of the images, transforms, brightnesses, labels and mixup weights of an epoch."""
+"""Rows of the images, transforms, changes of light, labels and mixup weights of an epoch."""
 
 PREFETCHED = 2
 """Batches made ahead: enough to hide their making, few enough for large images."""
@@ -87,7 +87,7 @@ def drawn_batches(
     """`train_batches` before the warp, for a training step that applies it on a GPU.
 
     Returns:
-        Images (bhwc, uint8), `Draws.transforms_b8`, `Draws.brightness_b`, labels (b, int32) and
+        Images (bhwc, uint8), `Draws.transforms_b8`, `Draws.light_b3`, labels (b, int32) and
         `Draws.mix_b`.
     """
     return prefetched(_drawn(split, batch_size, augment, seed, trial, epochs))
@@ -149,7 +149,7 @@ def _drawn(
 
 
 def _columns(split: Examples, draws: Draws) -> Columns:
-    return split.rows, draws.transforms_b8, draws.brightness_b, split.labels, draws.mix_b
+    return split.rows, draws.transforms_b8, draws.light_b3, split.labels, draws.mix_b
 
 
 def _batches(
@@ -160,7 +160,7 @@ def _batches(
 ) -> tf.data.Dataset:
     """Batches of each epoch's columns, with the images in place of their rows."""
     types = (tf.int64, tf.float32, tf.float32, tf.int32, tf.float32)
-    shapes = ([None], [None, 8], [None], [None], [None])
+    shapes = ([None], [None, 8], [None, 3], [None], [None])
     read = _row_reader(split)
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -189,15 +189,14 @@ def _take(split: Examples, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]
 
 def _warper(augment: AugmentConfig) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
     """Returns what applies the draws to a batch's images, or nothing where none changes them."""
-    pixels = augment.model_copy(update={"mixup_alpha": 0.0, "fill": AugmentConfig().fill})
-    if pixels == AugmentConfig():
-        return lambda images, _transforms, _brightness, labels, mix: (
+    if augment.alone == AugmentConfig():
+        return lambda images, _transforms, _light, labels, mix: (
             tf.cast(images, tf.float32),
             labels,
             mix,
         )
-    return lambda images, transforms, brightness, labels, mix: (
-        warp(images, transforms, brightness, augment.fill),
+    return lambda images, transforms, light, labels, mix: (
+        warp(images, transforms, light, augment.fill, augment.coloured),
         labels,
         mix,
     )

@@ -21,7 +21,7 @@ from models.errors import ModelError
 from models.heads import Head, VariableDropout, classify, pool
 from models.normalization import fuse
 from models.solved_head import LinearHead
-from models.stages import find_cut
+from models.stages import find_cut, stages_below_top
 
 
 @dataclass(frozen=True)
@@ -234,6 +234,21 @@ def set_linear_top(network: Network, head: LinearHead) -> None:
     kernel, bias = _top_of(network).trainable_variables
     kernel.assign(head.kernel)
     bias.assign(head.bias)
+
+
+def rate_factors(network: Network, stage_decay: float) -> list[float]:
+    """Returns what the learning rate of each trained variable is multiplied by, in their order.
+
+    Lower layers know more general things, and are changed less (Howard & Ruder 2018): by a factor
+    for each stage that lies above them. What comes after the backbone, and its top stage, have 1.
+
+    Args:
+        network: The network.
+        stage_decay: The factor, in (0, 1].
+    """
+    head = network.head
+    below = stages_below_top(head.trunk) if isinstance(head, Head) else {}
+    return [stage_decay ** below.get(variable.path, 0) for variable in head.trainable_variables]
 
 
 def _top_of(network: Network) -> keras.Model:

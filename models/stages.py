@@ -39,6 +39,26 @@ def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | No
     return operations[cut].output if any(trained[: cut + 1]) else None
 
 
+def stages_below_top(trunk: keras.Model) -> dict[str, int]:
+    """Returns by how many stages each trained variable of a backbone lies below its top one.
+
+    Args:
+        trunk: What is trained of a backbone, down to any cut.
+
+    Returns:
+        Path of a variable to the number of stages above that of its layer.
+    """
+    operations = trunk.operations
+    strides = _cumulative_strides(operations)
+    trained = [list(getattr(op, "trainable_variables", ())) for op in operations]
+    stages = sorted({s for s, held in zip(strides, trained, strict=True) if held}, reverse=True)
+    return {
+        variable.path: stages.index(stride)
+        for stride, held in zip(strides, trained, strict=True)
+        for variable in held
+    }
+
+
 def _inputs(operation: keras.Operation) -> list[keras.KerasTensor]:
     """Symbolic inputs of an operation that was called once."""
     if isinstance(operation, keras.layers.InputLayer):

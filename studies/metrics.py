@@ -183,3 +183,26 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         )
     }
 )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs its users, whatever its images; less is better.
+
+    Attributes:
+        name: What settings and figures call it.
+        label: What people read, with its unit.
+    """
+
+    name: str
+    label: str
+    direction: Literal["minimize"] = "minimize"
+
+
+COSTS: Mapping[str, Cost] = MappingProxyType(
+    {
+        cost.name: cost
+        for cost in (Cost("latency", "ms an image"), Cost("size", "MB of the exported file"))
+    }
+)
+"""What a metric can be weighed against; measured on the exported network."""

@@ -1,7 +1,7 @@
 """What the trials of a study are compared by: one figure or several.
 
-The first one drives a trial: its best epoch, its early stopping, its pruning, and its place among
-the others. Further ones are only recorded and handed to the sampler.
+A metric drives a trial: its best epoch, its early stopping, its pruning, and its place among the
+others. What it is weighed against is measured at the trial's end and handed to the sampler.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from studies import scheduler
-from studies.metrics import METRICS, Metric
+from studies.metrics import COSTS, METRICS, Cost, Metric
 from studies.record import FIGURES_KEY, value_of
 
 if TYPE_CHECKING:
@@ -30,40 +30,40 @@ class Objectives:
     """The figures of a study, in the order of the values that Optuna keeps of a trial.
 
     Attributes:
-        metrics: At least one.
+        first: The one that drives a trial.
+        costs: What it is weighed against.
     """
 
-    metrics: tuple[Metric, ...]
-
-    @property
-    def first(self) -> Metric:
-        """The one that drives a trial."""
-        return self.metrics[0]
+    first: Metric
+    costs: tuple[Cost, ...] = ()
 
     @property
     def directions(self) -> list[Literal["maximize", "minimize"]]:
         """Whether more or less of each is better, in Optuna's words."""
-        return [metric.direction for metric in self.metrics]
+        return [self.first.direction, *(cost.direction for cost in self.costs)]
 
     @property
     def names(self) -> list[str]:
         """What the dashboard calls each."""
-        return [f"validation {metric.label}" for metric in self.metrics]
+        return [f"validation {self.first.label}", *(cost.label for cost in self.costs)]
 
-    def values(self, figures: Mapping[str, float]) -> list[float]:
-        """Returns the values of a trial whose figures, by metric, these are."""
-        return [figures[metric.name] for metric in self.metrics]
+    def values(self, value: float, figures: Mapping[str, float]) -> list[float]:
+        """Returns what Optuna keeps of a complete trial.
+
+        Args:
+            value: Its metric.
+            figures: Name to figure, the costs among them.
+
+        Raises:
+            KeyError: A cost is not known.
+        """
+        return [value, *(figures[cost.name] for cost in self.costs)]
 
 
 def objectives_of(settings: Mapping[str, Any]) -> Objectives:
-    """Returns the objectives of the settings that are stored with a study.
-
-    Args:
-        settings: `StudySettings` as JSON, whose `metric` is a name or a list of them.
-    """
-    named = settings["metric"]
-    names = [named] if isinstance(named, str) else named
-    return Objectives(tuple(METRICS[name] for name in names))
+    """Returns the objectives of the settings that are stored with a study, as JSON."""
+    costs = tuple(COSTS[name] for name in settings.get("against", ()))
+    return Objectives(METRICS[settings["metric"]], costs)
 
 
 def maximizes(study: Study | FrozenStudy) -> bool:

@@ -81,6 +81,15 @@ def rename_study(storage: RDBStorage, study: int, name: str) -> None:
         connection.execute(sa.update(STUDIES).where(mine).values(study_name=name))
 
 
+def report(trial: Trial, value: float, step: int) -> None:
+    """Writes an intermediate value; `Trial.report` refuses to in a study of several objectives.
+
+    Raises:
+        optuna.exceptions.UpdateFinishedTrialError: The trial has ended.
+    """
+    trial.storage.set_trial_intermediate_value(trial._trial_id, step, value)
+
+
 def write_attributes(storage: RDBStorage, trial: int, attributes: Mapping[str, Any]) -> None:
     """Writes user attributes of a running trial: all of them or, after a kill, none.
 

@@ -24,7 +24,7 @@ PRETRAINED_BACKBONES = (
 SCRATCH_BACKBONES = ("cnn_deep", "resnet_small", "cnn")
 """Of those that start from random weights, best choice first on small images; on large ones, where
 a quick network learns more in the same time, it is the other way round."""
-LEVELS = ("light", "shift", "none", "medium", "strong")
+LEVELS = ("light", "shift", "none", "medium", "strong", "varied")
 """Levels of augmentation that are searched, best choice first."""
 
 PRETRAINED = When(("pretrained",), bool, "pretrained")
@@ -112,7 +112,7 @@ _ROWS = (
         "learning_rate",
         "optimizer.learning_rate",
         "step size",
-        default=FloatRange(low=1e-4, high=1e-2, log=True),
+        default=FloatRange(low=3e-5, high=1e-2, log=True),
         start=1e-3,
         when=(IN_STEPS, SMALL_STEPS),
     ),
@@ -168,6 +168,24 @@ _ROWS = (
     Parameter("shear_deg", "augment.shear_deg", "sheared by up to this angle", when=(IN_STEPS,)),
     Parameter(
         "brightness", "augment.brightness", "multiplied by a factor in this range", when=(IN_STEPS,)
+    ),
+    Parameter(
+        "contrast",
+        "augment.contrast",
+        "differences from the mean multiplied by a factor in this range",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "saturation",
+        "augment.saturation",
+        "differences from grey multiplied by a factor in this range",
+        when=(IN_STEPS,),
+    ),
+    Parameter(
+        "most_changes",
+        "augment.most_changes",
+        "if not 0, only so many of these changes are made to an image, others for each",
+        when=(IN_STEPS,),
     ),
     Parameter(
         "flip_horizontal", "augment.flip_horizontal", "mirrored half of the time", when=(IN_STEPS,)
@@ -237,6 +255,14 @@ _ROWS = (
         default=Choices(values=(0.0, 0.98)),
         start=0.0,
         when=(IN_STEPS,),
+    ),
+    Parameter(
+        "stage_decay",
+        "training.stage_decay",
+        "what the learning rate is multiplied by for each stage of the backbone above a layer",
+        default=Choices(values=(1.0, 0.5)),
+        start=1.0,
+        when=(FINE_TUNED,),
     ),
     Parameter(
         "class_weights",

@@ -7,10 +7,12 @@ data; measured literature has that race ahead of scores made for the purpose (Re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from studies.cost import epoch_cost, epoch_passes
 from studies.domains import Value
+from studies.scheduler import Planned
 from studies.space import SIZES_PX, DataFacts, Space
 from studies.suggest import default_trial, nearest_trial
 from studies.trial_config import TrialConfig
@@ -44,6 +46,8 @@ FINE_TUNED: Mapping[str, Value] = {
     "epochs": 8,
 }
 """Small steps from the solved head through the top of the backbone."""
+TOP: Mapping[str, Value] = {**FINE_TUNED, "trainable_stages": 1, "epochs": 6}
+"""The last stage alone: most of what fine-tuning gains, for a fifth of the work."""
 HIDDEN: Mapping[str, Value] = {
     **_MODERN,
     "pretrained": True,
@@ -61,13 +65,14 @@ HIDDEN: Mapping[str, Value] = {
 WHOLE: Mapping[str, Value] = {
     **FINE_TUNED,
     "trainable_stages": 5,
-    "learning_rate": 1e-4,
+    "batch_size": 16,
     "weight_decay": 1e-3,
     "augmentation": "medium",
     "epochs": 12,
 }
 """All of the backbone, for images unlike ImageNet's."""
 RECIPES: Mapping[str, Mapping[str, Value]] = {
+    "top fine-tuned": TOP,
     "fine-tuned": FINE_TUNED,
     "hidden layer": HIDDEN,
     "wholly fine-tuned": WHOLE,
@@ -90,11 +95,13 @@ class Step:
         name: What it is called in listings.
         wanted: Its settings; of the others each has its hand-chosen value.
         like: Settings that it takes over from the best solved head so far.
+        races: Whether it is one of the solved heads, rather than a recipe for the best of them.
     """
 
     name: str
     wanted: Mapping[str, Value]
     like: tuple[str, ...] = ()
+    races: bool = False
 
 
 def opening(
@@ -114,13 +121,32 @@ def opening(
     for step in _steps(space, facts, recipes):
         params, config = trial_of(step, space, facts, None)
         # A recipe that this space turns into a solved head would be the winner of the race again.
-        if config.is_solved != step.name.startswith("race"):
+        if config.is_solved != step.races:
             continue
         # A step that follows the winner of the race is another one then.
         if (params, step.like) not in seen:
             found.append(step)
             seen.append((params, step.like))
     return tuple(found)
+
+
+def planned(steps: Sequence[Step], space: Space, facts: DataFacts) -> tuple[Planned, ...]:
+    """Returns what the scheduler needs to know of the steps."""
+    catalogue = space.table.catalogue
+    configs = [trial_of(step, space, facts, None)[1] for step in steps]
+    forward = [catalogue.find(config.model.backbone).multiply_adds_224 for config in configs]
+    return tuple(
+        Planned(
+            step.name,
+            step.races,
+            epoch_passes(config),
+            relative=(adds or 1.0) / (forward[0] or 1.0),
+            work=None
+            if step.like
+            else config.epochs * epoch_cost(config, facts.train_images, catalogue),
+        )
+        for step, config, adds in zip(steps, configs, forward, strict=True)
+    )
 
 
 def trial_of(
@@ -169,9 +195,10 @@ def _steps(
     sizes_px = sorted({int(space["image_size_px"].nearest(size_px)) for size_px in SIZES_PX})
     for size_px in [*sizes_px[::2], *([] if len(sizes_px) % 2 else sizes_px[-1:])]:
         wanted = {**SOLVED, "backbone": names[0], "image_size_px": size_px}
-        yield Step(f"race {names[0]} {size_px} px", wanted)
+        yield Step(f"race {names[0]} {size_px} px", wanted, races=True)
     for name in names[1:]:
-        yield Step(f"race {name}", {**SOLVED, "backbone": name}, like=("image_size_px",))
+        wanted = {**SOLVED, "backbone": name}
+        yield Step(f"race {name}", wanted, like=("image_size_px",), races=True)
     winner = ("backbone", "image_size_px")
     for label, recipe in recipes.items():
         yield Step(label, recipe, like=winner)

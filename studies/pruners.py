@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from studies.freeze_thaw import FreezeThaw
 from studies.scheduler import COMPLETE, Judgement, Prune, Resume, Start, TrialRecord
 
 
@@ -184,7 +185,9 @@ def _halve(
     return "continue" if (value >= bar if maximize else value <= bar) else "prune"
 
 
-PrunerSettings = Annotated[NoPruner | Percentile | Halving | Hyperband, Field(discriminator="name")]
+PrunerSettings = Annotated[
+    NoPruner | Percentile | Halving | Hyperband | FreezeThaw, Field(discriminator="name")
+]
 
 
 @dataclass(frozen=True)
@@ -208,6 +211,9 @@ PRUNERS: Mapping[str, Pruner] = MappingProxyType(
         "halving": Pruner(Halving, "Keeps one trial in three at ever later epochs."),
         "hyperband": Pruner(
             Hyperband, "Halving from several first epochs; for hundreds of trials."
+        ),
+        "freeze-thaw": Pruner(
+            FreezeThaw, "Pauses trials and continues those that promise most for their cost."
         ),
         "none": Pruner(NoPruner, "Every trial runs to its end."),
     }

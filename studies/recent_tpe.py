@@ -70,6 +70,9 @@ def _recent(study: Study, learned: Learned | None) -> Study:
     both halves by number, so that a trial's age counts as before.)
     """
     trials = recent(study.get_trials(deepcopy=False), maximize=maximizes(study))
+    if len(study.directions) > 1:
+        # TPE has no place for a trial of which it knows one of several objectives.
+        trials = [trial for trial in trials if trial.state is not TrialState.PRUNED]
     trials.sort(key=lambda trial: (validation_loss(trial.user_attrs), trial.number))
     if learned is not None:
         trials = with_lessons(trials, learned, maximize=maximizes(study))

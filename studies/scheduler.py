@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import heapq
 import math
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -20,9 +21,21 @@ Status = Literal["waiting", "running", "doubtful", "paused", "ended"]
 resumed; over."""
 Judgement = Literal["continue", "pause", "prune"]
 
-EPOCH_PASSES, LEAST_EPOCHS = 3.0, 4
-"""An epoch of fine-tuning the top of a backbone takes about as long as so many passes through it,
-and fewer epochs than that are hardly worth it."""
+LEAST_EPOCHS = 4
+"""Before a deadline, fewer epochs than these are hardly worth a trial's time."""
+SIZE_SHARE, BACKBONE_SHARE = 0.4, 0.2
+"""Before a deadline, a racer may take this share of the time at most: to try another image size, or
+another backbone, which decides about less."""
+NEARLY = 1.25
+"""Before a deadline, a cheaper head stands in for the best if its error is no larger than this many
+times that one's: the validation images hardly tell the two apart."""
+MOST_GROWTH = 3.0
+"""A proposal may cost this many times what the dearest trial before it was planned to cost: costs
+rise step by step, as in cost-frugal search (Wu, Wang & Huang 2021)."""
+USUAL_PASSES = 2.4
+"""What an epoch of a proposed trial costs, about: that of one that trains two stages."""
+DUPLICATES_A_TRIAL = 1
+"""A study may have as many duplicates as trials that count, and then ends: its space is used up."""
 
 COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
 """Reasons of trials that have a value."""
@@ -48,8 +61,10 @@ class TrialRecord:
         solved: Whether its head was solved instead of trained, and no epoch of it compares with
             one of another trial.
         step: Name of the step of the opening that it is; empty if the sampler proposed it.
-        seconds: Seconds that solving it took, nearly all of them for one pass over the images
-            unless its activations were kept; 0 if it was not solved.
+        continues: Number of the trial that it continues from the last checkpoint; None if it begins
+            anew.
+        seconds: Seconds that its work has taken so far, without what comes once a worker; less than
+            its cost tells where activations had been kept.
         reason: Why it ended; None before.
     """
 
@@ -65,8 +80,29 @@ class TrialRecord:
     baseline: bool = False
     solved: bool = False
     step: str = ""
+    continues: int | None = None
     seconds: float = 0.0
     reason: Reason | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step of the opening as the scheduler sees it.
+
+    Attributes:
+        name: Its name.
+        races: Whether it is a solved head, whose best one the other steps take after.
+        epoch_passes: What an epoch of it costs, in forward passes over the training images.
+        relative: What a pass of it costs, in passes of the backbone that races first, at the same
+            image size.
+        work: What all of it costs in multiply-adds; None where that depends on the best head.
+    """
+
+    name: str
+    races: bool = False
+    epoch_passes: float = 0.0
+    relative: float = 1.0
+    work: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,12 +112,15 @@ class Start:
     Attributes:
         step: Name of the step of the opening to start instead; empty for none.
         like: Number of the solved head whose backbone and image size the step takes over.
-        epochs: At most so many epochs fit into the time that is left; None if they need not.
+        work: Multiply-adds that it may cost; None for any.
+        quick: Whether only a head on features that are there already has time; then it is on those
+            of `like`.
     """
 
     step: str = ""
     like: int | None = None
-    epochs: int | None = None
+    work: float | None = None
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,8 +224,7 @@ class Scheduler:
         total: How many trials the study has in the end, imported ones not counted.
         keep_top: How many trials' weights are kept.
         maximize: Whether more of the objective is better.
-        opening: Names of the steps that come before the sampler's proposals.
-        long_steps: Those of them that train through the backbone, which takes long.
+        opening: The steps that come before the sampler's proposals.
         perfect: The best value that the objective can have; None if it has no end.
     """
 
@@ -194,8 +232,7 @@ class Scheduler:
     total: int
     keep_top: int = 1
     maximize: bool = True
-    opening: tuple[str, ...] = ()
-    long_steps: frozenset[str] = frozenset()
+    opening: tuple[Planned, ...] = ()
     perfect: float | None = None
 
     def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
@@ -208,7 +245,10 @@ class Scheduler:
         """
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
-        may_start = len(begun) < self.total
+        # What was proposed twice took no time, and shall not cost a trial that would.
+        counted = sum(t.reason != "duplicate" for t in begun)
+        repeats = len(begun) - counted
+        may_start = counted < self.total and repeats < DUPLICATES_A_TRIAL * self.total
         for trial in paused:
             if trial.baseline:  # paused by a kill or by the user, never by the rule
                 return Resume(trial.number)
@@ -229,25 +269,55 @@ class Scheduler:
         if any(trial.status == "waiting" for trial in trials):
             return Start()
         begun = {trial.step for trial in trials}
-        step = next((name for name in self.opening if name not in begun), "")
+        left = [step for step in self.opening if step.name not in begun]
         solved = [trial for trial in trials if trial.solved and trial.value is not None]
-        races = step.startswith("race")
-        racing = any(t.status == "running" and t.step.startswith("race") for t in trials)
-        if step and not races and racing and not solved:
+        racers = {step.name for step in self.opening if step.races}
+        racing = any(t.status == "running" and t.step in racers for t in trials)
+        if left and not left[0].races and racing and not solved:
             # A recipe is made for a winner. Of many workers some come for one before there is any.
             return Wait()
-        if not solved or not step:
-            return Start(step)
-        best = min(solved, key=self._rank)
-        if remaining_s is None or races:
-            return Start(step, best.number)
-        # The pass over the images that a solved head took foretells the epochs of its backbone.
-        epochs = int(remaining_s / (EPOCH_PASSES * max(best.seconds, 0.1)))
-        if epochs >= LEAST_EPOCHS:
-            return Start(step, best.number, epochs)
-        # What trains through the backbone would not get far. The other steps are quick.
-        quick = (name for name in self.opening if name not in begun | self.long_steps)
-        return Start(next(quick, ""), best.number)
+        heads = sorted(solved, key=self._rank)
+        rate = seconds_a_unit(trials)
+        if remaining_s is not None and rate is not None and heads:
+            start = self._in_time(left, heads, remaining_s / rate)
+            return start if start.step else replace(start, work=self._bounded(trials, start.work))
+        work = None if remaining_s is None or rate is None else remaining_s / rate
+        if left:
+            return Start(left[0].name, heads[0].number if heads else None, work)
+        return Start(work=self._bounded(trials, work))
+
+    def _in_time(self, left: Sequence[Planned], heads: Sequence[TrialRecord], work: float) -> Start:
+        """Returns the first of the steps that gets far enough before a deadline.
+
+        Args:
+            left: The steps that have not begun.
+            heads: The solved heads, the best first.
+            work: Multiply-adds that fit into the time.
+        """
+        most = NEARLY * self._error(heads[0])
+        near = [head for head in heads if self._error(head) <= most]
+        for step in left:
+            if step.races and step.work is not None and step.work <= SIZE_SHARE * work:
+                return Start(step.name, heads[0].number)
+            other = step.relative * _pass_of(heads[0])
+            if step.races and step.work is None and other <= BACKBONE_SHARE * work:
+                return Start(step.name, heads[0].number)
+            for head in [] if step.races else near:
+                if LEAST_EPOCHS * step.epoch_passes * _pass_of(head) <= work:
+                    return Start(step.name, head.number, work)
+        quick = all(LEAST_EPOCHS * USUAL_PASSES * _pass_of(head) > work for head in near)
+        return Start(like=near[0].number if quick else None, work=work, quick=quick)
+
+    def _bounded(self, trials: Sequence[TrialRecord], work: float | None) -> float | None:
+        """Returns what a proposal may cost: what fits, and no more than costs have risen to."""
+        planned = (t.epochs * t.epoch_cost for t in trials if t.status == "ended" and t.epochs)
+        most = MOST_GROWTH * max(planned, default=math.inf)
+        fits = math.inf if work is None else work
+        return min(most, fits) if min(most, fits) < math.inf else None
+
+    def _error(self, head: TrialRecord) -> float:
+        assert head.value is not None
+        return abs((1.0 if self.perfect is None else self.perfect) - head.value)
 
     def judge(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> Judgement:
         """Returns what happens to a trial after an epoch.
@@ -258,7 +328,9 @@ class Scheduler:
         """
         if trial.solved:
             return "continue"  # its next strength takes a second
-        if trial.baseline or len(trial.curve) >= trial.epochs:
+        if trial.baseline or trial.continues is not None:
+            return "continue"  # a person asked for its epochs
+        if len(trial.curve) >= trial.epochs:
             return "continue"  # after its last epoch there is nothing to save
         # Nothing is better than perfect. A trial that is slower to get there than one before it
         # was, is not worth the rest of its epochs.
@@ -286,15 +358,45 @@ class Scheduler:
             if t.best_epoch and t.value is not None and t.reason not in ("duplicate", "imported")
         ]
         complete = [t for t in has_weights if t.status == "ended"]
+        best = heapq.nsmallest(self.keep_top, complete, key=self._rank)
         kept = [
-            *heapq.nsmallest(self.keep_top, complete, key=self._rank),
+            *best,
             *heapq.nsmallest(self.keep_top, has_weights, key=self._rank),
             *[t for t in has_weights if t.baseline],
         ]
+        open_ones = [t for t in trials if t.status != "ended"]
         return Keep(
             weights={t.number: t.best_epoch for t in kept if t.best_epoch},
-            checkpoints=frozenset([t.number for t in trials if t.status != "ended"]),
+            # The best may be given more epochs later on.
+            checkpoints=frozenset(
+                [
+                    *(t.number for t in open_ones),
+                    *(t.continues for t in open_ones if t.continues is not None),
+                    *(t.number for t in best if not t.solved),
+                ]
+            ),
         )
 
     def _rank(self, trial: TrialRecord) -> tuple[float, float, int]:
         return rank(trial.value, trial.loss, trial.number, maximize=self.maximize)
+
+
+def _pass_of(head: TrialRecord) -> float:
+    """Returns the multiply-adds of one pass over the training images with a head's backbone."""
+    return head.epochs * head.epoch_cost
+
+
+def seconds_a_unit(trials: Sequence[TrialRecord]) -> float | None:
+    """Returns about how many seconds a multiply-add takes here; None before anything was trained.
+
+    Solved heads tell best, as they are one pass over the images and hardly anything else. Of those
+    with the most work the slowest counts: what comes once weighs little there, and one whose
+    activations had been kept took less than it costs.
+    """
+    timed = [t for t in trials if t.seconds and t.epoch_cost > 1.0]
+    heads = [t for t in timed if t.solved and t.value is not None]
+    most = max((_pass_of(head) for head in heads), default=0.0)
+    if heads:
+        return max(t.seconds / _pass_of(t) for t in heads if _pass_of(t) >= most / 2)
+    trained = [t.seconds / (len(t.curve) * t.epoch_cost) for t in timed if t.curve]
+    return statistics.median(trained[-5:]) if trained else None

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from studies.declarations import problem, unknown
-from studies.metrics import METRICS
+from studies.metrics import COSTS, METRICS
 from studies.parameters import PARAMETERS, ParameterTable
 from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings
@@ -83,6 +83,12 @@ def _named(value: Any, default: str) -> Any:
 def _metric(name: str) -> str:
     if name not in METRICS:
         raise PydanticKnownError("literal_error", {"expected": ", ".join(METRICS)})
+    return name
+
+
+def _cost(name: str) -> str:
+    if name not in COSTS:
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(COSTS)})
     return name
 
 
@@ -199,6 +205,11 @@ class StudySettings(BaseModel):
         default="accuracy",
         description="What the search improves, measured on the validation images.",
     )
+    against: tuple[Annotated[str, AfterValidator(_cost)], ...] = Field(
+        default=(),
+        description="What the metric is weighed against, measured on the exported network: latency "
+        "(ms an image), size (MB). The study then has several objectives.",
+    )
     sampler: Annotated[SamplerSettings, BeforeValidator(partial(_named, default="tpe"))] = Field(
         default=TPE(), description="What proposes the settings of each trial."
     )
@@ -208,7 +219,8 @@ class StudySettings(BaseModel):
     keep_top: int = Field(
         default=5,
         ge=1,
-        description="How many of the best trials keep their weights; the baselines always do.",
+        description="How many of the best trials keep their weights, and their checkpoints for "
+        "`hpo continue`; the baselines always keep their weights.",
     )
     storage: str | None = Field(
         default=None,

@@ -14,7 +14,7 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from studies.domains import Value
 from studies.errors import StudyError
 from studies.objectives import Objectives, value_in
-from studies.record import CONFIG_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
+from studies.record import CONFIG_KEY, FIGURES_KEY, HISTORY_KEY, LABEL_KEY, TAKEN_KEY, read_config
 from studies.space import DataFacts, Space
 from studies.suggest import params_of, suggest
 
@@ -72,10 +72,13 @@ def take_over(
         fixed = FixedTrial(dict(params))
         if suggest(fixed, space, facts) != config:
             continue  # of another image size
-        values = [value_in(metric, trial.user_attrs) for metric in objectives.metrics]
-        known = [value for value in values if value is not None]
-        if complete and len(known) < len(values):
-            continue  # an imported run, of which one figure is known, and another one is asked for
+        value, values = value_in(objectives.first, trial.user_attrs), None
+        if complete:
+            try:
+                assert value is not None
+                values = objectives.values(value, trial.user_attrs.get(FIGURES_KEY, {}))
+            except (AssertionError, KeyError):
+                continue  # one figure is known of it, and another one is asked for
         history = trial.user_attrs.get(HISTORY_KEY, {})
         curve = history.get(f"val_{objectives.first.name}", [])
         attributes = trial.user_attrs | {TAKEN_KEY: f"{study} {trial.number}"}
@@ -87,7 +90,7 @@ def take_over(
                 trial.number,
                 create_trial(
                     state=trial.state,
-                    values=known if complete else None,
+                    values=values,
                     params=dict(params),
                     distributions=fixed.distributions,
                     intermediate_values=dict(enumerate(curve, start=1)),

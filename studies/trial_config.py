@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from data_pipeline.config import AugmentConfig
 from models.config import STRENGTHS, ModelConfig, OptimizerConfig
+
+MOST_VIEWS = 8
+EPOCHS_A_VIEW = 2
+"""Epochs in a row that see one view. A view costs as much as twenty epochs of a head on it, so the
+next is not computed before this one is used; the accuracy is the same, see docs/performance.md."""
 
 
 class TrainingConfig(BaseModel):
@@ -37,10 +43,14 @@ class TrainingConfig(BaseModel):
         solved_head: The head, one dense layer on a pretrained backbone, begins as a logistic
             regression on the backbone's features instead of at random. If nothing else is trained
             that is all, and each epoch is one strength of its penalty; see `models.solved_head`.
+        continued_after: Epochs after which a trial that had ended was given more; 0 is never. A
+            cosine then starts anew, and so does the patience.
         label_smoothing: Share of each label that is spread evenly over all classes (Szegedy et al.
             2016), in [0, 1).
         weight_average: Decay a step of the exponential moving average of the weights, which is
             what is validated and kept (Polyak & Juditsky 1992); 0 is none.
+        stage_decay: What the learning rate is multiplied by for each stage of the backbone that
+            lies above a layer (Howard & Ruder 2018), in (0, 1]; 1 gives all the same.
         class_weights: Whether each image counts by how rare its class is, so that all classes
             count alike.
     """
@@ -60,8 +70,10 @@ class TrainingConfig(BaseModel):
     early_stopping_patience: int = Field(default=10, ge=0)
     batch_norm: Literal["precise", "moving"] = "precise"
     solved_head: bool = False
+    continued_after: int = Field(default=0, ge=0)
     label_smoothing: float = Field(default=0.0, ge=0.0, lt=1.0)
     weight_average: float = Field(default=0.0, ge=0.0, lt=1.0)
+    stage_decay: float = Field(default=1.0, gt=0.0, le=1.0)
     class_weights: bool = False
 
 
@@ -85,6 +97,25 @@ class TrialConfig(BaseModel):
     def epochs(self) -> int:
         """How many epochs it may take; of a solved head, strengths of its penalty."""
         return len(STRENGTHS) if self.is_solved else self.training.epochs
+
+    @property
+    def views(self) -> int:
+        """How many augmented views of the images a frozen base sees; more with more epochs."""
+        if self.is_solved or self.augment.alone == AugmentConfig():
+            return 1
+        epochs = self.training.epochs
+        return min(math.ceil(epochs / EPOCHS_A_VIEW), 2 + epochs // 5, MOST_VIEWS)
+
+    def continued(self, after: int, epochs: int) -> TrialConfig:
+        """Returns this trial with more epochs.
+
+        Args:
+            after: Epochs that it has had.
+            epochs: Epochs that it gets on top.
+        """
+        changes = {"epochs": after + epochs, "continued_after": after}
+        training = self.training.model_copy(update=changes)
+        return self.model_copy(update={"training": training})
 
     @property
     def summary(self) -> str:

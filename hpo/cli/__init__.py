@@ -16,6 +16,7 @@ from studies.wording import did_you_mean
 
 COMMANDS = {
     "run": "hpo.cli.run",
+    "continue": "hpo.cli.continue_",
     "worker": "hpo.cli.worker",
     "best": "hpo.cli.best",
     "predict": "hpo.cli.predict",

@@ -32,6 +32,7 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
         cats_dogs_cnn,64,0.001,25,0.8039,the best one
     """
     from hpo.search.open_study import find_study
+    from studies.errors import StudyError
     from studies.importing import add_runs, read_runs
     from studies.objectives import objectives_of
     from studies.space import DataFacts, Space
@@ -39,8 +40,15 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     opened = find_study(paths(storage), study)
     space = Space.model_validate(opened.record.space)
     facts = DataFacts.model_validate(opened.record.facts)
-    metric = objectives_of(opened.record.settings).first
-    runs = read_runs(file, space, facts, metric)
+    objectives = objectives_of(opened.record.settings)
+    if objectives.costs:
+        names = ", ".join(cost.name for cost in objectives.costs)
+        raise StudyError(
+            "A run in a file has one value, so it can be imported into a study of one objective "
+            f"only. Received: {opened.study.study_name!r}, which weighs it against {names}. "
+            "Choose another --study."
+        )
+    runs = read_runs(file, space, facts, objectives.first)
     added = add_runs(opened.study, runs, space, facts, file.name)
     there = f", {len(runs) - added} were there already" if added < len(runs) else ""
     noun = "run" if added == 1 else "runs"

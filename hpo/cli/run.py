@@ -18,7 +18,7 @@ from hpo.cli.options import (
     workers_option,
 )
 from hpo.paths import paths
-from studies.metrics import METRICS
+from studies.metrics import COSTS, METRICS
 
 
 @click.command()
@@ -35,6 +35,7 @@ from studies.metrics import METRICS
 @device_option
 @setting_option("--seed", type=click.IntRange(min=0))
 @setting_option("--metric", type=click.Choice(list(METRICS)))
+@setting_option("--against", type=click.Choice(list(COSTS)), multiple=True)
 @click.option(
     "--from",
     "source",
@@ -77,6 +78,7 @@ def run(
       hpo run --trials 50                          handwritten digits, no download
       hpo run --data photos/ --trials 30
       hpo run --data photos/ --timeout 2h --workers 2
+      hpo run --data photos/ --against latency --against size
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
       hpo run --study wider --config wider.toml --from photos --trials 80

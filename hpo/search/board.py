@@ -32,7 +32,7 @@ class Row:
         best: Objective of the best epoch so far.
         images_per_s: Training images a second.
         ended: Why it ended; empty while it runs.
-        seconds: How long it took.
+        seconds: How long it took; while it runs, about how long it will take in all.
     """
 
     number: int
@@ -56,13 +56,14 @@ class Board:
         study: The study's name.
         metric: Its objective.
         total: Trials it shall have.
-        finished: Trials it has, those of earlier runs included.
+        finished: Trials it has, those of earlier runs included and duplicates left out.
         best: Best objective so far.
         best_number: The trial that has it.
         running: By worker.
         recent: The last ones that ended.
         devices: By worker.
         activity: What is done before the first trial.
+        deadline_s: Time on the monotonic clock at which the search ends; None without.
     """
 
     study: str
@@ -75,23 +76,29 @@ class Board:
     recent: deque[Row] = field(default_factory=lambda: deque(maxlen=RECENT))
     devices: dict[int, str] = field(default_factory=dict)
     activity: str = ""
+    deadline_s: float | None = None
     _values: dict[int, tuple[float, float | None]] = field(default_factory=dict)
     _began: float = field(default_factory=time.monotonic)
     _ended_now: int = 0
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until all trials are finished, at the pace of this run; None before the first."""
-        if not self._ended_now:
-            return None
-        pace = (time.monotonic() - self._began) / self._ended_now
-        return pace * max(0, self.total - self.finished)
+        """Seconds until the deadline, or until all trials are finished at the pace of this run.
+
+        None before there is a pace and without a deadline.
+        """
+        now = time.monotonic()
+        left = [] if self.deadline_s is None else [max(0.0, self.deadline_s - now)]
+        if self._ended_now:
+            pace = (now - self._began) / self._ended_now
+            left.append(pace * max(0, self.total - self.finished))
+        return min(left, default=None)
 
     def resume(self, trials: Iterable[TrialRecord]) -> None:
         """Takes over what earlier runs have finished."""
         for trial in trials:
             if trial.reason != "imported":
-                self.finished += trial.status == "ended"
+                self.finished += trial.status == "ended" and trial.reason != "duplicate"
                 self._value(trial.number, trial.value, trial.loss)
 
     def ready(self, worker: Worker, event: Ready) -> None:
@@ -102,7 +109,12 @@ class Board:
         """Adds a running trial."""
         config = claim.config
         self.running[worker.index] = Row(
-            claim.number, config.summary, claim.label or "", config.epochs, event.epoch
+            claim.number,
+            config.summary,
+            claim.label or "",
+            config.epochs,
+            event.epoch,
+            seconds=claim.expected_s,
         )
 
     def progress(self, worker: Worker, event: Progress) -> None:
@@ -134,7 +146,7 @@ class Board:
         self._value(claim.number, outcome.value, best_loss)
         if outcome.value is not None:
             row.best = row.value = outcome.value
-        self.finished += 1
+        self.finished += outcome.reason != "duplicate"
         self._ended_now += 1
         self.recent.append(row)
         return row

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import optuna
 from optuna.trial import TrialState
 
 from hpo.search.records import TrialReader
+from hpo.search.runner import Job
+from studies.cost import epoch_cost
+from studies.domains import Value
 from studies.leases import Leases, gate_of
 from studies.optuna_private import id_of_number, read_trial, study_id, trial_id
 from studies.portfolio import Step, trial_of
-from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, read_config
-from studies.scheduler import Done, Prune, Resume, Scheduler, Start, TrialRecord, Wait
+from studies.record import CONFIG_KEY, CONTINUES_KEY, FIGURES_KEY, LABEL_KEY, STEP_KEY, read_config
+from studies.scheduler import (
+    LEAST_EPOCHS,
+    Done,
+    Prune,
+    Resume,
+    Scheduler,
+    Start,
+    TrialRecord,
+    Wait,
+    seconds_a_unit,
+)
 from studies.space import DataFacts, Space
 from studies.suggest import suggest
 from studies.trial_config import TrialConfig
@@ -26,22 +41,31 @@ class Claim:
         trial: The trial, running.
         config: Its settings.
         label: Name of the baseline it is, or of the step of the opening; None of others.
+        continues: The trial whose last checkpoint it begins with; None if it begins anew.
         reported: Epochs whose objective is in the study.
         deaths: Workers that ended over it since its last epoch.
         pruned: Whether the scheduler has ended it, so that nobody trains it.
+        expected_s: About how many seconds it takes in all; None before anything was trained here.
     """
 
     trial: optuna.Trial
     config: TrialConfig
     label: str | None
+    continues: Job | None = None
     reported: int = 0
     deaths: int = 0
     pruned: bool = False
+    expected_s: float | None = None
 
     @property
     def number(self) -> int:
         """The trial's number in its study."""
         return self.trial.number
+
+    @property
+    def job(self) -> Job:
+        """What a worker is told of it."""
+        return Job(self.number, self.config, self.continues)
 
     @property
     def trial_id(self) -> int:
@@ -72,11 +96,18 @@ class Claims:
     _returned: dict[int, Claim] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._reader = TrialReader(self.study, self.leases)
+        catalogue = self.space.table.catalogue
+        self._reader = TrialReader(self.study, self.leases, self.facts.train_images, catalogue)
 
     def trials(self) -> list[TrialRecord]:
         """Returns all trials of the study as the scheduler sees them."""
         return self._reader.read({claim.trial_id for claim in self._returned.values()})
+
+    def figures(self, number: int) -> Mapping[str, float]:
+        """Returns the figures of a trial that has ended."""
+        trial = self.study.get_trials(deepcopy=False)[number]
+        figures: Mapping[str, float] = trial.user_attrs.get(FIGURES_KEY, {})
+        return figures
 
     def give_back(self, claim: Claim) -> None:
         """Takes back a claim whose worker died, to be handed out again."""
@@ -118,17 +149,29 @@ class Claims:
 
     def _next(self, remaining_s: float | None) -> Claim | Wait | Done:
         while True:
-            decision = self.scheduler.next(self.trials(), remaining_s)
+            trials = self.trials()
+            decision = self.scheduler.next(trials, remaining_s)
             if isinstance(decision, Wait | Done):
                 return decision
             if isinstance(decision, Start):
                 if decision.step:
                     self._enqueue(decision)
+                elif decision.quick:
+                    self._enqueue_quick(decision)
                 trial = self.study.ask()
                 self.leases.take(trial_id(trial))
-                return self._claim(trial)
+                return self._foretold(self._claim(trial, decision.work), trials)
             if claim := self._resume(decision):
-                return claim
+                return self._foretold(claim, trials)
+
+    def _foretold(self, claim: Claim, trials: Sequence[TrialRecord]) -> Claim:
+        """Tells how long a trial takes if its work takes as long as that before it."""
+        if rate := seconds_a_unit(trials):
+            claim.expected_s = rate * claim.config.epochs * self._epoch_cost(claim.config)
+        return claim
+
+    def _epoch_cost(self, config: TrialConfig) -> float:
+        return epoch_cost(config, self.facts.train_images, self.space.table.catalogue)
 
     def _enqueue(self, start: Start) -> None:
         """Makes a step of the opening the next trial that Optuna hands out.
@@ -136,15 +179,29 @@ class Claims:
         After a kill in between it waits in the study, and the next call hands it out.
         """
         step = next(step for step in self.opening if step.name == start.step)
-        if start.epochs is not None and step.wanted.get("trainable_stages"):
-            # Only what is trained through the backbone takes long.
-            epochs = min(int(step.wanted["epochs"]), start.epochs)
-            step = replace(step, wanted=dict(step.wanted) | {"epochs": epochs})
         like = None
         if start.like is not None:
             like = read_config(self.study.get_trials(deepcopy=False)[start.like])
         params, _ = trial_of(step, self.space, self.facts, like)
         self.study.enqueue_trial(params, user_attrs={STEP_KEY: step.name})
+
+    def _enqueue_quick(self, start: Start) -> None:
+        """Fixes what decides how long the next proposal takes; the sampler draws the rest."""
+        assert start.like is not None
+        like = read_config(self.study.get_trials(deepcopy=False)[start.like])
+        wanted: dict[str, Value] = {
+            "backbone": like.model.backbone,
+            "image_size_px": like.model.image_size_px,
+            "pretrained": True,
+            "trainable_stages": 0,
+            "solved_head": False,
+            "augmentation": "none",
+        }
+        fixed: dict[str, Value] = {}
+        for name, value in wanted.items():
+            if name in self.space.searched and self.space[name].contains(value):
+                fixed |= self.space[name].params(name, value)
+        self.study.enqueue_trial(fixed)
 
     def _resume(self, decision: Resume | Prune) -> Claim | None:
         """Claims a paused trial; None where another process was faster."""
@@ -165,12 +222,43 @@ class Claims:
         claim.pruned = isinstance(decision, Prune)
         return claim
 
-    def _claim(self, trial: optuna.Trial) -> Claim:
-        """Draws the trial's settings, which is repeatable if a kill came in between."""
-        if CONFIG_KEY in trial.user_attrs:
-            config = TrialConfig.model_validate(trial.user_attrs[CONFIG_KEY])
+    def _claim(self, trial: optuna.Trial, work: float | None = None) -> Claim:
+        """Draws the trial's settings, which is repeatable if a kill came in between.
+
+        Args:
+            trial: The trial.
+            work: Multiply-adds that it may cost: a trial with more epochs than that gets fewer,
+                and a schedule that ends with them. A baseline stays as it is.
+        """
+        attributes = trial.user_attrs
+        continues = self._continued(attributes)
+        if CONFIG_KEY in attributes:
+            config = TrialConfig.model_validate(attributes[CONFIG_KEY])
         else:
             config = suggest(trial, self.space, self.facts)
+            if continues:
+                after, epochs = (
+                    attributes[CONTINUES_KEY]["after"],
+                    attributes[CONTINUES_KEY]["epochs"],
+                )
+                config = continues.config.continued(after, epochs)
+            elif work is not None and LABEL_KEY not in attributes:
+                config = self._fitted(config, work)
             trial.set_user_attr(CONFIG_KEY, config.model_dump(mode="json"))
-        attributes = trial.user_attrs
-        return Claim(trial, config, attributes.get(LABEL_KEY) or attributes.get(STEP_KEY))
+        label = attributes.get(LABEL_KEY) or attributes.get(STEP_KEY)
+        return Claim(trial, config, label, continues)
+
+    def _continued(self, attributes: Mapping[str, Any]) -> Job | None:
+        """Returns the trial that one with these attributes continues, which may do so itself."""
+        if CONTINUES_KEY not in attributes:
+            return None
+        number = attributes[CONTINUES_KEY]["number"]
+        before = self.study.get_trials(deepcopy=False)[number]
+        return Job(number, read_config(before), self._continued(before.user_attrs))
+
+    def _fitted(self, config: TrialConfig, work: float) -> TrialConfig:
+        """Returns a trial with as many of its epochs as fit, but with enough to be worth it."""
+        fitting = max(LEAST_EPOCHS, int(work / self._epoch_cost(config)))
+        epochs = min(config.training.epochs, fitting)
+        training = config.training.model_copy(update={"epochs": epochs})
+        return config.model_copy(update={"training": training})

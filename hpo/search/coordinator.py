@@ -15,7 +15,7 @@ from hpo.search.claims import Claim, Claims
 from hpo.search.failures import Failures
 from hpo.search.recorder import Recorder, TrialEndedError
 from hpo.search.retry import retry
-from hpo.search.runner import Runner, Worker, WorkerEnd
+from hpo.search.runner import Job, Runner, Worker, WorkerEnd
 from hpo.training.protocol import (
     EpochEnd,
     Event,
@@ -29,7 +29,6 @@ from hpo.training.protocol import (
 from studies.leases import BEAT_S
 from studies.record import Outcome
 from studies.scheduler import Done, Keep, Wait
-from studies.trial_config import TrialConfig
 
 T = TypeVar("T")
 
@@ -121,13 +120,13 @@ class Search:
                 self.recorder.leases.release(key)
             raise
 
-    def first(self) -> tuple[int, TrialConfig] | None:
-        """Returns number and settings of the trial that is likely to be handed out first."""
+    def first(self) -> Job | None:
+        """Returns the trial that is likely to be handed out first."""
         claim = self._stored(lambda: self.claims.next(self._remaining_s))
         if not isinstance(claim, Claim):
             return None
         self.claims.give_back(claim)
-        return claim.number, claim.config
+        return claim.job
 
     def pause(self) -> None:
         """Lets every trial finish its epoch, then ends `run`; safe to call from a signal."""
@@ -192,13 +191,14 @@ class Search:
                 Outcome(
                     reason="duplicate" if is_complete else same.reason,
                     value=same.value,
+                    figures=dict(self._stored(lambda: self.claims.figures(same.number))),
                     message=f"Trial {same.number} had exactly these settings.",
                 ),
             )
             return
         self.training[worker] = claim
         self._heard_s[worker] = time.monotonic()  # while it was idle, it had nothing to say
-        worker.train(claim.number, claim.config)
+        worker.train(claim.job)
 
     def _handle(self, worker: Worker, event: Event) -> None:
         if isinstance(event, Ready):

@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from data_pipeline.system import apart, oom_kills, processors
 from hpo.search.failures import out_of_memory
 from hpo.search.files import Files
-from hpo.search.runner import Heard, Setup, Worker, WorkerEnd
+from hpo.search.runner import Heard, Job, Setup, Worker, WorkerEnd
 from hpo.training.protocol import (
     Begin,
     Command,
@@ -35,7 +35,6 @@ from hpo.training.protocol import (
     decode_event,
     encode,
 )
-from studies.trial_config import TrialConfig
 
 MAX_LINE_BYTES = 1 << 24
 """A worker that has said so much without an end of line says nothing that can be understood."""
@@ -98,9 +97,7 @@ class LocalWorker:
         """The process's id."""
         return self._process.pid
 
-    def begin(
-        self, setup: Setup, files: Files, threads: int, first: tuple[int, TrialConfig] | None
-    ) -> None:
+    def begin(self, setup: Setup, files: Files, threads: int, first: Job | None) -> None:
         """Tells it what it trains on, and to print into a log of its own."""
         self._given = setup, files
         files.logs.mkdir(parents=True, exist_ok=True)
@@ -114,14 +111,14 @@ class LocalWorker:
                 device=setup.device,
                 threads=threads,
                 log=str(self._log),
-                first=self._job(*first) if first else None,
+                first=self._train(first) if first else None,
             )
         )
 
-    def train(self, number: int, config: TrialConfig) -> None:
+    def train(self, job: Job) -> None:
         """Gives it a trial."""
         self.busy = True
-        self._tell(self._job(number, config))
+        self._tell(self._train(job))
 
     def send(self, command: Command) -> None:
         """Sends a command."""
@@ -174,16 +171,18 @@ class LocalWorker:
             out_of_memory=out_of_memory(status, self.printed, oom_kills_before),
         )
 
-    def _job(self, number: int, config: TrialConfig) -> Train:
+    def _train(self, job: Job) -> Train:
         assert self._given is not None
         setup, files = self._given
         return Train(
-            number=number,
-            config=config,
-            folder=str(files.checkpoints(number)),
+            number=job.number,
+            config=job.config,
+            folder=str(files.checkpoints(job.number)),
             seed=setup.seed,
             metric=setup.metric,
             precision=setup.precision,
+            costs=setup.costs,
+            continues=self._train(job.continues) if job.continues else None,
         )
 
     def _listen(self, said: Said) -> None:
@@ -244,7 +243,7 @@ class WorkerPool:
         while len(self.workers) < size:
             self.workers.append(self._start(len(self.workers)))
 
-    def begin(self, setup: Setup, files: Files, first: tuple[int, TrialConfig] | None) -> None:
+    def begin(self, setup: Setup, files: Files, first: Job | None) -> None:
         """Tells the workers, and those that will be started, what they train on."""
         self._begun = setup, files
         for worker in self.workers:

@@ -14,9 +14,17 @@ from hpo.search.claims import Claim
 from hpo.search.files import Files
 from hpo.search.notes import describe, write_note
 from studies.leases import Leases, collection_of
-from studies.metrics import METRICS
-from studies.optuna_private import read_trial, study_id, write_attributes
-from studies.record import CONFIG_KEY, LABEL_KEY, PAUSED_KEY, STEP_KEY, Outcome, Reason
+from studies.objectives import Objectives
+from studies.optuna_private import read_trial, report, study_id, write_attributes
+from studies.record import (
+    CONFIG_KEY,
+    CONTINUES_KEY,
+    LABEL_KEY,
+    PAUSED_KEY,
+    STEP_KEY,
+    Outcome,
+    Reason,
+)
 from studies.scheduler import Keep
 
 STATES: Mapping[Reason, TrialState] = {
@@ -32,7 +40,7 @@ STATES: Mapping[Reason, TrialState] = {
 }
 WAIT_S = 5.0
 """How long one process waits while another tidies the study's files."""
-_GIVEN = {CONFIG_KEY, LABEL_KEY, STEP_KEY}
+_GIVEN = {CONFIG_KEY, CONTINUES_KEY, LABEL_KEY, STEP_KEY}
 """User attributes that a trial has before it is trained."""
 
 
@@ -48,13 +56,13 @@ class Recorder:
         study: The study.
         files: Its files.
         leases: The leases of its storage.
-        metric: Name of the row of `METRICS` that is the objective.
+        objectives: What its trials are compared by.
     """
 
     study: optuna.Study
     files: Files
     leases: Leases
-    metric: str
+    objectives: Objectives
 
     def exists(self) -> bool:
         """Whether the study is still there."""
@@ -73,7 +81,7 @@ class Recorder:
         """
         try:
             for value in values[claim.reported :]:
-                claim.trial.report(value, claim.reported + 1)
+                report(claim.trial, value, claim.reported + 1)
                 claim.reported += 1
         except UpdateFinishedTrialError as error:
             raise TrialEndedError from error
@@ -91,9 +99,10 @@ class Recorder:
                     attributes = dict.fromkeys(now.user_attrs.keys() - _GIVEN) | attributes
             write_attributes(self.files.storage, claim.trial_id, attributes)
             write_note(claim.trial, describe(claim.label, claim.config, outcome))
-            state = STATES[outcome.reason]
-            value = outcome.value if state is TrialState.COMPLETE else None
-            self.study.tell(claim.trial, values=value, state=state)
+            state, values = STATES[outcome.reason], None
+            if state is TrialState.COMPLETE and outcome.value is not None:
+                values = self.objectives.values(outcome.value, outcome.figures)
+            self.study.tell(claim.trial, values=values, state=state)
         self.leases.release(claim.trial_id)
 
     def pause(self, claim: Claim, paused: Outcome | None) -> None:
@@ -131,6 +140,7 @@ class Recorder:
         """Gives an outcome that its worker could not tell the epochs that it had reported."""
         if outcome.history or not reported or outcome.reason == "duplicate":
             return outcome
-        history = {f"val_{self.metric}": [reported[epoch] for epoch in sorted(reported)]}
-        best_epoch = METRICS[self.metric].best(reported)
+        metric = self.objectives.first
+        history = {f"val_{metric.name}": [reported[epoch] for epoch in sorted(reported)]}
+        best_epoch = metric.best(reported)
         return outcome.model_copy(update={"history": history, "best_epoch": best_epoch})

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from models.catalogue import Catalogue
+from studies.cost import epoch_cost
 from studies.leases import Leases
 from studies.objectives import validation_loss
 from studies.optuna_private import trial_id
-from studies.record import CONFIG_KEY, LABEL_KEY, STEP_KEY, Reason, value_of
+from studies.record import CONFIG_KEY, CONTINUES_KEY, LABEL_KEY, STEP_KEY, Reason, value_of
 from studies.scheduler import Status, TrialRecord
 from studies.trial_config import TrialConfig
 
@@ -23,6 +25,10 @@ _REASON_OF_STATE: dict[TrialState, Reason] = {
 """The reasons of trials that were ended in the dashboard, which writes none."""
 
 
+WORK = ("solving", "data", "training", "evaluation")
+"""The phases of a trial whose seconds grow with its work."""
+
+
 @dataclass
 class TrialReader:
     """Reads the trials of one study. Those that have ended are read once: nothing changes them.
@@ -30,10 +36,14 @@ class TrialReader:
     Attributes:
         study: The study.
         leases: The leases of its storage, which tell who trains a running trial.
+        train_images: Images that its trials train on.
+        catalogue: Where their backbones are looked up.
     """
 
     study: optuna.Study
     leases: Leases
+    train_images: int
+    catalogue: Catalogue
     _ended: dict[int, TrialRecord] = field(default_factory=dict)
 
     def read(self, idle: Container[int] = ()) -> list[TrialRecord]:
@@ -46,7 +56,7 @@ class TrialReader:
         ended = self._ended
         for trial in trials:
             if trial.number not in ended and trial.state in _REASON_OF_STATE:
-                ended[trial.number] = _record(trial, "ended")
+                ended[trial.number] = self._record(trial, "ended")
         holders = self.leases.holders() if len(ended) < len(trials) else {}
 
         def status(trial: FrozenTrial) -> Status:
@@ -58,31 +68,33 @@ class TrialReader:
             return "doubtful" if holder == "doubtful" else "running"
 
         return [
-            ended[trial.number] if trial.number in ended else _record(trial, status(trial))
+            ended[trial.number] if trial.number in ended else self._record(trial, status(trial))
             for trial in trials
         ]
 
-
-def _record(trial: FrozenTrial, status: Status) -> TrialRecord:
-    attributes, reported = trial.user_attrs, trial.intermediate_values
-    settings, epochs, solved = "", 0, False
-    if CONFIG_KEY in attributes:  # else its process was killed before it had drawn them
-        config = TrialConfig.model_validate(attributes[CONFIG_KEY])
-        settings, epochs, solved = config.identity, config.epochs, config.is_solved
-    reason = attributes.get("reason", _REASON_OF_STATE.get(trial.state))
-    return TrialRecord(
-        number=trial.number,
-        status=status,
-        # The strengths of a solved head are no epochs that others could be compared with.
-        curve=() if solved else tuple(reported[epoch] for epoch in sorted(reported)),
-        value=value_of(trial),
-        loss=validation_loss(attributes),
-        best_epoch=attributes.get("best_epoch"),
-        epochs=epochs,
-        settings=settings,
-        baseline=LABEL_KEY in attributes,
-        solved=solved,
-        step=attributes.get(STEP_KEY, ""),
-        seconds=attributes.get("timing", {}).get("solving", 0.0),
-        reason=reason if status == "ended" else None,
-    )
+    def _record(self, trial: FrozenTrial, status: Status) -> TrialRecord:
+        attributes, reported = trial.user_attrs, trial.intermediate_values
+        settings, epochs, cost, solved = "", 0, 1.0, False
+        if CONFIG_KEY in attributes:  # else its process was killed before it had drawn them
+            config = TrialConfig.model_validate(attributes[CONFIG_KEY])
+            settings, epochs, solved = config.identity, config.epochs, config.is_solved
+            cost = epoch_cost(config, self.train_images, self.catalogue)
+        reason = attributes.get("reason", _REASON_OF_STATE.get(trial.state))
+        return TrialRecord(
+            number=trial.number,
+            status=status,
+            # The strengths of a solved head are no epochs that others could be compared with.
+            curve=() if solved else tuple(reported[epoch] for epoch in sorted(reported)),
+            value=value_of(trial),
+            loss=validation_loss(attributes),
+            best_epoch=attributes.get("best_epoch"),
+            epochs=epochs,
+            epoch_cost=cost,
+            settings=settings,
+            baseline=LABEL_KEY in attributes,
+            solved=solved,
+            step=attributes.get(STEP_KEY, ""),
+            continues=attributes.get(CONTINUES_KEY, {}).get("number"),
+            seconds=sum(attributes.get("timing", {}).get(phase, 0.0) for phase in WORK),
+            reason=reason if status == "ended" else None,
+        )

@@ -24,6 +24,7 @@ class Setup:
         seed: The study's seed.
         metric: Name of the row of `studies.metrics.METRICS` that is the objective.
         precision: `auto` or a Keras dtype policy.
+        costs: Names of the rows of `studies.metrics.COSTS` that are measured.
     """
 
     image_size_px: int
@@ -31,6 +32,22 @@ class Setup:
     seed: int
     metric: str
     precision: str
+    costs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to train.
+
+    Attributes:
+        number: Its number.
+        config: Its settings.
+        continues: The trial whose last checkpoint it begins with; None if it begins anew.
+    """
+
+    number: int
+    config: TrialConfig
+    continues: Job | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Worker(Protocol):
     def ready(self) -> bool:
         """Whether it can be given a trial."""
 
-    def train(self, number: int, config: TrialConfig) -> None:
+    def train(self, job: Job) -> None:
         """Gives it a trial, to be trained from its last checkpoint where there is one."""
 
     def send(self, command: Verdict | Stop) -> None:
@@ -98,14 +115,14 @@ class Runner(Protocol):
     def start(self, size: int, device: str) -> None:
         """Starts workers until there are `size`; they get ready while nothing is known yet."""
 
-    def begin(self, setup: Setup, files: Files, first: tuple[int, TrialConfig] | None) -> None:
+    def begin(self, setup: Setup, files: Files, first: Job | None) -> None:
         """Tells the workers, and those that will be started, what they train on.
 
         Args:
             setup: What all trials have in common.
             files: Where the study's files are.
-            first: Number and settings of the trial that is likely to come first, to be made ready
-                for by one worker. Whatever replaces that one is not told: it may be what ended it.
+            first: The trial that is likely to come first, to be made ready for by one worker.
+                Whatever replaces that one is not told: it may be what ended it.
         """
 
     def events(self, timeout_s: float) -> Iterable[Heard]:

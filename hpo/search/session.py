@@ -30,7 +30,7 @@ from studies.grid import at_most
 from studies.learning import Learned
 from studies.leases import Leases
 from studies.objectives import objectives_of
-from studies.portfolio import opening
+from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
 from studies.scheduler import Done, Scheduler
@@ -106,7 +106,8 @@ def run_study(
                 highlight=False,
             )
         total = held
-    objective = objectives_of(opened.record.settings).first
+    objectives = objectives_of(opened.record.settings)
+    objective = objectives.first
     leases, facts = Leases(opened.storage.engine), DataFacts.model_validate(opened.record.facts)
     # Where every combination is tried anyway, none of them has to come first.
     steps = () if held is not None else opening(space, facts)
@@ -115,8 +116,7 @@ def run_study(
         total=total,
         keep_top=settings.keep_top,
         maximize=objective.maximize,
-        opening=tuple(step.name for step in steps),
-        long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),
+        opening=planned(steps, space, facts),
         perfect=objective.perfect,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
@@ -133,8 +133,9 @@ def run_study(
     if not opened.fresh:
         require_unchanged(manifest, opened.files.stamps)
     view = (TableView if is_live(console) else LineView)(board, console)
-    recorder = Recorder(opened.study, opened.files, leases, settings.metric)
+    recorder = Recorder(opened.study, opened.files, leases, objectives)
     deadline_s = began_s + settings.timeout_s if settings.timeout_s else None
+    board.deadline_s = deadline_s
     search = Search(claims, recorder, runner, view, deadline_s)
     try:
         runner.start(settings.workers, settings.device)
@@ -143,7 +144,7 @@ def run_study(
         with view:
             if first:
                 # While the workers get ready. Other sizes are decoded by the first to need them.
-                _decode(manifest, first[1].model.image_size_px, view, decoded)
+                _decode(manifest, first.config.model.image_size_px, view, decoded)
             prepared_s = time.monotonic() - began_s
             with _signals(search, view) as signalled:
                 try:
@@ -170,6 +171,7 @@ def _setup(settings: StudySettings, space: Space) -> Setup:
         device=settings.device,
         seed=settings.seed,
         metric=settings.metric,
+        costs=settings.against,
         precision=settings.precision,
     )
 

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.search.board import Board, duration
+from hpo.search.board import Board, Row, duration
 from hpo.search.claims import Claim
 from hpo.search.runner import Worker
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
@@ -22,6 +22,8 @@ ENDS = {
 }
 
 
+SHORT_S = 10.0
+"""A trial that takes no longer is not foretold."""
 TIMES_FROM_COLUMNS = 100
 """Narrower terminals have no room for speed and time."""
 
@@ -59,7 +61,8 @@ class LineView:
         row = self.board.running[worker.index]
         again = f", continued after epoch {event.epoch}" if event.epoch else ""
         label = f" [{row.label}]" if row.label else ""
-        self.show(f"trial {row.number}{label} started: {row.about}{again}")
+        about = f", about {duration(row.seconds)}" if (row.seconds or 0) > SHORT_S else ""
+        self.show(f"trial {row.number}{label} started: {row.about}{again}{about}")
 
     def progress(self, worker: Worker, event: Progress) -> None:
         """A trial goes on."""
@@ -154,7 +157,7 @@ def render(board: Board, columns: int) -> RenderableType:
         label = f"[{row.label}] " if row.label else ""
         done = f" {row.done:4.0%}" if not row.ended and row.done else ""
         speed = f"{row.images_per_s:,.0f}" if row.images_per_s else "-"
-        times = (speed, duration(row.seconds) if row.ended else "")
+        times = (speed, _time(row))
         table.add_row(
             str(row.number),
             Text(label + row.about),
@@ -175,6 +178,12 @@ def render(board: Board, columns: int) -> RenderableType:
         f"  time left {duration(board.eta_s)}  {devices}{doing}",
     )
     return Group(head, table)
+
+
+def _time(row: Row) -> str:
+    if row.ended:
+        return duration(row.seconds)
+    return f"≈ {duration(row.seconds)}" if (row.seconds or 0) > SHORT_S else ""
 
 
 def _number(value: float | None) -> str:

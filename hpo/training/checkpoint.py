@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -112,6 +113,41 @@ def load(folder: Path, identity: str) -> tuple[TrialState, dict[str, np.ndarray]
         for stale in folder.glob(pattern):
             stale.unlink()
     return None
+
+
+def adopt(source: Path, identity: str, folder: Path, new_identity: str) -> None:
+    """Lets a trial begin with the last checkpoint of another, whose files stay as they are.
+
+    Args:
+        source: The other's folder.
+        identity: The other trial's.
+        folder: The new trial's folder, without a checkpoint.
+        new_identity: The new trial's.
+
+    Raises:
+        FileNotFoundError: There is no whole checkpoint of the other trial any more.
+    """
+    for name in (_CURRENT, _PREVIOUS):
+        try:
+            arrays, meta = _read(source / name)
+            state = TrialState.model_validate(json.loads(meta["state"]))
+        except (FileNotFoundError, TornError, ValidationError):
+            continue
+        best = state.policy.best_epoch
+        if state.identity != identity or not _best_is_whole(source, best):
+            continue
+        policy = state.policy.model_copy(update={"stalled": 0, "waited": 0, "reference": None})
+        if best:
+            shutil.copyfile(best_path(source, best), best_path(folder, best))
+        changes = {"identity": new_identity, "policy": policy}
+        save(folder, state.model_copy(update=changes), arrays)
+        return
+    raise FileNotFoundError(f"There is no whole checkpoint in {source}.")
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is a checkpoint, whole or not."""
+    return (folder / _CURRENT).exists() or (folder / _PREVIOUS).exists()
 
 
 def best_path(folder: Path, epoch: int) -> Path:

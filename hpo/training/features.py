@@ -38,7 +38,7 @@ from models.config import ModelConfig
 from models.memory import MOST_EVALUATED, forward_elements
 from models.network import build_network
 from models.normalization import fold
-from studies.trial_config import TrialConfig
+from studies.trial_config import EPOCHS_A_VIEW, TrialConfig
 
 FORMAT = 4
 """Raised when the same settings would be stored as other numbers."""
@@ -47,27 +47,7 @@ LIMIT_BYTES = 2 << 30
 FORWARD_BYTES = 1 << 28
 """About how much memory a forward pass of a frozen base may take; it is the same for every trial,
 as the activations of all trials are."""
-MOST_VIEWS = 8
-EPOCHS_A_VIEW = 2
-"""Epochs in a row that see one view. A view costs as much as twenty epochs of a head on it, so the
-next is not computed before this one is used; the accuracy is the same, see docs/performance.md."""
-
 Floats = npt.NDArray[np.float16] | npt.NDArray[np.float32]
-
-
-def count_views(config: TrialConfig) -> int:
-    """Returns how many augmented views a frozen trial sees, growing with its epochs."""
-    if still(config.augment) == AugmentConfig():
-        return 1
-    epochs = config.training.epochs
-    return min(math.ceil(epochs / EPOCHS_A_VIEW), 2 + epochs // 5, MOST_VIEWS)
-
-
-def still(augment: AugmentConfig) -> AugmentConfig:
-    """Returns the part of an augmentation that is done to single images."""
-    unchanged = AugmentConfig().model_copy(update={"fill": augment.fill, "mixup_alpha": 0.0})
-    alone = augment.model_copy(update={"mixup_alpha": 0.0})
-    return AugmentConfig() if alone == unchanged else alone
 
 
 class _Base:
@@ -253,7 +233,7 @@ def _digest(weights: Path, size_bytes: int, changed_ns: int) -> str:
 def features_fit(features: Features, config: TrialConfig, images: int) -> bool:
     """Whether all of a trial's views together are small enough to be kept."""
     per_image = math.prod(features.shape) * np.dtype(np.float16).itemsize
-    return images * per_image * count_views(config) <= LIMIT_BYTES
+    return images * per_image * config.views <= LIMIT_BYTES
 
 
 class FeatureInputs:
@@ -320,7 +300,7 @@ class FeatureInputs:
         order = generator(job.seed, job.number, epoch, "order").permutation(count)
         rng = generator(job.seed, job.number, epoch, "mixup")
         mix = rng.beta(alpha, alpha, count) if alpha else np.ones(count)
-        view = (epoch - 1) // EPOCHS_A_VIEW % count_views(self._config)
+        view = (epoch - 1) // EPOCHS_A_VIEW % self._config.views
         return (
             order,
             np.full(count, view),
@@ -332,7 +312,7 @@ class FeatureInputs:
         self, rows: npt.NDArray[np.int64], views: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
         try:
-            view = self._features.train_view(still(self._config.augment), int(views[0]))
+            view = self._features.train_view(self._config.augment.alone, int(views[0]))
         except BaseException as error:
             self.failure = error  # TensorFlow would hand on its text alone
             raise

@@ -207,5 +207,6 @@ class ImageInputs:
 
     def _warped_on_device(self, drawn: Mapping[str, Any]) -> Iterator[Batch]:
         batches = drawn_batches(self._split("train"), **drawn)
-        for images, transforms, brightness, labels, mix in batches:
-            yield warp(images, transforms, brightness, self._config.augment.fill), labels, mix
+        augment = self._config.augment
+        for images, transforms, light, labels, mix in batches:
+            yield warp(images, transforms, light, augment.fill, augment.coloured), labels, mix

@@ -37,10 +37,13 @@ def phase_of(config: TrialConfig, epoch: int) -> Phase:
     if config.is_solved:
         return Phase(model, 1.0, 1, config.epochs, solved=True)
     fine_tuned = model.pretrained and model.trainable_stages > 0 and training.head_epochs > 0
+    factor = training.fine_tune_factor if fine_tuned else 1.0
+    if epoch > training.continued_after > 0:
+        return Phase(model, factor, training.continued_after + 1, training.epochs)
     if not fine_tuned:
-        return Phase(model, 1.0, 1, training.epochs)
+        return Phase(model, factor, 1, training.epochs)
     if epoch <= training.head_epochs:
         last = min(training.head_epochs, training.epochs)
         head_only = model.model_copy(update={"trainable_stages": 0})
         return Phase(head_only, 1.0, 1, last, followed=last < training.epochs)
-    return Phase(model, training.fine_tune_factor, training.head_epochs + 1, training.epochs)
+    return Phase(model, factor, training.head_epochs + 1, training.epochs)

@@ -26,6 +26,7 @@ from models.network import (
     build_network,
     count_parameters,
     l2_kernels,
+    rate_factors,
     reset,
     set_dropout,
     shape_key,
@@ -59,8 +60,9 @@ class EpochSums:
 
 def program_key(config: TrialConfig, precision: str, on_features: bool) -> Hashable:
     """Returns what trials must have in common to share a program."""
-    mixed, averaged = config.augment.mixup_alpha > 0, config.training.weight_average > 0
-    return shape_key(config.model), config.optimizer.name, precision, on_features, mixed, averaged
+    training = config.training
+    kinds = config.augment.mixup_alpha > 0, training.weight_average > 0, training.stage_decay < 1
+    return shape_key(config.model), config.optimizer.name, precision, on_features, kinds
 
 
 class Predictor:
@@ -164,6 +166,9 @@ class Program(Predictor):
                 for index, variable in enumerate(self.network.head.trainable_variables)
             ]
         self._decay = tf.Variable(0.0, trainable=False)
+        trained = len(self.network.head.trainable_variables)
+        self._by_stage = config.training.stage_decay < 1
+        self._rate_factors = tf.Variable(tf.ones(trained), trainable=False)
         signature = [self._inputs, tf.TensorSpec([None], tf.int32), tf.TensorSpec([None])]
         self._step = tf.function(self._train_step, signature, jit_compile=jit_compile)
         head = self.network.head
@@ -190,6 +195,7 @@ class Program(Predictor):
         self._class_weights.assign(np.ones(classes) if class_weights is None else class_weights)
         self._smoothing.assign(config.training.label_smoothing)
         self._decay.assign(config.training.weight_average)
+        self._rate_factors.assign(rate_factors(self.network, config.training.stage_decay))
         for variable, value in zip(self.optimizer.variables, self._fresh_optimizer, strict=True):
             variable.assign(value)
         self._l2.assign(config.model.l2)
@@ -297,7 +303,11 @@ class Program(Predictor):
                 losses = mix_b * losses + (1.0 - mix_b) * self._losses(partners, logits)
             loss = tf.reduce_mean(losses) + self._penalty()
             scaled = self.optimizer.scale_loss(loss) if self._scaled else loss
+        before = [tf.identity(variable) for variable in trained] if self._by_stage else []
         self.optimizer.apply(tape.gradient(scaled, trained), trained)
+        # Keras knows one learning rate for all variables. A share of the step is a share of it.
+        for index, (value, variable) in enumerate(zip(before, trained, strict=False)):
+            variable.assign(value + self._rate_factors[index] * (variable - value))
         if self._average:
             # The first steps count more, or the average would hang on to where it began.
             step = tf.cast(self.optimizer.iterations, tf.float32)

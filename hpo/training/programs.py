@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar
 
+from hpo.training.costs import measure
 from hpo.training.device import Device
 from hpo.training.features import FeatureInputs, Features, features_fit
 from hpo.training.inputs import ImageInputs, Inputs, TrialData
@@ -59,6 +60,14 @@ class Programs:
         self._programs: _Recent[Program] = _Recent()
         self._predictors: _Recent[Predictor] = _Recent()
         self._features: _Recent[Features] = _Recent()
+        self._costs: dict[Hashable, dict[str, float]] = {}
+
+    def costs(self, model: ModelConfig) -> dict[str, float]:
+        """Returns what a network costs its users, which is measured once."""
+        key = shape_key(model.model_copy(update={"trainable_stages": 0}))
+        if key not in self._costs:
+            self._costs[key] = measure(model, self.catalogue)
+        return self._costs[key]
 
     def release(self) -> None:
         """Lets go of cached files between trials."""

@@ -51,6 +51,8 @@ class Train(_Message):
         metric: Name of a row of `studies.metrics.METRICS`.
         folder: The trial's own folder, for checkpoints and best-epoch weights.
         precision: `auto` or a Keras dtype policy.
+        costs: Names of the rows of `studies.metrics.COSTS` to measure at its end.
+        continues: The trial whose last checkpoint it begins with; None if it begins anew.
     """
 
     kind: Literal["train"] = "train"
@@ -60,6 +62,8 @@ class Train(_Message):
     metric: str
     folder: str
     precision: str = "auto"
+    costs: tuple[str, ...] = ()
+    continues: Train | None = None
 
 
 class Verdict(_Message):

@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -106,7 +106,7 @@ class _Run:
         self.config = self.job.config
         self.folder = Path(self.job.folder)
         self.metric = METRICS[self.job.metric]
-        self.state = TrialState(identity=self._identity())
+        self.state = TrialState(identity=self._identity(self.job))
 
     def train(self) -> Outcome:
         """Runs epochs until the trial is over and returns how it ended, its files written."""
@@ -123,9 +123,11 @@ class _Run:
                 if over:
                     break
                 phase = phase_of(self.config, self.state.epoch + 1)
-                if phase != run.phase:
+                if phase.model != run.phase.model:
                     before, run = run, self._start(phase)
                     run.continue_from(before)
+                elif phase != run.phase:
+                    run = replace(run, phase=phase)
                 finite = self._solve(run) if run.phase.solved else self._epoch(run)
                 if not finite:
                     return self.outcome("diverged", message="The loss was not finite.")
@@ -158,14 +160,19 @@ class _Run:
             return self._confirm("interrupted")
         return None
 
-    def _identity(self) -> str:
-        """Returns a hash of everything but the machine that the trial's result depends on."""
-        job = self.job
-        parts = [self.config.identity, job.number, job.seed, job.metric, self.data.manifest.digest]
+    def _identity(self, job: Train) -> str:
+        """Returns a hash of everything but the machine that a trial's result depends on."""
+        parts = [job.config.identity, job.number, job.seed, job.metric, self.data.manifest.digest]
+        if job.continues:
+            parts.append(self._identity(job.continues))
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     def _begin(self) -> PhaseRun:
         loaded = checkpoint.load(self.folder, self.state.identity)
+        if not loaded and (before := self.job.continues):
+            source, identity = Path(before.folder), self._identity(before)
+            checkpoint.adopt(source, identity, self.folder, self.state.identity)
+            loaded = checkpoint.load(self.folder, self.state.identity)
         if loaded:
             self.state = loaded[0]
             self.watch.add(self.state.seconds)
@@ -345,6 +352,9 @@ class _Run:
         self.facts["train_accuracy_clean"] = train["accuracy"]
         self.facts["train_loss_clean"] = train["loss"]
         figures = metrics.evaluate(logits, labels)
+        if costs := self.job.costs:
+            measured = self.programs.costs(self.config.model)
+            figures = figures | {name: measured[name] for name in costs}
         guesses = metrics.probabilities(logits).argmax(axis=1)
         return self.outcome(reason, figures[self.metric.name]).model_copy(
             update={"figures": figures, "hits": Hits.of(guesses == labels)}

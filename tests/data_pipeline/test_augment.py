@@ -47,7 +47,7 @@ def warped(images: Floats, fill: str = "reflect", **changes: float) -> Floats:
         for name, value in given_all.items()
     }
     transforms_b8 = compose(SIZE_PX, **arrays)
-    ones = tf.ones(len(images))
+    ones = tf.ones((len(images), 3))
     return np.asarray(warp(tf.constant(images), tf.constant(transforms_b8), ones, fill))
 
 
@@ -159,8 +159,10 @@ RANGES: list[tuple[AugmentConfig, Callable[[Draws], Floats], float, float]] = [
     (AugmentConfig(height_shift=0.3), lambda d: -d.transforms_b8[:, 5] / SIZE_PX, -0.3, 0.3),
     (AugmentConfig(zoom=0.4), lambda d: d.transforms_b8[:, 0], 0.6, 1.4),
     (AugmentConfig(shear_deg=45), lambda d: d.transforms_b8[:, 1], -1, 1),
-    (AugmentConfig(brightness=(0.5, 1.5)), lambda d: d.brightness_b, 0.5, 1.5),
-    (AugmentConfig(brightness=(0.8, 1.0)), lambda d: d.brightness_b, 0.8, 1.0),
+    (AugmentConfig(brightness=(0.5, 1.5)), lambda d: d.light_b3[:, 0], 0.5, 1.5),
+    (AugmentConfig(contrast=(0.5, 1.5)), lambda d: d.light_b3[:, 1], 0.5, 1.5),
+    (AugmentConfig(saturation=(0.0, 1.8)), lambda d: d.light_b3[:, 2], 0.0, 1.8),
+    (AugmentConfig(brightness=(0.8, 1.0)), lambda d: d.light_b3[:, 0], 0.8, 1.0),
 ]
 
 
@@ -246,7 +248,7 @@ def test_nothing_drawn_changes_nothing() -> None:
     """Without augmentation the warp returns the same pixels, unmixed."""
     draws = draw(AugmentConfig(), 3, SIZE_PX, np.random.default_rng(0))
     images = noise(3)
-    found = warp(tf.constant(images), draws.transforms_b8, draws.brightness_b, "reflect")
+    found = warp(tf.constant(images), draws.transforms_b8, draws.light_b3, "reflect")
     np.testing.assert_array_equal(found, images)
     np.testing.assert_array_equal(draws.mix_b, 1)
     assert {array.dtype for array in vars(draws).values()} == {np.dtype(np.float32)}
@@ -258,8 +260,38 @@ def test_brightness_multiplies_and_clips(factor: float) -> None:
     image = Image.fromarray(noise()[0].astype(np.uint8))
     expected = np.asarray(ImageEnhance.Brightness(image).enhance(factor))
     identity = compose(SIZE_PX, **_unchanged())
-    found = warp(tf.constant(noise()), identity, tf.constant([factor]), "reflect")[0]
+    found = warp(tf.constant(noise()), identity, tf.constant([[factor, 1.0, 1.0]]), "reflect")[0]
     assert np.abs(found - expected.astype(np.float32)).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("enhancer", "light"),
+    [(ImageEnhance.Contrast, (1.0, 1.4, 1.0)), (ImageEnhance.Color, (1.0, 1.0, 0.3))],
+    ids=["contrast", "saturation"],
+)
+def test_contrast_and_saturation_are_those_of_pillow(
+    enhancer: Any, light: tuple[float, float, float]
+) -> None:
+    """Within its rounding: Pillow takes whole grey levels, also of the mean."""
+    image = Image.fromarray(noise()[0].astype(np.uint8))
+    expected = np.asarray(enhancer(image).enhance(light[1] * light[2]))
+    identity = compose(SIZE_PX, **_unchanged())
+    images = tf.constant(noise())
+    found = warp(images, identity, tf.constant([light]), "reflect", coloured=True)[0]
+    assert np.abs(found - expected.astype(np.float32)).max() <= 1.5
+    assert np.abs(found - images[0]).max() > 20
+
+
+def test_only_so_many_changes_are_made_to_an_image() -> None:
+    """Two of five, others for each image, and each as often as the others."""
+    config = AugmentConfig(
+        zoom=0.4, brightness=(0.5, 0.9), contrast=(0.5, 0.9), saturation=(0.5, 0.9), most_changes=2
+    )
+    draws = draw(config, 20_000, SIZE_PX, np.random.default_rng(0))
+    changed = np.column_stack([draws.transforms_b8[:, 0] != 1, draws.light_b3 != 1])
+    assert changed.sum(axis=1).max() == 2
+    # Two of the eight changes there are; the other four have no range here.
+    np.testing.assert_allclose(changed.mean(axis=0), 2 / 8, atol=0.02)
 
 
 def _unchanged() -> dict[str, Any]:
@@ -275,7 +307,7 @@ def test_bytes_and_floats_give_the_same() -> None:
     draws = draw(STRONG, 4, SIZE_PX, np.random.default_rng(0))
     images = noise(4)
     results = [
-        np.asarray(warp(tf.cast(images, dtype), draws.transforms_b8, draws.brightness_b, "wrap"))
+        np.asarray(warp(tf.cast(images, dtype), draws.transforms_b8, draws.light_b3, "wrap"))
         for dtype in (tf.uint8, tf.float32)
     ]
     np.testing.assert_array_equal(*results)
@@ -299,7 +331,7 @@ def test_pixels_stay_in_range_and_plain_images_plain(seed: int, fill: str) -> No
     draws = draw(STRONG, 2, SIZE_PX, np.random.default_rng(seed))
     grey = np.full((1, SIZE_PX, SIZE_PX, 3), 100, np.float32)
     images = np.concatenate([noise(), grey])
-    result = np.asarray(warp(images, draws.transforms_b8, draws.brightness_b, fill))
+    result = np.asarray(warp(images, draws.transforms_b8, draws.light_b3, fill))
     assert result.min() >= 0
     assert result.max() <= 255
-    np.testing.assert_allclose(result[1], min(100 * draws.brightness_b[1], 255), rtol=1e-4)
+    np.testing.assert_allclose(result[1], min(100 * draws.light_b3[1, 0], 255), rtol=1e-4)

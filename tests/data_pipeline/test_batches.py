@@ -156,11 +156,11 @@ def test_mixup_weights_come_with_their_images(split: Examples) -> None:
 def test_a_step_that_warps_itself_sees_the_same(split: Examples) -> None:
     """Drawn batches followed by the warp are the training batches."""
     drawn = drawn_batches(split, batch_size=4, augment=STRONG, seed=1, trial=2, epochs=[3])
-    for (images, transforms, brightness, labels, mix), expected in zip(
+    for (images, transforms, light, labels, mix), expected in zip(
         drawn, epochs_of(split), strict=True
     ):
         assert images.dtype == tf.uint8
-        found = (warp(images, transforms, brightness, STRONG.fill), labels, mix)
+        found = (warp(images, transforms, light, STRONG.fill), labels, mix)
         for one, other in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one, other)
 

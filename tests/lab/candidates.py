@@ -6,13 +6,12 @@ as a step of the opening is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-from scipy.stats import qmc
-
-from studies.domains import Choices, Domain, FloatRange, IntRange, Value
+from studies.domains import Value
 from studies.portfolio import SOLVED
 from studies.space import PRETRAINED_FROM_PX, DataFacts, Space, default_space
 from studies.suggest import nearest_trial
@@ -22,11 +21,9 @@ BACKBONES = ("mobilenet_0.75", "mobilenet_v2_1.0", "mobilenet_v2_0.35")
 """The pretrained ones whose weights were at hand."""
 SCRATCH = ("cnn_deep", "resnet_small", "cnn")
 PHOTOS = DataFacts(classes=5, native_size_px=240, train_images=700)
-"""What samples are drawn for."""
+"""What recipes are written for."""
 EPOCHS = {"low": 4, "high": 30, "log": True}
 """Longer runs are left to longer nights."""
-_LEVELS = ["none", "light"]
-"""Each level of augmentation takes passes of its own, so a sample has few of them."""
 _MODERN: Mapping[str, Value] = {
     "pretrained": True,
     "dropout": 0.0,
@@ -69,25 +66,12 @@ WHOLE: Mapping[str, Value] = {
 }
 """Recipes by hand. They are written out here, as what a name stands for in the table never changes,
 whatever the product's own recipes become."""
-HEADS: Mapping[str, Any] = {
-    "trainable_stages": 0,
-    "solved_head": False,
-    "image_size_px": [96, 160],
-    "augmentation": _LEVELS,
-    "epochs": {"low": 5, "high": 30, "log": True},
-}
-"""The space of heads trained by gradient steps."""
-TUNED: Mapping[str, Any] = {
-    "backbone": ["mobilenet_0.75", "mobilenet_v2_1.0"],
-    "trainable_stages": [1, 2, 5],
-    "image_size_px": 96,
-    "head_widths": "none",
-    "augmentation": _LEVELS,
-    "epochs": {"low": 4, "high": 10, "log": True},
-}
-"""The space of fine-tuned backbones."""
-DRAWN: Mapping[str, Any] = {"pretrained": False, "epochs": {"low": 5, "high": 20, "log": True}}
-"""The space of networks from random weights, for images that are no photos."""
+DRAWN: Mapping[str, Sequence[Mapping[str, Value]]] = json.loads(
+    (Path(__file__).parent / "drawn.json").read_text()
+)
+"""Settings spread evenly over the space of the time (Sobol 1967): heads trained by gradient steps
+at 96 and 160 px, fine-tuned backbones at 96 px, and networks from random weights. They were drawn
+once and stay: with another space a name would stand for other settings."""
 
 
 @dataclass(frozen=True)
@@ -121,18 +105,16 @@ def candidates(facts: DataFacts, night: int) -> list[Candidate]:
             draws more settings and recipes at larger sizes.
     """
     if facts.native_size_px < PRETRAINED_FROM_PX:
-        space = default_space(facts, SCRATCH).with_changes(dict(DRAWN))
-        return list(_drawn("drawn", space, range(12 * night)))
+        return list(_drawn("drawn", range(12 * night)))
     best, other, small = BACKBONES
-    heads, tuned = _space(HEADS), _space(TUNED)
     found = [*_solved((96,), BACKBONES), *_variants(best, 96), *_recipes(best, 96)]
-    found += [*_drawn("head", heads, range(6)), *_solved((160,), BACKBONES), *_whole(best, 96)]
-    found += [*_drawn("head", heads, range(6, 16)), *_drawn("tuned", tuned, range(4))]
+    found += [*_drawn("head", range(6)), *_solved((160,), BACKBONES), *_whole(best, 96)]
+    found += [*_drawn("head", range(6, 16)), *_drawn("tuned", range(4))]
     found += [*_solved((224,), (best, other))]
     if night > 1:
         found += [*_recipes(other, 96), *_recipes(best, 160), *_solved((224,), (small,))]
-        found += [*_drawn("head", heads, range(16, 32 * night))]
-        found += [*_drawn("tuned", tuned, range(4, 8 * night))]
+        found += [*_drawn("head", range(16, 32 * night))]
+        found += [*_drawn("tuned", range(4, 8 * night))]
     if night > 2:
         found += [*_recipes(other, 160), *_recipes(best, 224), *_variants(best, 160)]
         found += [*_whole(other, 96), *_whole(best, 160)]
@@ -168,31 +150,6 @@ def _variants(backbone: str, size_px: int) -> Iterator[Candidate]:
     yield Candidate(f"plain hidden {backbone} {size_px}", hidden)
 
 
-def _space(changes: Mapping[str, Any]) -> Space:
-    return default_space(PHOTOS, BACKBONES).with_changes(dict(changes))
-
-
-def _drawn(label: str, space: Space, numbers: range) -> Iterator[Candidate]:
-    """Yields settings of a space that are spread over it evenly (Sobol 1967)."""
-    names = space.searched
-    rows = qmc.Sobol(len(names), seed=0).random(256)  # the more are asked for, the same come first
-    for number in numbers:
-        wanted = {
-            name: _at(space[name], float(u)) for name, u in zip(names, rows[number], strict=True)
-        }
-        fixed = {name: space.values(name)[0] for name in space.root if not space[name].searched}
-        yield Candidate(f"{label} {number}", {**fixed, **wanted})
-
-
-def _at(domain: Domain, u: float) -> Value:
-    """Returns the value of a domain at a share of its range, in [0, 1)."""
-    if isinstance(domain, Choices):
-        return domain.values[int(u * len(domain.values))]
-    assert isinstance(domain, FloatRange | IntRange), domain
-    if isinstance(domain, FloatRange) and domain.zero:
-        if u < 0.5:
-            return 0.0
-        u = 2 * u - 1
-    low, high = float(domain.low), float(domain.high)
-    value = low * (high / low) ** u if domain.log else low + (high - low) * u
-    return round(value) if isinstance(domain, IntRange) else value
+def _drawn(label: str, numbers: range) -> Iterator[Candidate]:
+    for number in numbers[: len(DRAWN[label]) - numbers.start]:
+        yield Candidate(f"{label} {number}", DRAWN[label][number])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from models.config import STAGES
-from studies.trial_config import TrialConfig
+from studies.trial_config import EPOCHS_A_VIEW, TrialConfig
 
 if TYPE_CHECKING:
     import keras
@@ -43,8 +43,6 @@ def passes(config: TrialConfig, epoch: int) -> Iterator[BasePass]:
     It follows `hpo.training.features`: views are shared by all trials of one augmentation, and the
     first view is that of the unchanged images, which all share.
     """
-    from hpo.training.features import EPOCHS_A_VIEW, count_views, still
-
     model = config.model
     if not model.pretrained:
         return
@@ -54,8 +52,8 @@ def passes(config: TrialConfig, epoch: int) -> Iterator[BasePass]:
         yield BasePass(*base, 0, VALIDATION)
     if config.is_solved or model.trainable_stages >= STAGES:
         return
-    view = (epoch - 1) // EPOCHS_A_VIEW % count_views(config)
-    level = still(config.augment).model_dump_json() if view else ""
+    view = (epoch - 1) // EPOCHS_A_VIEW % config.views
+    level = config.augment.alone.model_dump_json() if view else ""
     yield BasePass(*base, model.trainable_stages, str(view), level)
     yield BasePass(*base, model.trainable_stages, VALIDATION)
 

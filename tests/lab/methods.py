@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from studies.freeze_thaw import FreezeThaw
 from studies.pruners import Halving, Hyperband, NoPruner, Percentile
 from studies.samplers import TPE, Random
 from studies.scheduler import Judgement, Prune, Resume, Start, TrialRecord
@@ -54,6 +55,7 @@ class FixedEpoch(NoPruner):
 METHODS = (
     Method("ours", StudySettings().sampler, StudySettings().pruner, opens=True),
     Method("ours, learning", StudySettings().sampler, StudySettings().pruner, True, True),
+    Method("ours, freeze-thaw", StudySettings().sampler, FreezeThaw(), True),
     Method("random", Random(), NoPruner()),
     Method("TPE + percentile", TPE(), Percentile()),
     Method("TPE + median", TPE(), Percentile(percentile=50)),

@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 
 from hpo.search.claims import Claim, Claims
 from studies.learning import Learned
-from studies.portfolio import Step
+from studies.portfolio import Step, planned
 from studies.record import CONFIG_KEY, Outcome, Reason
 from studies.samplers import SamplerSettings
 from studies.scheduler import Done, Rule, Scheduler, Wait
@@ -134,8 +134,7 @@ class Simulation:
         scheduler = Scheduler(
             rule=self.method.rule,
             total=self.trials,
-            opening=tuple(step.name for step in steps),
-            long_steps=frozenset(s.name for s in steps if s.wanted.get("trainable_stages")),
+            opening=planned(steps, self.world.space, self.world.curves.facts),
             perfect=1.0,
         )
         leases: Any = NoLeases()
@@ -187,13 +186,10 @@ class Simulation:
             value=value,
             best_epoch=_best_epoch(run, done) if done else None,
             history={"val_accuracy": list(run.accuracy[:done]), "val_loss": list(run.loss[:done])},
-            seconds={"solving": self._solving_s(run), "total": sum(run.seconds[:done])},
+            seconds={"training": sum(run.seconds[:done]), "total": sum(run.seconds[:done])},
         )
         for name, attribute in outcome.attributes().items():
             claim.trial.set_user_attr(name, attribute)
-
-    def _solving_s(self, run: Run) -> float:
-        return self.world.whole_cost(run).seconds if run.config.is_solved else 0.0
 
     def _note(self, number: int, accuracy: float) -> None:
         best, trial = accuracy, number

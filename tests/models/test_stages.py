@@ -7,7 +7,7 @@ from keras import layers
 
 from models.bodies import build_body
 from models.catalogue import BUILT_IN
-from models.stages import find_cut
+from models.stages import find_cut, stages_below_top
 from tests.models.random_weights import randomise
 
 
@@ -90,3 +90,16 @@ def test_smallest_tensor_is_cached() -> None:
     cut = find_cut(keras.Model(images, x), 1)
     assert cut is not None
     assert cut.shape == (None, 8, 8, 8)
+
+
+def test_stages_below_the_top_one() -> None:
+    """Of two trained stages the lower one is one below; of all five it is no other."""
+    whole = body("mobilenet_0.25", 64)
+    trunk = keras.Model(find_cut(whole, 2), whole.output)
+    of_two, of_all = stages_below_top(trunk), stages_below_top(whole)
+    assert of_two.keys() == {variable.path for variable in trunk.trainable_variables}
+    assert set(of_two.values()) == {0, 1}
+    assert set(of_all.values()) == {0, 1, 2, 3, 4}
+    assert of_all.items() >= of_two.items()
+    assert of_all["conv1/kernel"] == 4
+    assert of_all["conv_pw_13/kernel"] == 0

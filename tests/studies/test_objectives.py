@@ -11,14 +11,24 @@ from studies.objectives import maximizes, objectives_of, rank_of, validation_los
 from studies.record import Outcome
 
 
-def test_the_first_of_several_drives() -> None:
-    """One name, or a list of them, as the settings hold it."""
-    assert objectives_of({"metric": "loss"}).first is METRICS["loss"]
-    both = objectives_of({"metric": ["auc", "loss"]})
-    assert both.first is METRICS["auc"]
-    assert both.directions == ["maximize", "minimize"]
-    assert both.names == ["validation AUC", "validation cross-entropy"]
-    assert both.values({"loss": 0.5, "accuracy": 0.9, "auc": 0.8}) == [0.8, 0.5]
+def test_one_objective() -> None:
+    """The metric alone."""
+    objectives = objectives_of({"metric": "loss"})
+    assert objectives.first is METRICS["loss"]
+    assert objectives.directions == ["minimize"]
+    assert objectives.names == ["validation cross-entropy"]
+    assert objectives.values(0.2, {}) == [0.2]
+
+
+def test_a_metric_against_costs() -> None:
+    """The metric comes first, and less of each cost is better."""
+    objectives = objectives_of({"metric": "auc", "against": ["size", "latency"]})
+    assert objectives.first is METRICS["auc"]
+    assert objectives.directions == ["maximize", "minimize", "minimize"]
+    assert objectives.names == ["validation AUC", "MB of the exported file", "ms an image"]
+    assert objectives.values(0.9, {"latency": 3.0, "size": 8.0}) == [0.9, 8.0, 3.0]
+    with pytest.raises(KeyError):
+        objectives.values(0.9, {"latency": 3.0})
 
 
 @pytest.mark.parametrize("directions", [["maximize"], ["maximize", "minimize"]])

@@ -36,14 +36,20 @@ def train(
     *,
     maximize: bool = True,
 ) -> int:
-    """Trains another trial until it is pruned or at its end; returns the epochs it got."""
+    """Trains another trial until it is pruned, paused or at its end; returns the epochs it got."""
     number = len(trials)
     for epoch in range(1, len(values) + 1):
         trial = TrialRecord(number, "running", values[:epoch], epochs=len(values))
-        if pruner.judge(trial, [*trials, trial], maximize=maximize) == "prune":
+        judgement = pruner.judge(trial, [*trials, trial], maximize=maximize)
+        if judgement == "prune":
             trials.append(TrialRecord(number, "ended", values[:epoch], reason="pruned"))
+        elif judgement == "pause":
+            trials.append(TrialRecord(number, "paused", values[:epoch], epochs=len(values)))
+        if judgement != "continue":
             return epoch
-    trials.append(TrialRecord(number, "ended", values, values[-1], reason="complete"))
+    trials.append(
+        TrialRecord(number, "ended", values, values[-1], epochs=len(values), reason="complete")
+    )
     return len(values)
 
 

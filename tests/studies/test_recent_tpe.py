@@ -109,3 +109,26 @@ def test_of_equal_values_the_lower_loss_is_kept(short: None) -> None:
     for number, trial in enumerate(trials):
         trial.number = number
     assert [t.number for t in recent(trials, maximize=True)] == [14, 15, 16, 17, 18, 19]
+
+
+def test_pruned_trials_of_several_objectives_are_left_out() -> None:
+    """TPE would ask for the one direction that such a study does not have."""
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for number in range(12):
+        study.add_trial(
+            create_trial(
+                values=[float(number), float(number)],
+                params={"x": 0.1 * number - 0.6, "y": 1.0},
+                distributions=X,
+            )
+        )
+    pruned = create_trial(
+        state=TrialState.PRUNED,
+        params={"x": 0.5, "y": 1.0},
+        distributions=X,
+        intermediate_values={1: 0.5},
+    )
+    study.add_trial(pruned)
+    study.sampler = RecentTPESampler(seed=0, multivariate=True)
+    trial = study.ask()
+    assert -1.0 <= trial.suggest_float("x", -1.0, 1.0) <= 1.0

@@ -38,6 +38,7 @@ def test_default_space_searches_what_it_promises() -> None:
         "schedule",
         "label_smoothing",
         "weight_average",
+        "stage_decay",
     }
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hpo.search.files import Files
-from hpo.search.runner import Heard, Setup, Worker, WorkerEnd
+from hpo.search.runner import Heard, Job, Setup, Worker, WorkerEnd
 from hpo.training.protocol import Event, Ready, Stop, Verdict
-from studies.trial_config import TrialConfig
 
 KILLED = WorkerEnd(
     cause="signal SIGKILL",
@@ -36,9 +35,9 @@ class FakeWorker:
     says: list[Event] = field(default_factory=list)
     ends: bool = False
 
-    def train(self, number: int, config: TrialConfig) -> None:
+    def train(self, job: Job) -> None:
         """Keeps its number."""
-        self.given.append(number)
+        self.given.append(job.number)
 
     def send(self, command: Verdict | Stop) -> None:
         """Keeps it."""
@@ -73,7 +72,7 @@ class FakeRunner:
     def start(self, size: int, device: str) -> None:
         """Has started them already."""
 
-    def begin(self, setup: Setup, files: Files, first: tuple[int, TrialConfig] | None) -> None:
+    def begin(self, setup: Setup, files: Files, first: Job | None) -> None:
         """Tells nobody."""
 
     def events(self, timeout_s: float) -> list[Heard]:

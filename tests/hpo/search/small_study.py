@@ -15,6 +15,8 @@ from hpo.search.files import Files
 from hpo.search.recorder import Recorder
 from hpo.training.checkpoint import best_path, load_weights, save_weights
 from studies.leases import Leases
+from studies.metrics import METRICS
+from studies.objectives import Objectives
 from studies.pruners import NoPruner
 from studies.record import Outcome
 from studies.samplers import Random
@@ -91,7 +93,7 @@ def files_of(study: optuna.Study, folder: Path) -> Files:
 
 def recorder_of(study: optuna.Study, claims: Claims, folder: Path) -> Recorder:
     """What writes that study's trials."""
-    return Recorder(study, files_of(study, folder), claims.leases, "accuracy")
+    return Recorder(study, files_of(study, folder), claims.leases, Objectives(METRICS["accuracy"]))
 
 
 def tidy(recorder: Recorder, claims: Claims, ended: int | None = None) -> None:

@@ -22,7 +22,7 @@ from hpo.search.processes import (
     WorkerPool,
     gpu_ids,
 )
-from hpo.search.runner import Heard, Runner, Setup
+from hpo.search.runner import Heard, Job, Runner, Setup
 from hpo.training.protocol import Begin, Event, Ready, Train
 from models.config import ModelConfig
 from studies.trial_config import TrialConfig
@@ -110,7 +110,7 @@ class TestSuccession:
         worker, other = pool.workers
         hear_until(pool, lambda: worker.ready and other.ready)
         for number in (0, 1):
-            worker.train(number, CONFIG)
+            worker.train(Job(number, CONFIG))
             hear_until(pool, lambda: not worker.busy)
         assert not worker.has_grown(1 << 30)
         hear_until(pool, lambda: pool.workers[0] is not worker)
@@ -124,7 +124,7 @@ class TestSuccession:
         worker = pool.workers[0]
         hear_until(pool, lambda: worker.ready)
         for number in (0, 1):
-            worker.train(number, CONFIG)
+            worker.train(Job(number, CONFIG))
             hear_until(pool, lambda: not worker.busy)
         hear_until(pool, lambda: pool.workers[0] is not worker)
         successors = list(pool.workers)
@@ -139,9 +139,9 @@ class TestSuccession:
         worker = pool.workers[0]
         hear_until(pool, lambda: worker.ready)
         for number in (0, 1):
-            worker.train(number, CONFIG)
+            worker.train(Job(number, CONFIG))
             hear_until(pool, lambda: not worker.busy)
-        worker.train(2, CONFIG)
+        worker.train(Job(2, CONFIG))
         ready = [heard.worker for _ in range(20) for heard in pool.events(0.1) if heard.events]
         assert len(ready) == 1, "the successor"
         assert pool.workers == [worker]
@@ -154,11 +154,11 @@ class TestSuccession:
         pool = pool_of(LISTENS)
         worker = pool.workers[0]
         hear_until(pool, lambda: worker.ready)
-        worker.train(0, CONFIG)
+        worker.train(Job(0, CONFIG))
         hear_until(pool, lambda: not worker.busy)
         for number in (1, 2):
             before = set(psutil.Process().children())
-            worker.train(number, CONFIG)
+            worker.train(Job(number, CONFIG))
             worker.busy = True
             while not (born := set(psutil.Process().children()) - before):
                 pool.events(0.1)
@@ -189,7 +189,7 @@ class TestWorkerPool:
             "    sys.stderr.write(line); sys.stderr.flush()\n"
         )
         pool = pool_of(script, 2)
-        pool.workers[0].train(7, CONFIG)
+        pool.workers[0].train(Job(7, CONFIG))
         pool.close()
         told = pool.workers[0].printed.splitlines()
         begun = Begin.model_validate_json(told[0])
@@ -205,7 +205,7 @@ class TestWorkerPool:
         pool = pool_of("pass")
         worker = pool.workers[0]
         psutil.Process(worker.pid).wait()
-        worker.train(0, CONFIG)
+        worker.train(Job(0, CONFIG))
         events, heard = hear_the_end(pool)
         assert (events, heard.worker) == ([], worker)
         end = pool.replace(worker)
@@ -318,7 +318,7 @@ class TestWorkerPool:
         monkeypatch.setattr(module, "WORKER", (sys.executable, "-uc", script))
         pool = WorkerPool()
         pool.start(1, "cpu")
-        pool.begin(SETUP, files, (0, CONFIG))
+        pool.begin(SETUP, files, Job(0, CONFIG))
         told: list[str] = []
         while len(told) < 2:
             events, heard = hear_the_end(pool)
@@ -334,7 +334,7 @@ class TestWorkerPool:
         worker = pool.workers[0]
         hear_until(pool, lambda: worker.ready)
         for number in (0, 1):
-            worker.train(number, CONFIG)
+            worker.train(Job(number, CONFIG))
             hear_until(pool, lambda: not worker.busy)
         pool.close()
         assert set(psutil.Process().children()) == before

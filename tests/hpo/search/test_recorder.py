@@ -12,7 +12,7 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
-from hpo.search.recorder import TrialEndedError
+from hpo.search.recorder import Recorder, TrialEndedError
 from studies.hits import Hits
 from studies.leases import Leases, collection_of
 from studies.record import (
@@ -38,6 +38,11 @@ from tests.hpo.search.small_study import (
     train,
 )
 from tests.studies.spaces import DIGITS
+
+
+def checkpointed(recorder: Recorder) -> list[int]:
+    """The trials whose checkpoints are there."""
+    return sorted(int(folder.name) for folder in (recorder.files.folder / "trials").iterdir())
 
 
 class TestRecorder:
@@ -75,7 +80,7 @@ class TestRecorder:
         assert sorted(recorder.files.weights()) == [0, 3, 5]
         assert len(list((tmp_path / "artifacts").iterdir())) == 3
         assert len(get_all_artifact_meta(study)) == 3
-        assert not list((recorder.files.folder / "trials").iterdir())
+        assert checkpointed(recorder) == [3, 5]
 
     def test_paused_and_resumed(self, study: optuna.Study, tmp_path: Path) -> None:
         """Its best epoch's weights are kept meanwhile, and those of a better epoch after it."""
@@ -95,7 +100,6 @@ class TestRecorder:
         assert kept_weights(recorder, claim.number) == [0.5] * 4
         assert value_of(study.trials[0]) == 0.5
         assert PAUSED_KEY not in study.trials[0].user_attrs
-        assert not folder.exists()
 
     def test_what_is_paused_takes_no_other_trials_place(
         self, study: optuna.Study, tmp_path: Path
@@ -175,7 +179,7 @@ class TestRecorder:
         recorder.finish(claim, outcome_of(0.5))
         tidy(recorder, claims, claim.number)
         assert kept_weights(recorder, claim.number) == [0.5] * 4
-        assert not recorder.files.checkpoints(claim.number).exists()
+        assert checkpointed(recorder) == [claim.number]
         assert claims.leases.held == set()
 
     def test_weights_of_a_paused_trial_that_ends_among_the_worse(
@@ -226,8 +230,7 @@ class TestRecorder:
         assert recorder.files.weights() == {}
         other.release(key)
         train(recorder, claims, second, 0.4)
-        assert sorted(recorder.files.weights()) == [0, 1]
-        assert not list((recorder.files.folder / "trials").iterdir())
+        assert sorted(recorder.files.weights()) == checkpointed(recorder) == [0, 1]
 
     def test_what_another_process_has_ended_meanwhile(
         self, study: optuna.Study, tmp_path: Path
@@ -260,10 +263,11 @@ class TestRecorder:
         real = recorder.files.keep
         monkeypatch.setattr(recorder.files, "keep", lambda keep: (kept.append(keep), real(keep)))
         for value, times in ((0.5, 1), (0.6, 2), (0.4, 2), (0.5, 2), (0.55, 3), (0.52, 3)):
-            train(recorder, claims, next_of(claims), value)
+            claim = next_of(claims)
+            train(recorder, claims, claim, value)
             assert len(kept) == times
-            assert not list((recorder.files.folder / "trials").iterdir())
-        assert sorted(recorder.files.weights()) == [1, 4]
+            assert recorder.files.checkpoints(claim.number).exists() == (claim.number in (0, 1, 4))
+        assert sorted(recorder.files.weights()) == checkpointed(recorder) == [1, 4]
 
     def test_a_note_of_each_trial(self, study: optuna.Study, tmp_path: Path) -> None:
         """The dashboard reads it as one of its own."""

@@ -442,3 +442,24 @@ def test_the_average_is_part_of_the_state() -> None:
     program.set_state(after_one)
     train(program, epochs=1)
     assert not differ(undisturbed, state(program))
+
+
+def test_lower_stages_take_smaller_steps() -> None:
+    """A first step is half as long in the stage below the top one, and the same above."""
+    model = ModelConfig(backbone="mobilenet_0.25", image_size_px=32, classes=3)
+    images = RANDOM.integers(0, 255, (16, 32, 32, 3)).astype(np.float32)
+    changes = []
+    for decay in (1.0, 0.5):
+        config = config_of(model, stage_decay=decay)
+        program = Program(config, precision="float32", on_features=False, jit_compile=False)
+        program.reset(config, seed=3)
+        first = {v.path: np.array(v) for v in program.network.head.trainable_variables}
+        data = iter([tuple(map(tf.constant, (images, LABELS[:16], np.ones(16, np.float32))))])
+        program.train(data, [0.05], lambda done: True)
+        moved = {v.path: np.array(v) for v in program.network.head.trainable_variables}
+        changes.append({path: moved[path] - first[path] for path in first})
+    whole, less = changes
+    for path, factor in (("conv_pw_13/kernel", 1.0), ("conv_pw_11/kernel", 0.5)):
+        assert np.abs(whole[path]).max() > 0
+        np.testing.assert_allclose(less[path], factor * whole[path], rtol=1e-3, atol=1e-7)
+    np.testing.assert_allclose(less["logits/kernel"], whole["logits/kernel"], atol=1e-7)

@@ -311,7 +311,7 @@ def test_stopped_within_an_epoch(
     assert paused.value == max(paused.history["val_accuracy"])
     assert paused.hits is not None
     assert paused.hits.unpack().mean() == paused.value
-    loaded = load(folder, trial._Run(job, data, programs, link)._identity())
+    loaded = load(folder, trial._Run(job, data, programs, link)._identity(job))
     assert loaded is not None
     assert loaded[0].epoch == 2
     assert_same(train(job, data, programs, FakeLink()), undisturbed)
@@ -734,3 +734,60 @@ def test_trials_of_several_sizes_share_a_worker(tmp_path: Path) -> None:
         outcome = ended(train(make_job(config, tmp_path / f"t{size}"), data, programs, FakeLink()))
         assert outcome.facts["image_size_px"] == size
         assert values.setdefault(size, outcome.history) == outcome.history
+
+
+def continuing(before: Train, config: TrialConfig, folder: Path) -> Train:
+    """The job to continue another trial."""
+    return make_job(config, folder, number=1).model_copy(update={"continues": before})
+
+
+class TestContinuedByHand:
+    """A trial that had ended and was given more epochs."""
+
+    @pytest.mark.parametrize("schedule", ["constant", "cosine"])
+    def test_goes_on_from_the_last_checkpoint(
+        self, data: TrialData, programs: Programs, tmp_path: Path, schedule: str
+    ) -> None:
+        """Its first epochs are the other's, whose files stay; a cosine starts anew."""
+        config = with_training(PLAIN, epochs=2, schedule=schedule)
+        first = make_job(config, tmp_path / "0")
+        before = train(first, data, programs, FakeLink())
+        files = sorted((tmp_path / "0").iterdir())
+        more = continuing(first, config.continued(2, 2), tmp_path / "1")
+        link = FakeLink()
+        after = ended(train(more, data, programs, link))
+        assert link.epochs() == [2, 3, 4]
+        assert sorted((tmp_path / "0").iterdir()) == files
+        for name, curve in ended(before).history.items():
+            assert after.history[name][:2] == curve
+            assert len(after.history[name]) == 4
+        rates = after.history["learning_rate"]
+        assert rates[2:] == rates[:2]
+        assert after.value is not None
+        assert after.value >= (ended(before).value or 0.0)
+
+    def test_is_the_same_after_a_pause(
+        self, data: TrialData, programs: Programs, tmp_path: Path
+    ) -> None:
+        """Once it has a checkpoint of its own, it needs the other's no more."""
+        first = make_job(with_training(PLAIN, epochs=2), tmp_path / "0")
+        train(first, data, programs, FakeLink())
+        config = first.config.continued(2, 3)
+        at_once = continuing(first, config, tmp_path / "1")
+        whole = train(at_once, data, programs, FakeLink())
+        in_two = continuing(first, config, tmp_path / "2")
+        train(
+            in_two, data, programs, FakeLink(lambda epochs: "pause" if epochs == 3 else "continue")
+        )
+        checkpoint.load(tmp_path / "0", "another's")  # which deletes it
+        assert_same(whole, train(in_two, data, programs, FakeLink()))
+
+    def test_without_the_checkpoint_it_fails(
+        self, data: TrialData, programs: Programs, tmp_path: Path
+    ) -> None:
+        """It never begins anew under another's name."""
+        first = make_job(with_training(PLAIN, epochs=2), tmp_path / "0")
+        more = continuing(first, first.config.continued(2, 2), tmp_path / "1")
+        outcome = ended(train(more, data, programs, FakeLink()))
+        assert outcome.reason == "failed"
+        assert "There is no whole checkpoint" in (outcome.message or "")
