@@ -31,7 +31,13 @@ def with_lessons_of(teachers: Sequence[OpenStudy], plan: Plan, say: Callable[[st
             "--learn-from needs a sampler that learns. "
             f"Received: sampler = {sampler!r}. Set it to {able}, or leave out --learn-from."
         )
-    metric = objectives_of(plan.settings.model_dump()).first
+    objectives = objectives_of(plan.settings.model_dump())
+    if teachers and len(objectives.names) > 1:
+        raise StudyError(
+            "--learn-from needs a study of one objective. "
+            f"Received: {', '.join(objectives.names)}. Leave out --against, or --learn-from."
+        )
+    metric = objectives.first
     learned = []
     for teacher in teachers:
         name, trials = teacher.study.study_name, teacher.study.get_trials(deepcopy=False)

@@ -35,7 +35,7 @@ from tests.lab.teachers import learned_of
 from tests.lab.world import World, worlds
 
 SEEDS = 30
-TRIALS = 30
+TRIALS = 20
 """A study has no more, however little each of them costs."""
 DOCUMENT = Path(__file__).parents[2] / "docs" / "laboratory.md"
 _MARKED = re.compile(r"(<!-- lab (\w+) -->\n).*?(<!-- end of lab -->)", re.DOTALL)

@@ -120,7 +120,7 @@ class Simulation:
     def run(self) -> list[Point]:
         """Searches, and returns the best accuracy after each epoch."""
         claims = self._claims()
-        while not self._is_spent():
+        while not self._is_over():
             claim = claims.next()
             if isinstance(claim, Wait | Done):
                 break
@@ -156,7 +156,7 @@ class Simulation:
             claim.trial.report(run.accuracy[epoch - 1], epoch)
             claim.reported = epoch
             self._note(claim.number, run.accuracy[epoch - 1])
-            if self._is_spent():
+            if self._is_over():
                 return
             records = claims.trials()
             judgement = claims.scheduler.judge(records[claim.number], records)
@@ -197,7 +197,10 @@ class Simulation:
             best, trial = self.points[-1].accuracy, self.points[-1].trial
         self.points.append(Point(self._spent, best, trial))
 
-    def _is_spent(self) -> bool:
+    def _is_over(self) -> bool:
+        """Whether the budget is spent, or nothing better is recorded."""
+        if self.points and self.points[-1].accuracy >= self.world.best:
+            return True
         spent, budget = self._spent, self.budget
         return spent.multiply_adds > budget.multiply_adds and spent.seconds > budget.seconds
 

@@ -59,6 +59,7 @@ def test_lessons_are_kept_with_the_study(tmp_path: Path, teacher: OpenStudy) -> 
     ("changes", "match"),
     [
         ({"sampler": "random"}, r"Received: sampler = 'random'\. Set it to tpe"),
+        ({"against": ["latency"]}, r"one objective\. Received: .*Leave out --against"),
         ({"space": {"dropout": 0.5}}, r"'hand', of whose trials all of the 3 have settings out"),
     ],
 )
