@@ -1,4 +1,4 @@
-"""Finds the recipes of the opening: `python -m tests.lab.portfolio` writes the table of them.
+"""Finds recipes for the opening: `python -m tests.lab.portfolio` shows them.
 
 Greedy cover over recorded runs of many sets, as auto-sklearn builds its portfolio (Feurer et al.
 2015 and 2020) and zero-shot search its first settings (Winkelmolen et al. 2020): the next recipe
@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from pprint import pformat
 
 import click
@@ -29,7 +28,6 @@ from tests.lab.candidates import PHOTOS, whole_space
 from tests.lab.curves import read_all
 from tests.lab.world import World, worlds
 
-TABLE = Path(__file__).parents[2] / "studies" / "recipes.py"
 MOST = 4
 """Recipes; with a race of four to six heads they make the first eight to ten trials."""
 LEAST_GAIN = 0.003
@@ -133,35 +131,21 @@ def _name(wanted: Mapping[str, Value], taken: Sequence[str]) -> str:
     return next(each for each in numbered if each not in taken)
 
 
-def text_of(recipes: Sequence[Recipe], sets: Sequence[str]) -> str:
-    """Returns the module that holds the recipes."""
-    rows = {recipe.name: dict(recipe.wanted) for recipe in recipes}
-    gains = "\n".join(f"#   {r.name}: {r.gain:.1%}, recorded as {r.candidate!r}" for r in recipes)
-    return f'''"""Recipes of the opening, as `python -m tests.lab.portfolio --write` found them."""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from studies.domains import Value
-
-# Errors of the solved head that are gone after each, in the mean over {len(sets)} sets
-# ({", ".join(sets)}):
-{gains}
-RECIPES: Mapping[str, Mapping[str, Value]] = {pformat(rows, sort_dicts=False, width=96)}
-'''
+def text_of(recipes: Sequence[Recipe]) -> str:
+    """Returns the recipes as they stand in `studies/portfolio.py`."""
+    return "\n".join(
+        f"# {r.name}, recorded as {r.candidate!r}: with it {r.gain:.1%} of the errors are gone\n"
+        + pformat(dict(r.wanted), sort_dicts=False, width=96)
+        for r in recipes
+    )
 
 
 @click.command()
-@click.option("--write", is_flag=True, help="Write the table instead of showing it.")
-def main(write: bool) -> None:
-    """Finds the recipes by what is recorded."""
+def main() -> None:
+    """Shows the recipes that the recorded runs speak for."""
     known = worlds(read_all())
-    recipes = find_recipes(known)
-    text = text_of(recipes, [world.curves.name for world in known])
-    if write:
-        TABLE.write_text(text)
-    click.echo(text)
+    click.echo(f"By {len(known)} sets: {', '.join(world.curves.name for world in known)}.")
+    click.echo(text_of(find_recipes(known)))
 
 
 if __name__ == "__main__":

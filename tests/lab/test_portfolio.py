@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from dataclasses import replace
 
 from studies.space import DataFacts, default_space
@@ -64,9 +65,9 @@ def test_the_settings_are_those_of_the_run() -> None:
     assert config.augment == recorded.augment
 
 
-def test_the_table_is_a_module() -> None:
-    """It holds the recipes as they were found."""
+def test_recipes_are_shown_as_they_are_written_down() -> None:
+    """With the share of errors that they take away."""
     recipes = find_recipes([world(**{A: 0.9})])
-    names: dict[str, object] = {}
-    exec(text_of(recipes, ["a"]), names)
-    assert names["RECIPES"] == {recipe.name: dict(recipe.wanted) for recipe in recipes}
+    head, settings = text_of(recipes).split("\n", 1)
+    assert head == f"# fine-tuned, recorded as {A!r}: with it 80.0% of the errors are gone"
+    assert literal_eval(settings) == recipes[0].wanted
