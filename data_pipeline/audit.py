@@ -51,11 +51,17 @@ class Finding(BaseModel):
 
 
 class Audit(BaseModel):
-    """Everything that was noticed about a data set, errors first."""
+    """Everything that was noticed about a data set.
+
+    Attributes:
+        findings: What the checks found, errors first.
+        drawn: The parts of the split that were drawn; the data have the others.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     findings: tuple[Finding, ...]
+    drawn: tuple[Split, ...] = ()
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -105,7 +111,7 @@ def run_checks(
     case = Case(source, unique, to_fill, splits, reading)
     findings = [finding for check in CHECKS.values() if (finding := _run(check, case))]
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Audit(findings=tuple(findings))
+    return Audit(findings=tuple(findings), drawn=to_fill)
 
 
 def _run(check: Check, case: Case) -> Finding | None:

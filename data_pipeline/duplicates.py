@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data_pipeline.example import Example
 from data_pipeline.parts import SPLITS
@@ -30,6 +30,15 @@ class Deduplicated:
     leaks: tuple[tuple[Example, Example], ...]
     similar: tuple[tuple[Example, ...], ...] = ()
 
+    def without(self, paths: Iterable[str]) -> Deduplicated:
+        """Returns the same where these images are not kept."""
+        out = frozenset(paths)
+        copies, similar = (
+            tuple(left for group in groups if len(left := _left(group, out)) > 1)
+            for groups in (self.copies, self.similar)
+        )
+        return replace(self, kept=_left(self.kept, out), copies=copies, similar=similar)
+
 
 def deduplicate(examples: Iterable[Example]) -> Deduplicated:
     """Leaves out copies whose label cannot be trusted and copies that leak across given parts.
@@ -49,6 +58,10 @@ def deduplicate(examples: Iterable[Example]) -> Deduplicated:
     copies = tuple(group for group in left if len(group) > 1)
     kept = tuple(example for example in everything if example.path not in dropped)
     return Deduplicated(kept, copies, conflicts, leaks, _similar(kept))
+
+
+def _left(group: tuple[Example, ...], out: frozenset[str]) -> tuple[Example, ...]:
+    return tuple(example for example in group if example.path not in out)
 
 
 def _leaks(group: tuple[Example, ...]) -> list[tuple[Example, Example]]:

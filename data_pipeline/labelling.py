@@ -28,6 +28,8 @@ class Labelling:
         split_column: Column with the parts of the split.
         group_column: Column with what must stay on one side of the split.
         exclude: Classes, folders and files that are left out; `*` stands for any characters.
+        exclude_images: Images that are left out, by their paths. All others stay in the part of the
+            split that they would be in with them.
         min_class_images: Classes with fewer images are left out.
         draw_validation: Whether a given validation part is dealt out anew with the training part.
     """
@@ -42,6 +44,7 @@ class Labelling:
     split_column: str | None = None
     group_column: str | None = None
     exclude: tuple[str, ...] = ()
+    exclude_images: tuple[str, ...] = ()
     min_class_images: int = 0
     draw_validation: bool = False
 

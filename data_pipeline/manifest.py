@@ -78,6 +78,14 @@ class Manifest(BaseModel):
         """Returns the source of its images."""
         return SOURCES[self.kind](self.source, self.images)
 
+    def without_test(self) -> Manifest:
+        """Returns the same with its test images among the training images."""
+        items = (
+            item.model_copy(update={"split": "train"}) if item.split == "test" else item
+            for item in self.items
+        )
+        return self.model_copy(update={"items": tuple(items)})
+
     def counts(self) -> dict[str, dict[Split, int]]:
         """Number of images of each class in each split."""
         table: dict[str, dict[Split, int]] = {
@@ -123,6 +131,9 @@ def create_manifest(
     unique = deduplicate(found.examples)
     fractions = split_fractions(found.examples, validation, test)
     splits = assign_splits(unique.kept, fractions, seed, unique.similar)
+    # Only now: the other images stay in their parts, so that the test stays the same.
+    found = found.without(asked.exclude_images)
+    unique = unique.without(asked.exclude_images)
     reading = choose_reading(found.facts, resize)
     audit = run_checks(found, unique, tuple(fractions), splits, reading)
     if not unique.kept:

@@ -1,7 +1,7 @@
 """The backbones that a network can be built on, as one value.
 
-Reading it needs no TensorFlow. To add a backbone for everybody, add a row to `models.scratch` or
-`models.imagenet`; to add one for a single study, use `Catalogue.with_rows`.
+Reading it needs no TensorFlow. To add a backbone for everybody, add a row to `models.scratch`,
+`models.imagenet` or `models.hub`; to add one for a single study, use `Catalogue.with_rows`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from models import imagenet, scratch
+from models import hub, imagenet, scratch
 from models.backbone import Backbone
 from models.errors import ModelError
 
@@ -66,5 +66,5 @@ class Catalogue:
         return Catalogue(MappingProxyType(joined))
 
 
-BUILT_IN = Catalogue(MappingProxyType({})).with_rows(*scratch.ROWS, *imagenet.ROWS)
+BUILT_IN = Catalogue(MappingProxyType({})).with_rows(*scratch.ROWS, *imagenet.ROWS, *hub.ROWS)
 """The backbones that everybody has."""

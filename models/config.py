@@ -13,6 +13,20 @@ STAGES = 5
 """Every ImageNet backbone halves its image this many times; each size is one stage."""
 
 
+class OwnNetwork(BaseModel):
+    """What a network has that is no row of this program, but of a user's file.
+
+    Attributes:
+        code: Digest of the text it is built from; see `models.source.Source`.
+        settings: Its own settings by their names.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    settings: dict[str, bool | int | float | str] = Field(default_factory=dict)
+
+
 class ModelConfig(BaseModel):
     """One network, from raw pixels to logits.
 
@@ -31,6 +45,8 @@ class ModelConfig(BaseModel):
             always trained whole. Below 5, mixup mixes what the frozen part returns.
         l2: Weight of the squared-norm penalty, `l2 * sum(square(kernel))` as in Keras; 0 is none.
         l2_scope: Which kernels are penalised: all trainable ones, or the output layer's.
+        own: What a network of the user's own has besides; None for all others. One that has its
+            own output ignores `output`, `pooling`, `head_widths` and `dropout`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +62,7 @@ class ModelConfig(BaseModel):
     trainable_stages: int = Field(default=0, ge=0, le=STAGES)
     l2: float = Field(default=0.0, ge=0.0)
     l2_scope: Literal["all", "output"] = "all"
+    own: OwnNetwork | None = None
 
 
 class OptimizerConfig(BaseModel):

@@ -14,9 +14,10 @@ from keras import layers
 
 from models.bodies import build_body
 from models.catalogue import BUILT_IN, Catalogue
+from models.companion import run_layers
 from models.config import ModelConfig
 from models.errors import ModelError
-from models.heads import classify, pool
+from models.heads import classify, pool, to_probabilities
 from models.network import check, dtype_policy, name_afresh
 
 _CLASSES = "classes"
@@ -73,14 +74,18 @@ def whole_model(
         )
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
-        features = build_body(row, to_square(images, training=False)).output
-        logits = classify(
-            pool(features, config.pooling),
-            config,
-            lambda name: layers.Dropout(config.dropout, name=name),
-        )
+        square = to_square(images, training=False)
+        features = build_body(row, square, arguments=row.arguments(config), for_file=True).output
         name = "-".join([_CLASSES, *map(_encode, class_names)])
-        probabilities = layers.Activation(config.output, name=name)(logits)
+        if row.output:
+            probabilities = to_probabilities(features, row.output, name)
+        else:
+            logits = classify(
+                pool(features, config.pooling),
+                config,
+                lambda name: layers.Dropout(config.dropout, name=name),
+            )
+            probabilities = layers.Activation(config.output, name=name)(logits)
         return keras.Model(images, probabilities, name="image_classifier")
 
 
@@ -118,18 +123,33 @@ def _decode(text: str) -> str:
     return re.sub(r"\.([0-9a-f]+)\.", lambda match: chr(int(match[1], 16)), text)
 
 
-def load_model(path: Path) -> keras.Model:
+def foreign_in(path: Path) -> list[str]:
+    """Names of everything in an exported file that is not Keras's own, or runs code.
+
+    Raises:
+        ModelError: The file is not a Keras model.
+    """
+    return sorted(set(_foreign(_read_config(path))))
+
+
+def load_model(path: Path, layers: str | None = None) -> keras.Model:
     """Loads an exported model, refusing one that could run code of its own.
+
+    Args:
+        path: The file.
+        layers: What `models.companion.layers_text` returned for it, where the user trusts that.
 
     Raises:
         ModelError: If the file is not a Keras model, or holds more than Keras's own layers.
     """
-    foreign = sorted(set(_foreign(_read_config(path))))
-    if foreign:
+    foreign = foreign_in(path)
+    if foreign and layers is not None:
+        run_layers(layers)
+    elif foreign:
         raise ModelError(
             "A model may consist of Keras's own layers only, because others run code that came "
-            f"with the file. Received: {path} with {', '.join(foreign)}. Load it with Keras itself "
-            "if you trust its maker."
+            f"with the file. Received: {path} with {', '.join(foreign)}. If you trust its maker, "
+            "load it with Keras itself, or add --trust where its layers lie in a file beside it."
         )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -161,7 +181,7 @@ def _foreign(config: Any) -> Iterator[str]:
     """Names of everything in a configuration that is not Keras's own, or runs code."""
     if isinstance(config, dict):
         module, name = config.get("module"), config.get("class_name")
-        own = module is None or str(module).split(".")[0] in ("keras", "builtins")
+        own = module is None or str(module).split(".")[0] in ("keras", "keras_hub", "builtins")
         if name is not None and (not own or name in ("Lambda", "__lambda__", "function")):
             yield f"{module}.{name}"
         config = list(config.values())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from models.backbone import Output
 from models.config import ModelConfig
 
 
@@ -99,3 +100,24 @@ def classify(
         x = dropout("head_dropout")(x)
     units = 1 if config.output == "sigmoid" else config.classes
     return layers.Dense(units, dtype="float32", name="logits")(x)
+
+
+def to_logits(outputs: keras.KerasTensor, output: Output) -> keras.KerasTensor:
+    """Symbolic logits, float32, of a network that has its own output.
+
+    Of probabilities it is their logarithm, within the bounds that Keras's own losses keep, so that
+    the cross-entropy is the same as of the probabilities themselves.
+    """
+    x = keras.ops.cast(outputs, "float32")
+    if output == "logits":
+        return x
+    least = keras.config.epsilon()
+    share = keras.ops.clip(x, least, 1.0 - least)
+    logits = keras.ops.log(share)
+    return logits if output == "softmax" else logits - keras.ops.log(1.0 - share)
+
+
+def to_probabilities(outputs: keras.KerasTensor, output: Output, name: str) -> keras.KerasTensor:
+    """Symbolic probabilities, float32, of a network that has its own output, in a named layer."""
+    kind = "linear" if output != "logits" else "sigmoid" if outputs.shape[-1] == 1 else "softmax"
+    return layers.Activation(kind, dtype="float32", name=name)(outputs)

@@ -13,12 +13,12 @@ import numpy as np
 from keras.src.utils.naming import reset_uids
 
 from models import variables
-from models.backbone import Backbone
+from models.backbone import Backbone, Output
 from models.bodies import build_body, require_weights
 from models.catalogue import BUILT_IN, Catalogue
 from models.config import STAGES, ModelConfig
 from models.errors import ModelError
-from models.heads import Head, VariableDropout, classify, pool
+from models.heads import Head, VariableDropout, classify, pool, to_logits
 from models.normalization import fuse
 from models.solved_head import LinearHead
 from models.stages import find_cut, stages_below_top
@@ -88,9 +88,9 @@ def build_network(
         else:
             with _seeded(f"{seed} body"):
                 images = keras.Input((size_px, size_px, 3), dtype="float32")
-                body = build_body(row, images, path)
+                body = build_body(row, images, path, row.arguments(config))
                 fuse(body)
-            base, head = _split(config, body, rate, seed)
+            base, head = _split(config, body, rate, seed, row.output)
     return Network(config, precision, base, head, rate, weights, catalogue)
 
 
@@ -101,6 +101,11 @@ def check(config: ModelConfig, catalogue: Catalogue = BUILT_IN) -> Backbone:
         ModelError: There is no such backbone, or the configuration's parts contradict each other.
     """
     row = catalogue.find(config.backbone)
+    if row.code != (config.own.code if config.own else ""):
+        raise ModelError(
+            "A network must be built from the text that it was trained with. "
+            f"Received: another text for {row.name!r}. Use the study that it is of."
+        )
     if config.image_size_px < row.min_size_px:
         raise ModelError(
             f"The images must have at least the {row.min_size_px} px that {row.name} needs. "
@@ -120,7 +125,11 @@ def check(config: ModelConfig, catalogue: Catalogue = BUILT_IN) -> Backbone:
 
 
 def _split(
-    config: ModelConfig, body: keras.Model, rate: keras.Variable, seed: int
+    config: ModelConfig,
+    body: keras.Model,
+    rate: keras.Variable,
+    seed: int,
+    output: Output | None,
 ) -> tuple[keras.Model | None, keras.Model]:
     """Base and head of a body, which is cut where training begins."""
     images, features = body.input, body.output
@@ -133,7 +142,8 @@ def _split(
     if config.pretrained and config.trainable_stages < STAGES:
         cut = find_cut(body, config.trainable_stages)
     trunk = keras.Model(images if cut is None else cut, features)
-    head = Head(trunk, _top(config, features, rate, seed), inference_trunk=config.pretrained)
+    top = _top(config, features, rate, seed, output)
+    head = Head(trunk, top, inference_trunk=config.pretrained)
     if cut is None:
         return None, head
     base = keras.Model(images, cut)
@@ -142,11 +152,17 @@ def _split(
 
 
 def _top(
-    config: ModelConfig, features: keras.KerasTensor, rate: keras.Variable, seed: int
+    config: ModelConfig,
+    features: keras.KerasTensor,
+    rate: keras.Variable,
+    seed: int,
+    output: Output | None = None,
 ) -> keras.Model:
-    """The layers after the backbone, as a model of their own."""
+    """The layers after the backbone, as a model of their own; none where it has its own output."""
     with _seeded(f"{seed} top"):
         inputs = keras.Input(features.shape[1:], dtype=features.dtype)
+        if output:
+            return keras.Model(inputs, to_logits(inputs, output))
         vector = pool(inputs, config.pooling)
         return keras.Model(inputs, classify(vector, config, partial(VariableDropout, rate)))
 
@@ -190,7 +206,7 @@ def shape_key(config: ModelConfig) -> Hashable:
 
     Dropout rate and L2 are not part of it, since they are kept in variables.
     """
-    return config.model_copy(update={"dropout": 0.0, "l2": 0.0})
+    return config.model_copy(update={"dropout": 0.0, "l2": 0.0}).model_dump_json()
 
 
 def set_dropout(network: Network, dropout: float) -> None:

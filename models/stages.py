@@ -1,7 +1,8 @@
 """Where a backbone is cut into a frozen and a trained part.
 
 A stage is everything at one cumulative stride, that is at one resolution of the feature map,
-for images of any size. Stages without anything to train do not count.
+for images of any size. Stages without anything to train do not count. Where all of a network is at
+one resolution, a stage is a fifth of its layers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 
 import keras
+
+from models.config import STAGES
 
 
 def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | None:
@@ -28,6 +31,8 @@ def find_cut(body: keras.Model, trainable_stages: int) -> keras.KerasTensor | No
     operations = body.operations
     strides = _cumulative_strides(operations)
     trained = [bool(getattr(op, "trainable_variables", ())) for op in operations]
+    if len({s for s, t in zip(strides, trained, strict=True) if t}) == 1:
+        strides = _fifths(trained)
     stages = sorted({s for s, t in zip(strides, trained, strict=True) if t}, reverse=True)
     lowest_stride = stages[min(trainable_stages, len(stages)) - 1]
     below = [i for i, t in enumerate(trained) if t and strides[i] < lowest_stride]
@@ -46,7 +51,8 @@ def stages_below_top(trunk: keras.Model) -> dict[str, int]:
         trunk: What is trained of a backbone, down to any cut.
 
     Returns:
-        Path of a variable to the number of stages above that of its layer.
+        Path of a variable to the number of stages above that of its layer; 0 for all of a network
+        that is at one resolution.
     """
     operations = trunk.operations
     strides = _cumulative_strides(operations)
@@ -57,6 +63,18 @@ def stages_below_top(trunk: keras.Model) -> dict[str, int]:
         for stride, held in zip(strides, trained, strict=True)
         for variable in held
     }
+
+
+def _fifths(trained: list[bool]) -> list[int]:
+    """Returns a stage for each operation, from 1, of a network that has one resolution throughout.
+
+    A vision transformer has; its stages are as many blocks each.
+    """
+    count, number, stages = sum(trained), 0, []
+    for each in trained:
+        number += each
+        stages.append(1 + STAGES * max(0, number - 1) // count)
+    return stages
 
 
 def _inputs(operation: keras.Operation) -> list[keras.KerasTensor]:

@@ -87,6 +87,20 @@ def f1_of_guesses(guesses: Labels, labels: Labels, classes: int) -> float:
     return float(np.divide(2 * right, either, out=np.zeros(classes), where=either > 0).mean())
 
 
+def confusions(guesses: Labels, labels: Labels, classes: int) -> npt.NDArray[np.int64]:
+    """Returns for each true class how many images are given each class, (classes, classes).
+
+    Args:
+        guesses: Classes given, (images,).
+        labels: Classes, (images,).
+        classes: How many there are.
+    """
+    import numpy as np
+
+    cells = labels.astype(np.int64) * classes + guesses
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
 def balanced_accuracy(probabilities: Probabilities, labels: Labels) -> float:
     """Returns the mean over the classes that occur of the share that is found, in [0, 1]."""
     import numpy as np

@@ -10,10 +10,12 @@ import json
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from optuna import Study
+from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.trial import FrozenTrial, TrialState
 
 if TYPE_CHECKING:
@@ -29,10 +31,16 @@ TRIALS = sa.table(
     "trials",
     *map(sa.column, ("trial_id", "number", "study_id", "state")),
     sa.column("datetime_start", sa.DateTime()),
+    sa.column("datetime_complete", sa.DateTime()),
 )
 STATE = sa.cast(TRIALS.c.state, sa.Text)
 """As text: PostgreSQL compares its own kind of column with no text."""
 VALUES = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value")))
+PARAMS = sa.table(
+    "trial_params",
+    *map(sa.column, ("trial_id", "param_name", "param_value")),
+    sa.column("distribution_json", sa.Text()),
+)
 ATTRIBUTES = sa.table(
     "trial_user_attributes",
     sa.column("trial_id"),
@@ -182,6 +190,49 @@ class StudyOfTrials(Study):
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
         return [trial for trial in self._trials if states is None or trial.state in states]
+
+
+def complete_trials(storage: RDBStorage, study: Study) -> list[FrozenTrial]:
+    """Returns a study's complete trials with nothing but their parameters and values.
+
+    `Study.get_trials` reads all else as well and parses a distribution for each parameter of each
+    trial: 14 s for 10,000 trials, where this takes one.
+    """
+    mine = (TRIALS.c.study_id == study._study_id) & (STATE == "COMPLETE")
+    numbers = sa.select(TRIALS.c.trial_id, TRIALS.c.number).where(mine).order_by(TRIALS.c.number)
+    values = sa.select(VALUES).join(TRIALS, TRIALS.c.trial_id == VALUES.c.trial_id).where(mine)
+    params = sa.select(PARAMS).join(TRIALS, TRIALS.c.trial_id == PARAMS.c.trial_id).where(mine)
+    with storage.engine.connect() as connection:
+        trials = connection.execute(numbers).all()
+        value_rows = connection.execute(values.order_by(VALUES.c.objective)).all()
+        param_rows = connection.execute(params).all()
+    values_of: dict[int, list[float]] = {row.trial_id: [] for row in trials}
+    for row in value_rows:
+        values_of[row.trial_id].append(row.value)
+    parse = cache(json_to_distribution)
+    params_of: dict[int, dict[str, Any]] = {row.trial_id: {} for row in trials}
+    ranges_of: dict[int, dict[str, BaseDistribution]] = {row.trial_id: {} for row in trials}
+    for row in param_rows:
+        distribution = parse(row.distribution_json)
+        ranges_of[row.trial_id][row.param_name] = distribution
+        params_of[row.trial_id][row.param_name] = distribution.to_external_repr(row.param_value)
+    return [
+        FrozenTrial(
+            number=row.number,
+            state=TrialState.COMPLETE,
+            value=None,
+            datetime_start=None,
+            datetime_complete=None,
+            params=params_of[row.trial_id],
+            distributions=ranges_of[row.trial_id],
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+            trial_id=row.trial_id,
+            values=values_of[row.trial_id],
+        )
+        for row in trials
+    ]
 
 
 class SchemaProblem(Enum):

@@ -153,6 +153,17 @@ class Parameter:
             raise ValueError(value)
         return numbers
 
+    def read(self, config: TrialConfig) -> Value:
+        """Returns the stored form of its value in a trial; its target is no whole section."""
+        section, _, field = self.target.partition(".")
+        return self.encode(getattr(getattr(config, section), field))
+
+    def write(self, sections: Mapping[str, dict[str, Any]], value: Value) -> None:
+        """Writes a stored value among the sections of a trial's settings."""
+        section, _, field = self.target.partition(".")
+        if field:  # a section as a whole is written already
+            sections[section][field] = self.decode(value)
+
     def encode(self, value: Any) -> Value:
         """Returns the stored form of what the target holds."""
         if isinstance(value, tuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from data_pipeline.augmentations import AUGMENTATIONS
@@ -26,6 +26,8 @@ SCRATCH_BACKBONES = ("cnn_deep", "resnet_small", "cnn")
 a quick network learns more in the same time, it is the other way round."""
 LEVELS = ("light", "shift", "none", "medium", "strong", "varied")
 """Levels of augmentation that are searched, best choice first."""
+OF_THE_HEAD = frozenset({"pooling", "head_widths", "dropout", "output"})
+"""What means nothing for a network that has its own output."""
 
 PRETRAINED = When(("pretrained",), bool, "pretrained")
 FROM_SCRATCH = When(("pretrained",), lambda pretrained: not pretrained, "not pretrained")
@@ -370,7 +372,18 @@ def parameter_table(catalogue: Catalogue) -> ParameterTable:
             when=(has_weights,),
         ),
     )
-    return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *_ROWS)
+    rows: tuple[Parameter, ...] = _ROWS
+    if any(row.output for row in catalogue.rows.values()):
+        headed = When(
+            ("backbone",),
+            lambda name: catalogue.find(name).output is None,
+            "backbone has no output of its own",
+        )
+        rows = tuple(
+            replace(row, when=(headed, *row.when)) if row.name in OF_THE_HEAD else row
+            for row in _ROWS
+        )
+    return ParameterTable(catalogue, MappingProxyType({})).with_rows(*of_catalogue, *rows)
 
 
 PARAMETERS = parameter_table(BUILT_IN)

@@ -189,6 +189,7 @@ def _steps(
             yield Step("fine-tuned", {**default_settings(space, facts), "trainable_stages": 2})
         else:
             yield Step("cosine", {**default_settings(space, facts), **FROM_SCRATCH})
+        yield from _own_networks(space)
         return
     # Sizes differ more than backbones do, so one backbone tries them, small ones first: that is a
     # usable model within seconds. The other backbones then join at the size that was best.
@@ -200,8 +201,16 @@ def _steps(
         wanted = {**SOLVED, "backbone": name}
         yield Step(f"race {name}", wanted, like=("image_size_px",), races=True)
     winner = ("backbone", "image_size_px")
-    for label, recipe in recipes.items():
-        yield Step(label, recipe, like=winner)
+    own = 2  # what gains most for its cost comes before the user's own networks
+    steps = [Step(label, recipe, like=winner) for label, recipe in recipes.items()]
+    yield from [*steps[:own], *_own_networks(space), *steps[own:]]
+
+
+def _own_networks(space: Space) -> Iterator[Step]:
+    """Yields one step for each network of the user's own, which the race cannot tell about."""
+    for name in map(str, space.values("backbone")):
+        if space.table.catalogue.find(name).code:
+            yield Step(f"network {name}", {**FROM_SCRATCH, "backbone": name})
 
 
 def default_settings(space: Space, facts: DataFacts) -> dict[str, Value]:

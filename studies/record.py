@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from studies.errors import StudyError
 from studies.hits import Hits
+from studies.network_files import NetworkFile, table_of
+from studies.parameters import ParameterTable
+from studies.settings import StudySettings
+from studies.space import Space
 from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
@@ -54,6 +58,20 @@ PAUSED_KEY = "value_when_interrupted"
 """Objective of the best epoch of a trial that is paused; the name is that of stored studies."""
 
 
+class Confusion(BaseModel):
+    """Which classes a trial takes for which.
+
+    Attributes:
+        classes: Names of the classes.
+        counts: For each true class the number of validation images that are given each class.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
 class Outcome(BaseModel):
     """How a trial ended.
 
@@ -67,6 +85,8 @@ class Outcome(BaseModel):
         seconds: Phase to wall-clock seconds, `total` among them.
         hits: Validation images that the best epoch's weights get right; None where it was not
             trained to its end.
+        confusion: What the best epoch's weights take for what, for the dashboard's note; None where
+            it was not trained to its end, or the classes are too many to be read there.
         facts: Parameters, image size, device, precision and the like, for people to read.
         message: The traceback of a failure, or one line about the end.
     """
@@ -80,6 +100,7 @@ class Outcome(BaseModel):
     history: dict[str, list[float]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     hits: Hits | None = None
+    confusion: Confusion | None = None
     facts: dict[str, str | int | float] = Field(default_factory=dict)
     message: str | None = None
 
@@ -184,6 +205,7 @@ class StudyRecord(BaseModel):
         unavailable: Backbone to the reason it is not in the space.
         learned_from: Studies that its sampler learned from when it was created.
         versions: Package to version.
+        networks: The user's network files, with their text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -197,6 +219,20 @@ class StudyRecord(BaseModel):
     unavailable: dict[str, str] = Field(default_factory=dict)
     learned_from: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
+    networks: tuple[NetworkFile, ...] = ()
+
+    @property
+    def table(self) -> ParameterTable:
+        """The settings there are, those of its own networks among them."""
+        return table_of(self.networks)
+
+    def read_space(self) -> Space:
+        """Returns the space its trials are drawn from."""
+        return Space.model_validate(self.space).of(self.table)
+
+    def read_settings(self, **now: Any) -> StudySettings:
+        """Returns the settings it was created with, some of them replaced."""
+        return StudySettings.model_validate(self.settings | now, context=self.table)
 
     @property
     def trials(self) -> int:

@@ -10,7 +10,7 @@ import heapq
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Start:
     Attributes:
         step: Name of the step of the opening to start instead; empty for none.
         like: Number of the solved head whose backbone and image size the step takes over.
-        work: Multiply-adds that it may cost; None for any.
+        work: Multiply-adds that fit into the time that is left; None if it need not fit.
         quick: Whether only a head on features that are there already has time; then it is on those
             of `like`.
     """
@@ -279,12 +279,11 @@ class Scheduler:
         heads = sorted(solved, key=self._rank)
         rate = seconds_a_unit(trials)
         if remaining_s is not None and rate is not None and heads:
-            start = self._in_time(left, heads, remaining_s / rate)
-            return start if start.step else replace(start, work=self._bounded(trials, start.work))
+            return self._in_time(left, heads, remaining_s / rate)
         work = None if remaining_s is None or rate is None else remaining_s / rate
         if left:
             return Start(left[0].name, heads[0].number if heads else None, work)
-        return Start(work=self._bounded(trials, work))
+        return Start(work=work)
 
     def _in_time(self, left: Sequence[Planned], heads: Sequence[TrialRecord], work: float) -> Start:
         """Returns the first of the steps that gets far enough before a deadline.
@@ -308,12 +307,10 @@ class Scheduler:
         quick = all(LEAST_EPOCHS * USUAL_PASSES * _pass_of(head) > work for head in near)
         return Start(like=near[0].number if quick else None, work=work, quick=quick)
 
-    def _bounded(self, trials: Sequence[TrialRecord], work: float | None) -> float | None:
-        """Returns what a proposal may cost: what fits, and no more than costs have risen to."""
+    def most_work(self, trials: Sequence[TrialRecord]) -> float:
+        """Returns the multiply-adds that a proposal may cost, whatever time there is."""
         planned = (t.epochs * t.epoch_cost for t in trials if t.status == "ended" and t.epochs)
-        most = MOST_GROWTH * max(planned, default=math.inf)
-        fits = math.inf if work is None else work
-        return min(most, fits) if min(most, fits) < math.inf else None
+        return MOST_GROWTH * max(planned, default=math.inf)
 
     def _error(self, head: TrialRecord) -> float:
         assert head.value is not None

@@ -43,6 +43,7 @@ OF_THE_DATA = frozenset(
         "split_column",
         "group_column",
         "exclude",
+        "exclude_images",
         "min_class_images",
         "draw_validation",
         "resize",
@@ -53,6 +54,9 @@ OF_THE_DATA = frozenset(
     }
 )
 """Settings that decide which images a study trains and validates on."""
+
+_SHOWN = 5
+"""Values of one setting that an error names."""
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -86,6 +90,23 @@ def _metric(name: str) -> str:
     return name
 
 
+def _texts(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _flattened(entries: Any, info: ValidationInfo) -> Any:
+    """Lets `plain.filters = …`, which TOML reads as a table, be a setting of the network plain."""
+    if not isinstance(entries, dict):
+        return entries
+    flat: dict[str, Any] = {}
+    for key, value in entries.items():
+        if isinstance(value, dict) and key in _table(info).catalogue:
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
 def _cost(name: str) -> str:
     if name not in COSTS:
         raise PydanticKnownError("literal_error", {"expected": ", ".join(COSTS)})
@@ -105,6 +126,8 @@ class Baseline(BaseModel):
     optional: bool = Field(
         default=False, description="Leave it out if its backbone is not in the space."
     )
+
+    _flat = field_validator("settings", mode="before")(_flattened)
 
     @field_validator("settings")
     @classmethod
@@ -158,7 +181,11 @@ class StudySettings(BaseModel):
     )
     exclude: tuple[str, ...] = Field(
         default=(),
-        description="Leave out a class, folder or file; * stands for any characters.",
+        description="Leave out a class, folder or file; * stands for any characters. A .csv file "
+        "that `hpo doctor --suspects` wrote leaves out what is confirmed in it.",
+    )
+    exclude_images: tuple[str, ...] = Field(
+        default=(), description="Images to leave out, by their paths in the data set."
     )
     min_class_images: int = Field(
         default=0, ge=0, description="Leave out classes with fewer images."
@@ -229,6 +256,9 @@ class StudySettings(BaseModel):
         description="URL of the database of studies; without it a SQLite file in the folder "
         "hpo_runs.",
     )
+    networks: Annotated[tuple[str, ...], BeforeValidator(_texts)] = Field(
+        default=(), description="Python file of networks of your own, to be searched too."
+    )
     space: dict[str, Any] = Field(
         default_factory=dict,
         description="What is searched: parameter = choices, range, value, or false.",
@@ -245,6 +275,8 @@ class StudySettings(BaseModel):
         """The [space] table, with the image size that may stand outside of it."""
         fixed = {} if self.image_size_px is None else {"image_size_px": self.image_size_px}
         return self.space | fixed
+
+    _flat = field_validator("space", mode="before")(_flattened)
 
     @field_validator("space")
     @classmethod
@@ -309,14 +341,17 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
+def differences(
+    created: StudySettings, asked: Mapping[str, Any], table: ParameterTable = PARAMETERS
+) -> list[str]:
     """Returns what was asked for now that contradicts what a study was created with.
 
     Args:
         created: The study's settings.
         asked: Only what the user wrote now, command line and TOML merged; valid.
+        table: The settings that the study can search.
     """
-    now = StudySettings.model_validate(asked)
+    now = StudySettings.model_validate(asked, context=table)
     pairs = {
         key: (getattr(created, key), getattr(now, key))
         for key in asked
@@ -335,7 +370,8 @@ def differences(created: StudySettings, asked: Mapping[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        return "; ".join(map(_shown, value)) or "none"
+        more = f"; and {len(value) - _SHOWN:,} more" if len(value) > _SHOWN else ""
+        return "; ".join(map(_shown, value[:_SHOWN])) + more or "none"
     if isinstance(value, BaseModel):
         fields = value.model_dump()
         return ", ".join(f"{name} = {entry}" for name, entry in fields.items())

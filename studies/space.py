@@ -166,7 +166,9 @@ def default_space(
     fitted: dict[str, Domain] = {
         "backbone": _one_of(_backbones(facts, available_backbones, table.catalogue)),
         "image_size_px": _one_of(_sizes_px(facts)),
-        "scratch_image_size_px": _one_of(_scratch_sizes_px(facts)),
+        "scratch_image_size_px": _one_of(
+            _large_enough(_scratch_sizes_px(facts), available_backbones, table.catalogue)
+        ),
         "augmentation": _one_of(_levels(facts)),
         "batch_size": _one_of(_batch_sizes(facts.train_images)),
         "epochs": IntRange(low=5, high=_most_epochs(facts.train_images), log=True),
@@ -189,7 +191,7 @@ def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue)
         if row.has_weights and facts.native_size_px < PRETRAINED_FROM_PX:
             continue
         sizes_px = _sizes_px(facts) if row.has_weights else _scratch_sizes_px(facts)
-        if row.min_size_px <= max(sizes_px):
+        if row.code or row.min_size_px <= max(sizes_px):
             small.append(name)
     if not small:
         raise StudyError(
@@ -202,7 +204,9 @@ def _backbones(facts: DataFacts, available: Sequence[str], catalogue: Catalogue)
     if pretrained and facts.native_size_px >= PHOTOS_FROM_PX:
         # On photos a network from random weights would need hours to come near.
         known = {*pretrained}
-    return [name for name in by_preference(facts) if name in known] or small
+    own = [name for name in small if catalogue.find(name).code]
+    chosen = [name for name in by_preference(facts) if name in known]
+    return [*chosen, *own] if chosen else small
 
 
 def by_preference(facts: DataFacts) -> tuple[str, ...]:
@@ -228,6 +232,13 @@ def _scratch_sizes_px(facts: DataFacts) -> list[int]:
     return [size_px for size_px in SCRATCH_SIZES_PX if own_px / 3 < size_px <= own_px] or [
         SCRATCH_SIZES_PX[-1]
     ]
+
+
+def _large_enough(sizes_px: list[int], available: Sequence[str], catalogue: Catalogue) -> list[int]:
+    """Returns the sizes that every network of the user's own takes, or the least one."""
+    rows = map(catalogue.find, available)
+    least_px = max((row.min_size_px for row in rows if row.code), default=0)
+    return [size_px for size_px in sizes_px if size_px >= least_px] or [least_px]
 
 
 def _levels(facts: DataFacts) -> list[str]:

@@ -50,11 +50,8 @@ def params_of(config: TrialConfig, space: Space) -> dict[str, Value]:
     params: dict[str, Value] = {}
     problems: list[str] = []
     for row, domain in _rows_that_apply(space, values):
-        section, _, field = row.target.partition(".")
-        if field:
-            value = row.encode(getattr(getattr(config, section), field))
-        else:
-            value = _level_of(config.augment, domain, space)
+        whole = "." not in row.target
+        value = _level_of(config.augment, domain, space) if whole else row.read(config)
         values[row.name] = value
         if domain.contains(value):
             params |= domain.params(row.name, value)
@@ -192,9 +189,9 @@ def _config_of(values: Mapping[str, Value], facts: DataFacts, table: ParameterTa
         "training": {},
     }
     for name, value in values.items():
-        section, _, field = table[name].target.partition(".")
-        if field:  # the level, which has none, is written already
-            sections[section][field] = table[name].decode(value)
+        table[name].write(sections, value)
+    if code := table.catalogue.find(str(values["backbone"])).code:
+        sections["model"].setdefault("own", {})["code"] = code
     return TrialConfig.model_validate(sections)
 
 

@@ -25,11 +25,19 @@ def line_of(text: str, location: Location) -> int | None:
         location: Such as `("space", "dropout", "low")` or `("baseline", 0, "label")`.
     """
     best, found = 0, None
-    for line, path in _places(text):
+    location = _flat(location)
+    for line, place in _places(text):
+        path = _flat(place)
         depth = len(path)
         if depth > best and location[:depth] == path:
             best, found = depth, line
     return found
+
+
+def _flat(location: Location) -> Location:
+    """Returns a location whose dotted names, such as `plain.filters`, are keys of their own."""
+    parts = ([part] if isinstance(part, int) else part.split(".") for part in location)
+    return tuple(part for some in parts for part in some)
 
 
 def _places(text: str) -> Iterator[tuple[int, Location]]:

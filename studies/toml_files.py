@@ -49,6 +49,17 @@ def load_settings(path: Path, table: ParameterTable = PARAMETERS) -> dict[str, A
     return settings
 
 
+def glance(path: Path) -> dict[str, Any]:
+    """Returns what a TOML file sets, unchecked; nothing where `load_settings` will complain.
+
+    What it names of networks decides by which settings the rest is checked.
+    """
+    try:
+        return tomllib.loads(_read(path))
+    except (StudyError, ValueError, RecursionError):
+        return {}
+
+
 def make_settings(merged: Mapping[str, Any], table: ParameterTable = PARAMETERS) -> StudySettings:
     """Returns the settings of a study.
 

@@ -18,6 +18,9 @@ from studies.record import CONFIG_KEY, FIGURES_KEY, HISTORY_KEY, LABEL_KEY, TAKE
 from studies.space import DataFacts, Space
 from studies.suggest import params_of, suggest
 
+NOT_TAKEN = frozenset({"duplicate", "failed", "hung"})
+"""How trials ended that tell another study nothing."""
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -60,7 +63,7 @@ def take_over(
     taken = []
     for trial in trials:
         complete = trial.state is TrialState.COMPLETE
-        if trial.user_attrs.get("reason") == "duplicate" or CONFIG_KEY not in trial.user_attrs:
+        if trial.user_attrs.get("reason") in NOT_TAKEN or CONFIG_KEY not in trial.user_attrs:
             continue
         if not complete and trial.state is not TrialState.PRUNED:
             continue

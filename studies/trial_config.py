@@ -122,6 +122,8 @@ class TrialConfig(BaseModel):
         """What people tell trials apart by, in a few words."""
         model = self.model
         parts = [f"{model.backbone} {model.image_size_px} px"]
+        if model.own and model.own.settings:
+            parts.append(", ".join(f"{name} {value}" for name, value in model.own.settings.items()))
         if model.pretrained and model.trainable_stages:
             parts.append(f"{model.trainable_stages} stages")
         if self.is_solved:
@@ -132,4 +134,6 @@ class TrialConfig(BaseModel):
     @property
     def identity(self) -> str:
         """Hash of every setting: two trials with the same one are duplicates."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        # Without what is None, so that studies keep the identities they had before networks of
+        # one's own came.
+        return hashlib.sha256(self.model_dump_json(exclude_none=True).encode()).hexdigest()[:16]

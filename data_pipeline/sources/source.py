@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,28 @@ class Found:
     imageless: tuple[str, ...] = ()
     rare: Mapping[str, int] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, paths: Sequence[str]) -> Found:
+        """Returns the same where these images are left out, as --exclude asks.
+
+        Raises:
+            DataError: One is not in the data set.
+        """
+        if not paths:
+            return self
+        if unknown := sorted({*paths} - {example.path for example in self.examples}):
+            more = f" and {len(unknown) - 1:,} more" if len(unknown) > 1 else ""
+            raise DataError(
+                "Images that are left out must be in the data set. "
+                f"Received: {unknown[0]!r}{more}, which {self.name!r} does not hold. Use the list "
+                "of suspects that `hpo doctor --suspects` made of these images."
+            )
+        excluded = (*self.left_out.get("excluded", ()), *paths)
+        return replace(
+            self,
+            examples=tuple(e for e in self.examples if e.path not in {*paths}),
+            left_out={**self.left_out, "excluded": tuple(sorted(excluded))},
+        )
 
 
 class Source(Protocol):

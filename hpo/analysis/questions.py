@@ -12,8 +12,10 @@ import numpy as np
 import optuna
 
 from hpo.results.trial_rows import TrialRow
+from hpo.search.open_study import OpenStudy
 from studies.domains import SWITCH
 from studies.metrics import Metric
+from studies.optuna_private import StudyOfTrials, complete_trials
 from studies.record import CLEAN_ACCURACY_KEY, HISTORY_KEY
 
 KEYS = (HISTORY_KEY, CLEAN_ACCURACY_KEY)
@@ -96,11 +98,11 @@ class Answers:
         return median(curve.lost for curve in self.curves)
 
 
-def answer(study: optuna.Study, rows: Sequence[TrialRow], metric: Metric) -> Answers:
+def answer(opened: OpenStudy, rows: Sequence[TrialRow], metric: Metric) -> Answers:
     """Answers the questions.
 
     Args:
-        study: The study.
+        opened: The study.
         rows: Its trials, read with `KEYS`.
         metric: Its first objective.
     """
@@ -109,21 +111,22 @@ def answer(study: optuna.Study, rows: Sequence[TrialRow], metric: Metric) -> Ans
     sizes = [float(curve.batch_size) for curve in curves]
     return Answers(
         metric=metric,
-        importance=importance(study),
+        importance=importance(opened),
         curves=curves,
         batch_and_epoch=rank_correlation(sizes, [float(curve.best_epoch) for curve in curves]),
     )
 
 
-def importance(study: optuna.Study) -> dict[str, float]:
+def importance(opened: OpenStudy) -> dict[str, float]:
     """Returns how much each setting decides whether a trial is among the best quarter.
 
     PED-ANOVA (Watanabe, Bansal & Hutter 2023), which knows settings that are not in every trial.
     Imported runs count as well. Empty where there are too few trials to say.
     """
-    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    complete = complete_trials(opened.storage, opened.study)
     if len(complete) < FEWEST:
         return {}
+    study = StudyOfTrials(opened.study, complete)
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

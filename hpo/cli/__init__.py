@@ -19,6 +19,7 @@ COMMANDS = {
     "continue": "hpo.cli.continue_",
     "worker": "hpo.cli.worker",
     "best": "hpo.cli.best",
+    "report": "hpo.cli.report",
     "predict": "hpo.cli.predict",
     "dashboard": "hpo.cli.dashboard",
     "studies": "hpo.cli.studies",
@@ -31,6 +32,7 @@ COMMANDS = {
     "presets": "hpo.cli.presets",
     "doctor": "hpo.cli.doctor",
     "backbones": "hpo.cli.backbones",
+    "networks": "hpo.cli.networks",
     "cache": "hpo.cli.cache",
 }
 """Command name to the module that holds a click command of the module's name."""
@@ -100,6 +102,7 @@ def main() -> None:
     \b
     hpo run --data photos --trials 50      search
     hpo dashboard                          watch it in a browser
+    hpo report                             read what was found
     hpo best --export model.keras          export the best model
     hpo predict model.keras cat.jpg        use it
     """

@@ -53,7 +53,7 @@ def analyse(
     if as_csv:
         click.echo(curves_csv(rows))
         return
-    answers = answer(opened.study, rows, objectives_of(opened.record.settings).first)
+    answers = answer(opened, rows, objectives_of(opened.record.settings).first)
     if not answers.curves:
         raise no_complete_trial(opened.study.study_name, rows)
     if as_json:

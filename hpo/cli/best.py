@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hpo.cli.options import json_option, storage_option, study_option
+from hpo.cli.options import json_option, storage_option, study_option, trust_option
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
     from hpo.results.export import Exported
     from hpo.results.findings import Findings
     from hpo.results.sealed_test import Look
     from hpo.results.trial_rows import TrialRow
+    from hpo.search.open_study import OpenStudy
 
 BESIDE = ("accuracy", "macro_f1", "loss")
 """Shown beside the objective; more do not fit into 80 columns, and `--json` has them all."""
+SHOWN = 30
+"""Wrong images that are listed as text."""
 
 
 @click.command()
@@ -38,6 +44,14 @@ BESIDE = ("accuracy", "macro_f1", "loss")
 )
 @click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
+@trust_option
+@click.option(
+    "--wrong",
+    type=click.Choice(["text", "csv"]),
+    is_flag=False,
+    flag_value="text",
+    help="List only the validation images that it is wrong about, the surest first.",
+)
 @json_option
 def best(
     storage: str | None,
@@ -47,6 +61,8 @@ def best(
     target: Path | None,
     overwrite: bool,
     test: bool,
+    trusts: bool,
+    wrong: str | None,
     as_json: bool,
 ) -> None:
     """Show, export or test the best trial.
@@ -66,6 +82,7 @@ def best(
       hpo best --top 5
       hpo best --export model.keras
       hpo best --test
+      hpo best --wrong csv > wrong.csv
       hpo best --study digits --trial 0 --export baseline.keras
     """
     from hpo.results.export import check_target, export
@@ -73,13 +90,21 @@ def best(
     from hpo.results.ranking import rank
     from hpo.results.sealed_test import earlier_looks, look
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
+    if wrong and (target or test):
+        raise click.UsageError("--wrong only lists images: leave out --export and --test.")
     if target is not None:
         check_target(target, overwrite=overwrite)
     opened = find_study(paths(storage), study)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
     ranking = rank(opened)
     chosen = ranking.find(trial)
     frozen = opened.storage.get_trial(chosen.trial_id)
+    if wrong:
+        _print_wrong(opened, frozen, "json" if as_json else wrong)
+        return
     earlier, exported, taken = earlier_looks(opened), None, None
     if target is not None:
         with working("Building the model and checking its file in a fresh process …"):
@@ -100,6 +125,22 @@ def best(
         click.echo(json.dumps(findings.as_json(), indent=2))
     else:
         _print(findings)
+
+
+def _print_wrong(opened: OpenStudy, trial: FrozenTrial, form: str) -> None:
+    from hpo.results.wrong import as_csv, as_table, wrong_images
+
+    with working("Classifying the validation images …"):
+        found = wrong_images(opened, trial)
+    if form == "json":
+        click.echo(json.dumps([asdict(row) for row in found], indent=2))
+        return
+    if form == "csv":
+        click.echo(as_csv(found))
+        return
+    show(*as_table(found[:SHOWN]))
+    more = f"; the surest {SHOWN} are shown, `--wrong csv` lists all" if len(found) > SHOWN else ""
+    say(f"Trial {trial.number} is wrong about {len(found):,} validation images{more}.")
 
 
 def _print(findings: Findings) -> None:
@@ -178,6 +219,8 @@ def _name(row: TrialRow) -> str:
 
 
 def _setting(value: Any) -> str:
+    if value is None:
+        return ""  # a setting of another network
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
@@ -199,6 +242,11 @@ def _print_exported(exported: Exported, metric: Metric) -> None:
     if report.files:
         said.append(
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
+        )
+    if exported.layers:
+        said.append(
+            f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
+            "before Keras loads it."
         )
     say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 

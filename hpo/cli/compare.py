@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import click
 
-from hpo.cli.options import storage_option, study_option
+from hpo.cli.options import storage_option, study_option, trust_option
 from hpo.paths import paths
-
-if TYPE_CHECKING:
-    from hpo.results.sealed_test import Look
-    from hpo.results.trial_rows import TrialRow
-    from hpo.search.open_study import OpenStudy
 
 FORMS = ("table", "csv", "markdown", "json")
 
@@ -22,6 +14,7 @@ FORMS = ("table", "csv", "markdown", "json")
 @storage_option
 @study_option
 @click.option("--test", is_flag=True, help="Evaluate each trial on the sealed test images too.")
+@trust_option
 @click.option(
     "--format",
     "form",
@@ -29,7 +22,7 @@ FORMS = ("table", "csv", "markdown", "json")
     default="table",
     show_default=True,
 )
-def compare(storage: str | None, study: str | None, test: bool, form: str) -> None:
+def compare(storage: str | None, study: str | None, test: bool, trusts: bool, form: str) -> None:
     """Compare the baselines with the best trial.
 
     The best trial's lead over each baseline comes with a 95 % interval, paired on the same images:
@@ -45,34 +38,18 @@ def compare(storage: str | None, study: str | None, test: bool, form: str) -> No
     """
     from hpo.results.comparison import compare as comparison_of
     from hpo.results.comparison_formats import FORMATS, as_table, notes
-    from hpo.results.tables import say, show
+    from hpo.results.sealed_test import tester
+    from hpo.results.tables import say, show, working
     from hpo.search.open_study import find_study
+    from hpo.trust import trust
 
     opened = find_study(paths(storage), study)
-    comparison = comparison_of(opened, _tester(opened) if test else None)
+    if trusts:
+        trust(file.source for file in opened.record.networks)
+    with working("Comparing …") as tell:
+        comparison = comparison_of(opened, tester(opened, tell) if test else None)
     if form == "table":
         show(*as_table(comparison))
         say("\n" + notes(comparison))
     else:
         click.echo(FORMATS[form](comparison))
-
-
-def _tester(opened: OpenStudy) -> Callable[[TrialRow], Look | None]:
-    """Returns what evaluates a trial on the test images, or remembers what it was."""
-    from hpo.results.ranking import rank
-    from hpo.results.sealed_test import earlier_looks, look
-    from hpo.results.tables import working
-
-    chosen_from = len(rank(opened).best)
-    kept = opened.files.weights()
-    before = {(taken.trial, taken.best_epoch): taken for taken in earlier_looks(opened)}
-
-    def test(row: TrialRow) -> Look | None:
-        best_epoch = row.attributes.get("best_epoch")
-        taken = before.get((row.number, best_epoch)) or before.get((row.number, None))
-        if (taken and taken.hits) or row.number not in kept:
-            return taken
-        with working(f"Classifying the test images with trial {row.number} …"):
-            return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
-
-    return test

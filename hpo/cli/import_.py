@@ -35,10 +35,10 @@ def import_(file: Path, storage: str | None, study: str | None) -> None:
     from studies.errors import StudyError
     from studies.importing import add_runs, read_runs
     from studies.objectives import objectives_of
-    from studies.space import DataFacts, Space
+    from studies.space import DataFacts
 
     opened = find_study(paths(storage), study)
-    space = Space.model_validate(opened.record.space)
+    space = opened.record.read_space()
     facts = DataFacts.model_validate(opened.record.facts)
     objectives = objectives_of(opened.record.settings)
     if objectives.costs:

@@ -74,6 +74,12 @@ storage_option = click.option(
 study_option = click.option(
     "--study", metavar="NAME", help="Name of the study.  [default: the latest]"
 )
+trust_option = click.option(
+    "--trust",
+    "trusts",
+    is_flag=True,
+    help="Run the Python code of networks that a study from elsewhere carries.",
+)
 DATA_OPTIONS = (
     setting_option("--class-pattern", metavar="REGEX"),
     setting_option("--class-level", type=click.IntRange(min=1), metavar="N"),
@@ -98,4 +104,13 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+LANGUAGES = ("en", "ko")
+"""Those of `hpo.report.language.LANGUAGES`, which is imported only when it is used."""
+language_option = click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the page.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -48,8 +48,16 @@ Row = tuple[Path, list[Guess]]
     metavar="TABLE",
     help="Fill in a competition's sample submission and print it as CSV.",
 )
+@click.option(
+    "--trust", "trusts", is_flag=True, help="Run the Python file with the layers beside the model."
+)
 def predict(
-    model: Path, images: tuple[Path, ...], layout: str, top: int, submission: Path | None
+    model: Path,
+    images: tuple[Path, ...],
+    layout: str,
+    top: int,
+    submission: Path | None,
+    trusts: bool,
 ) -> None:
     """Classify images with a model exported by `hpo best --export`.
 
@@ -64,6 +72,7 @@ def predict(
       hpo predict model.keras test/ --submission sample_submission.csv > mine.csv
     """
     from hpo.results.image_files import find_images
+    from hpo.results.layers_file import read_layers
     from hpo.results.submission import Submission
 
     found = find_images(images)
@@ -71,10 +80,11 @@ def predict(
     if left_out := found.left_out():
         click.echo(left_out, err=True)
     problems: list[str] = []
+    layers = read_layers(model, trusts=trusts)
     if submission:
-        _write_submission(Submission(submission), files, model, problems)
+        _write_submission(Submission(submission), files, model, layers, problems)
     else:
-        WRITERS[layout](_classified(model, files, top, problems))
+        WRITERS[layout](_classified(model, layers, files, top, problems))
     for problem in problems:
         click.echo(printable(problem), err=True)
     if problems:
@@ -83,17 +93,26 @@ def predict(
 
 
 def _write_submission(
-    submission: Submission, files: Sequence[Path], model: Path, problems: list[str]
+    submission: Submission,
+    files: Sequence[Path],
+    model: Path,
+    layers: str | None,
+    problems: list[str],
 ) -> None:
     ids = submission.files(files)
     wanted = list(dict.fromkeys(ids.values()))
-    found = {file: dict(guesses) for file, guesses in _classified(model, wanted, None, problems)}
+    rows = _classified(model, layers, wanted, None, problems)
+    found = {file: dict(guesses) for file, guesses in rows}
     guesses = {each: found[file] for each, file in ids.items() if file in found}
     csv.writer(sys.stdout, lineterminator="\n").writerows(submission.lines(guesses))
 
 
 def _classified(
-    model: Path, files: Sequence[Path], top: int | None, problems: list[str]
+    model: Path,
+    layers: str | None,
+    files: Sequence[Path],
+    top: int | None,
+    problems: list[str],
 ) -> Iterator[Row]:
     """Yields the files that can be read, one image in memory at a time; notes the others."""
     from hpo.results.quiet import load_tensorflow
@@ -108,7 +127,7 @@ def _classified(
     from hpo.results.predictions import Classifier
     from models.export import load_model, reading_text
 
-    loaded = load_model(model)
+    loaded = load_model(model, layers)
     classifier, reading = Classifier(loaded), read_reading(reading_text(loaded))
     for file in files:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hpo.cli.options import (
     setting_option,
     storage_option,
     timeout_option,
+    trust_option,
     workers_option,
 )
 from hpo.paths import paths
@@ -51,6 +53,8 @@ from studies.metrics import COSTS, METRICS
 @click.option(
     "--backbones", metavar="A,B,…", help="Search among these backbones only; see hpo backbones."
 )
+@setting_option("--networks", metavar="FILE.py", multiple=True)
+@trust_option
 @data_options
 @setting_option("--resize", type=click.Choice(["stretch", "pad", "crop"]))
 @storage_option
@@ -62,6 +66,7 @@ def run(
     storage: str | None,
     source: str | None,
     teachers: str | None,
+    trusts: bool,
     **given: Any,
 ) -> None:
     """Search for the best settings, or continue a search.
@@ -81,6 +86,8 @@ def run(
       hpo run --data photos/ --against latency --against size
       hpo run --data labels.csv --images photos/ --group-column patient
       hpo run --data photos/ --backbones cnn_deep,mobilenet_1.0
+      hpo run --data photos/ --networks my_networks.py
+      hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
       hpo run --data birds/ --learn-from photos,flowers
     """
@@ -89,6 +96,7 @@ def run(
     from hpo.results.ending import print_ending
     from hpo.search.image_size import images_to_keep
     from hpo.search.learning import with_lessons_of
+    from hpo.search.networks import files_in, networks_for
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.plan import Plan, make_plan
@@ -96,51 +104,62 @@ def run(
     from hpo.search.session import new_pool, run_study
     from hpo.search.transfer import with_trials_of
     from hpo.search.views import is_live
+    from hpo.trust import trust
     from studies.errors import StudyError
-    from studies.settings import OF_THE_DATA, merge
-    from studies.toml_files import load_settings, make_settings, preset_path
+    from studies.settings import OF_THE_DATA, StudySettings, merge
+    from studies.suspects_file import with_confirmed
+    from studies.toml_files import glance, load_settings, make_settings, preset_path
 
+    began_s, console = time.monotonic(), Console()
     files = [path for path in (preset_path(preset) if preset else None, config) if path]
-    asked = merge(
-        *(load_settings(path) for path in files),
+    typed = merge(
         {name: value for name, value in given.items() if value not in (None, ())},
         {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
     )
-    if preset and "data" not in asked:
+    # Of the files only what says where the study is, and what settings it can have besides ours.
+    seen = merge(*map(glance, files), typed)
+    if preset and "data" not in seen:
         raise StudyError(
             f"A preset needs your own images. Received: --preset {preset} without --data. "
             f"Add --data PATH; the comments in {preset_path(preset)} say what it expects."
         )
-    began_s, console = time.monotonic(), Console()
-    where = paths(storage or asked.pop("storage", None))
+    where = paths(storage or seen.get("storage"))
     before = find_study(where, source) if source else None
     if before and not study:
         raise StudyError(
             "A study that takes over trials needs a name of its own. "
             f"Received: --from {source} without --study. Add --study NAME."
         )
-    if before:  # unless the user says otherwise, the data are those of the other study
-        created = before.record.settings
-        asked = {key: created[key] for key in OF_THE_DATA & created.keys()} | asked
-    taught = [find_study(where, name.strip()) for name in (teachers or "").split(",") if name]
-    settings = make_settings(asked)
-    name = study or preset or study_name(settings.data)
-    decoded = images_to_keep(settings.image_size_px, settings.resize)
+    # Unless the user says otherwise, data and networks are those of the other study.
+    created = before.record.settings if before else {}
+    kept = {key: created[key] for key in OF_THE_DATA & created.keys()}
+    names = (name.strip() for name in (teachers or "").split(","))
+    taught = [find_study(where, name) for name in names if name]
+    data = (kept | seen).get("data", StudySettings.model_fields["data"].default)
+    name = study or preset or study_name(str(data))
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
 
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
-        made = make_plan(settings, console.print, decoded.add)
-        made = with_lessons_of(taught, made, console.print)
-        return with_trials_of(before, made, console.print) if before else made
+        made = make_plan(settings, say, decoded.add, networks)
+        made = with_lessons_of(taught, made, say)
+        return with_trials_of(before, made, say) if before else made
 
+    taken = before.record.networks if before else ()
     with outages_explained(), new_pool() as pool:
-        with console.status("Reading the data set …") if is_live(console) else nullcontext():
-            opened = prepare(where, name, asked, plan)
+        with networks_for(where, name, files_in(seen), say, taken) as networks:
+            layers = [load_settings(path, networks.table) for path in files]
+            asked = with_confirmed(kept | merge(*layers, typed))
+            asked.pop("storage", None)
+            settings = make_settings(asked, networks.table)
+            decoded = images_to_keep(settings.image_size_px, settings.resize)
+            with console.status("Reading the data set …") if is_live(console) else nullcontext():
+                opened = prepare(where, name, asked, plan)
+        if trusts:
+            trust(file.source for file in opened.record.networks)
         if taught and not opened.fresh:
-            console.print(
-                "--learn-from counts when a study is created. This one goes on as it was."
-            )
-        console.print(describe(opened), markup=False, highlight=False, soft_wrap=True)
+            say("--learn-from counts when a study is created. This one goes on as it was.")
+        say(describe(opened))
         ending = run_study(opened, asked, console, pool, began_s=began_s, decoded=decoded)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -12,6 +12,7 @@ from hpo.cli.options import (
     storage_option,
     study_option,
     timeout_option,
+    trust_option,
     workers_option,
 )
 from hpo.paths import paths
@@ -26,7 +27,8 @@ OF_A_MACHINE = ("workers", "device", "timeout_s")
 @workers_option
 @device_option
 @timeout_option
-def worker(storage: str | None, study: str | None, **given: Any) -> None:
+@trust_option
+def worker(storage: str | None, study: str | None, trusts: bool, **given: Any) -> None:
     """Help train a study, on this machine or another.
 
     `hpo run` creates the study. A worker trains trials until the study has as many as `hpo run` was
@@ -45,6 +47,7 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.session import new_pool, run_study
+    from hpo.trust import trust
     from studies.settings import StudySettings
 
     began_s, console = time.monotonic(), Console()
@@ -52,6 +55,8 @@ def worker(storage: str | None, study: str | None, **given: Any) -> None:
     asked = alone | {name: value for name, value in given.items() if value is not None}
     with outages_explained(), new_pool() as pool:
         opened = find_study(paths(storage), study)
+        if trusts:
+            trust(file.source for file in opened.record.networks)
         ending = run_study(opened, asked, console, pool, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -12,7 +12,6 @@ from studies.hits import Hits, paired_interval
 from studies.metrics import Metric
 from studies.objectives import objectives_of
 from studies.record import CLEAN_ACCURACY_KEY, HITS_KEY
-from studies.settings import StudySettings
 
 if TYPE_CHECKING:
     from hpo.results.sealed_test import Look
@@ -89,7 +88,7 @@ def compare(opened: OpenStudy, test: Callable[[TrialRow], Look | None] | None = 
     Raises:
         StudyError: No trial is complete.
     """
-    settings = StudySettings.model_validate(opened.record.settings)
+    settings = opened.record.read_settings()
     metric = objectives_of(opened.record.settings).first
     keys = [HITS_KEY, CLEAN_ACCURACY_KEY, "best_accuracy", "best_val_accuracy"]
     trials = read_trials(opened.storage, opened.study, keys)

@@ -40,7 +40,7 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
         comparison = compare(opened)
         show(*gains_table(comparison))
         console.print(notes(comparison), markup=False, highlight=False)
-    failed = any(row.state == "FAIL" for row in rows)
+    failed = any(row.ending in ("failed", "hung") for row in rows)
     name = shlex.quote(opened.study.study_name)
     _print_next(name, ending, bool(ranked), failed, console)
 

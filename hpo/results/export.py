@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
+from hpo.results.layers_file import layers_needed, write_layers
 from hpo.results.rebuild import rebuild
 from hpo.results.verify import Job, Report
 from hpo.search.open_study import OpenStudy, read_manifest
@@ -46,12 +47,14 @@ class Exported:
         size_bytes: Its size.
         recorded: The trial's objective as the study has it.
         report: What a fresh process found.
+        layers: File that Keras needs besides, for layers of the user's own; None without any.
     """
 
     path: Path
     size_bytes: int
     recorded: float
     report: Report
+    layers: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Returns it as JSON."""
@@ -59,6 +62,7 @@ class Exported:
             "path": str(self.path),
             "size_bytes": self.size_bytes,
             "recorded": self.recorded,
+            "layers": self.layers and str(self.layers),
             **self.report.model_dump(exclude={"problem"}),
         }
 
@@ -107,7 +111,8 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
     recorded = value_of(trial)
     assert recorded is not None
     manifest = read_manifest(opened)
-    model = rebuild(opened, trial, manifest)
+    config = read_config(trial).model
+    model, layers = rebuild(opened, trial, manifest), layers_needed(opened, config)
     temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
     try:
         _save(model, temporary)
@@ -116,15 +121,17 @@ def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
             Job(
                 model=temporary.resolve(),
                 manifest=manifest,
-                image_size_px=read_config(trial).model.image_size_px,
+                image_size_px=config.image_size_px,
                 expected=expected,
+                layers=layers,
             )
         )
         refuse_another(report, opened.record.settings["metric"], recorded, manifest)
+        beside = write_layers(target, layers)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return Exported(target, target.stat().st_size, recorded, report)
+    return Exported(target, target.stat().st_size, recorded, report, beside)
 
 
 def _on_noise(model: Any) -> list[list[float]]:

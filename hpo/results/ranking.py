@@ -81,8 +81,10 @@ def changed_settings(rows: Sequence[TrialRow]) -> list[str]:
         for part, table in plain.model_dump(mode="json").items()
         for name, value in table.items()
     }
+    del defaults["model.own"]
+    own = [name for row in rows for name in row.settings if name not in defaults]
     return [
         name
-        for name, default in defaults.items()
+        for name, default in (defaults | dict.fromkeys(own)).items()
         if any(row.settings.get(name, default) != default for row in rows)
     ]

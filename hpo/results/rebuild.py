@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
 from hpo.results.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
-from models.catalogue import BUILT_IN, Catalogue
+from hpo.trust import require_trusted
 from studies.errors import StudyError
+from studies.network_files import catalogue_of
 from studies.record import read_config
 
 if TYPE_CHECKING:
@@ -51,32 +54,35 @@ def read_weights(opened: OpenStudy, number: int) -> tuple[Mapping[str, np.ndarra
         ) from error
 
 
-def rebuild(
-    opened: OpenStudy, trial: FrozenTrial, manifest: Manifest, catalogue: Catalogue = BUILT_IN
-) -> keras.Model:
+def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.Model:
     """Returns the whole model of a trial, from raw pixels to probabilities.
 
     Raises:
-        StudyError: The trial's weights are not there.
+        StudyError: The trial's weights are not there, or its network is code from elsewhere.
         ModelError: The pretrained weights below them are not on this machine, or the network of
             these settings does not fit the weights.
     """
     weights, stages = read_weights(opened, trial.number)
+    networks = opened.record.networks
+    if read_config(trial).model.own:
+        require_trusted(opened.study.study_name, networks)
+    catalogue = catalogue_of(networks)
     load_tensorflow()
 
     from models.export import whole_model
     from models.network import build_network, copy_weights, set_head_weights
 
     config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
-    network = build_network(config, seed=0, catalogue=catalogue)
-    set_head_weights(network, weights)
     reading = manifest.reading
-    model = whole_model(
-        config,
-        class_names=manifest.classes,
-        reading=reading.text(),
-        resize=reading.resize,
-        catalogue=catalogue,
-    )
+    with redirect_stdout(sys.stderr):  # a user's network may print, beside our JSON
+        network = build_network(config, seed=0, catalogue=catalogue)
+        model = whole_model(
+            config,
+            class_names=manifest.classes,
+            reading=reading.text(),
+            resize=reading.resize,
+            catalogue=catalogue,
+        )
+    set_head_weights(network, weights)
     copy_weights(network, model)
     return model

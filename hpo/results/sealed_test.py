@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from hpo.results.ranking import rank
 from hpo.results.rebuild import rebuild
 from hpo.search.open_study import OpenStudy, read_manifest
 from studies.errors import StudyError
@@ -18,6 +20,8 @@ from studies.storage import require_writable
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+    from hpo.results.trial_rows import TrialRow
 
 LOOKS_KEY = "test_looks"
 RESAMPLES = 2000
@@ -101,6 +105,40 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
     looks = [*earlier_looks(opened), taken]
     opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])
     return taken
+
+
+def remembering(looks: Sequence[Look]) -> Callable[[TrialRow], Look | None]:
+    """Returns what finds the latest look at the test images by a trial's best weights so far."""
+    before = {(taken.trial, taken.best_epoch): taken for taken in looks}
+
+    def remember(row: TrialRow) -> Look | None:
+        best_epoch = row.attributes.get("best_epoch")
+        return before.get((row.number, best_epoch)) or before.get((row.number, None))
+
+    return remember
+
+
+def tester(opened: OpenStudy, tell: Callable[[str], None]) -> Callable[[TrialRow], Look | None]:
+    """Returns what evaluates a trial on the test images, or remembers what it was.
+
+    It returns None for a trial whose weights are gone.
+
+    Args:
+        opened: The study.
+        tell: Told which trial is evaluated.
+    """
+    chosen_from = len(rank(opened).best)
+    kept = opened.files.weights()
+    remember = remembering(earlier_looks(opened))
+
+    def test(row: TrialRow) -> Look | None:
+        taken = remember(row)
+        if (taken and taken.hits) or row.number not in kept:
+            return taken
+        tell(f"Classifying the test images with trial {row.number} …")
+        return look(opened, opened.storage.get_trial(row.trial_id), chosen_from)
+
+    return test
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -85,12 +85,16 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def working(message: str) -> Iterator[None]:
-    """Shows on a terminal that something takes its time; nothing is left of it afterwards."""
+def working(message: str) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal that something takes its time; nothing is left of it afterwards.
+
+    Yields:
+        What shows another message instead.
+    """
     from rich.console import Console
 
-    with Console(stderr=True).status(message):
-        yield
+    with Console(stderr=True).status(message) as status:
+        yield status.update
 
 
 def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:

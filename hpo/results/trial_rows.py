@@ -10,6 +10,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +31,7 @@ KEYS = (
 )
 """The user attributes every listing shows."""
 
+_OF_A_TRIAL = [TRIALS.c[name] for name in ("number", "trial_id", "state", "datetime_complete")]
 _STATES = {
     "WAITING": "waiting",
     "COMPLETE": "complete",
@@ -50,6 +52,7 @@ class TrialRow:
         attributes: The user attributes that were asked for, as far as it has them.
         reported: First objective of each epoch so far, by epoch; of running trials only.
         held: Whether a process trains it, where it is running.
+        ended: When it ended (UTC); None where it has not.
     """
 
     number: int
@@ -59,6 +62,7 @@ class TrialRow:
     attributes: Mapping[str, Any]
     reported: Mapping[int, float] = field(default_factory=dict)
     held: bool = True
+    ended: datetime | None = None
 
     @property
     def ranked(self) -> bool:
@@ -128,7 +132,10 @@ class TrialRow:
     def settings(self) -> dict[str, Any]:
         """Its settings by their dotted names, such as `optimizer.learning_rate`."""
         parts: dict[str, dict[str, Any]] = self.attributes.get(CONFIG_KEY, {})
-        return {f"{part}.{name}": v for part, table in parts.items() for name, v in table.items()}
+        named = {f"{part}.{name}": v for part, table in parts.items() for name, v in table.items()}
+        own = named.pop("model.own", None) or {"settings": {}}
+        backbone = named.get("model.backbone")
+        return named | {f"{backbone}.{name}": value for name, value in own["settings"].items()}
 
 
 def read_trials(
@@ -145,7 +152,7 @@ def read_trials(
     # Of several objectives the first one, which drives the trial: one row a trial.
     first_value = (TRIALS.c.trial_id == VALUES.c.trial_id) & (VALUES.c.objective == 0)
     select_trials = (
-        sa.select(TRIALS.c.number, TRIALS.c.trial_id, TRIALS.c.state, VALUES.c.value)
+        sa.select(*_OF_A_TRIAL, VALUES.c.value)
         .select_from(TRIALS.outerjoin(VALUES, first_value))
         .where(of_study)
         .order_by(TRIALS.c.number)
@@ -181,6 +188,7 @@ def read_trials(
             attributes[row.trial_id],
             reported[row.trial_id],
             row.trial_id in holders,
+            row.datetime_complete,
         )
         for row in trials
     ]

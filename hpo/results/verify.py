@@ -33,6 +33,7 @@ class Job(BaseModel):
         image_size_px: Size they are decoded at.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
             where there may be no images to check it with; else empty.
+        layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +42,7 @@ class Job(BaseModel):
     manifest: Manifest
     image_size_px: int
     expected: list[list[float]] = []
+    layers: str = ""
 
 
 class Report(BaseModel):
@@ -79,7 +81,10 @@ def check(job: Job) -> Report:
     import keras
 
     from hpo.results.predictions import Classifier
+    from models.companion import run_layers
 
+    if job.layers:
+        run_layers(job.layers)
     classifier, source = Classifier(keras.saving.load_model(job.model)), job.manifest.open()
     difference = None
     if job.expected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,8 +161,13 @@ class Claims:
                     self._enqueue_quick(decision)
                 trial = self.study.ask()
                 self.leases.take(trial_id(trial))
-                return self._foretold(self._claim(trial, decision.work), trials)
-            if claim := self._resume(decision):
+                return self._foretold(
+                    self._claim(
+                        trial, trials, math.inf if decision.work is None else decision.work
+                    ),
+                    trials,
+                )
+            if claim := self._resume(decision, trials):
                 return self._foretold(claim, trials)
 
     def _foretold(self, claim: Claim, trials: Sequence[TrialRecord]) -> Claim:
@@ -203,7 +209,7 @@ class Claims:
                 fixed |= self.space[name].params(name, value)
         self.study.enqueue_trial(fixed)
 
-    def _resume(self, decision: Resume | Prune) -> Claim | None:
+    def _resume(self, decision: Resume | Prune, trials: Sequence[TrialRecord]) -> Claim | None:
         """Claims a paused trial; None where another process was faster."""
         number = decision.number
         if number in self._returned:
@@ -217,18 +223,20 @@ class Claims:
         if now.state is not TrialState.RUNNING:
             self.leases.release(key)  # its holder ended it after it was read
             return None
-        claim = self._claim(optuna.Trial(self.study, key))
+        claim = self._claim(optuna.Trial(self.study, key), trials)
         claim.reported = max(now.intermediate_values, default=0)
         claim.pruned = isinstance(decision, Prune)
         return claim
 
-    def _claim(self, trial: optuna.Trial, work: float | None = None) -> Claim:
+    def _claim(
+        self, trial: optuna.Trial, trials: Sequence[TrialRecord], work: float = math.inf
+    ) -> Claim:
         """Draws the trial's settings, which is repeatable if a kill came in between.
 
         Args:
             trial: The trial.
-            work: Multiply-adds that it may cost: a trial with more epochs than that gets fewer,
-                and a schedule that ends with them. A baseline stays as it is.
+            trials: All trials.
+            work: Multiply-adds that fit before a deadline.
         """
         attributes = trial.user_attrs
         continues = self._continued(attributes)
@@ -237,13 +245,12 @@ class Claims:
         else:
             config = suggest(trial, self.space, self.facts)
             if continues:
-                after, epochs = (
-                    attributes[CONTINUES_KEY]["after"],
-                    attributes[CONTINUES_KEY]["epochs"],
-                )
-                config = continues.config.continued(after, epochs)
-            elif work is not None and LABEL_KEY not in attributes:
-                config = self._fitted(config, work)
+                asked = attributes[CONTINUES_KEY]
+                config = continues.config.continued(asked["after"], asked["epochs"])
+            elif LABEL_KEY not in attributes:
+                proposed = STEP_KEY not in attributes
+                most = self.scheduler.most_work(trials) if proposed else math.inf
+                config = self._fitted(config, min(work, most))
             trial.set_user_attr(CONFIG_KEY, config.model_dump(mode="json"))
         label = attributes.get(LABEL_KEY) or attributes.get(STEP_KEY)
         return Claim(trial, config, label, continues)
@@ -257,7 +264,12 @@ class Claims:
         return Job(number, read_config(before), self._continued(before.user_attrs))
 
     def _fitted(self, config: TrialConfig, work: float) -> TrialConfig:
-        """Returns a trial with as many of its epochs as fit, but with enough to be worth it."""
+        """Returns a trial with as many of its epochs as fit, but with enough to be worth it.
+
+        Its schedule ends with them.
+        """
+        if config.is_solved or work == math.inf:
+            return config
         fitting = max(LEAST_EPOCHS, int(work / self._epoch_cost(config)))
         epochs = min(config.training.epochs, fitting)
         training = config.training.model_copy(update={"epochs": epochs})

@@ -264,7 +264,9 @@ class Search:
             return
         self._stored(lambda: self.recorder.finish(claim, outcome))
         self.view.finished(claim, outcome)
-        self.failure = self.failure or self._failures.of_trial(outcome)
+        self.failure = self.failure or self._failures.of_trial(
+            claim, outcome, len(self.claims.space.values("backbone"))
+        )
         if tidy:
             self._tidy(claim.number)
 

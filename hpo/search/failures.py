@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from data_pipeline.system import address_limit_bytes, oom_kills
 from hpo.search.claims import Claim
 from hpo.search.runner import WorkerEnd
+from models.config import ModelConfig
 from studies.record import Outcome
 
 SAME_FAILURES = 3
@@ -28,7 +29,7 @@ _WORDS = re.compile(r"bad_alloc|out of memory|(?:cannot|failed to|unable to) all
 class Failures:
     """The failures of one run of a search so far."""
 
-    _causes: list[str] = field(default_factory=list)
+    _failed: list[tuple[str, ModelConfig]] = field(default_factory=list)
     _failed_starts: int = 0
 
     def started(self) -> None:
@@ -55,14 +56,28 @@ class Failures:
         message = f"Its worker ended {claim.deaths} times ({end.cause}). {_last_line(end)}"
         return Outcome(reason="failed", message=message.strip())
 
-    def of_trial(self, outcome: Outcome) -> str | None:
-        """Returns the cause that has failed too many trials in a row, or None."""
+    def of_trial(self, claim: Claim, outcome: Outcome, backbones: int = 1) -> str | None:
+        """Returns the cause that has failed too many trials in a row, or None.
+
+        One network of the user's own that fails again and again does not end a search that has
+        others: the sampler learns to avoid it.
+
+        Args:
+            claim: The trial.
+            outcome: How it ended.
+            backbones: How many the study has to choose from.
+        """
         if outcome.reason != "failed":
-            self._causes.clear()
+            self._failed.clear()
             return None
-        self._causes.append((outcome.message or "unknown").strip().splitlines()[-1])
-        latest = self._causes[-SAME_FAILURES:]
-        return latest[0] if len(latest) == SAME_FAILURES and len(set(latest)) == 1 else None
+        cause = (outcome.message or "unknown").strip().splitlines()[-1]
+        self._failed.append((cause, claim.config.model))
+        latest = self._failed[-SAME_FAILURES:]
+        if len(latest) < SAME_FAILURES or len({cause for cause, _ in latest}) > 1:
+            return None
+        own = all(model.own for _, model in latest)
+        alone = len({model.backbone for _, model in latest}) == 1
+        return None if own and alone and backbones > 1 else cause
 
 
 def out_of_memory(status: int, printed: str, oom_kills_before: int) -> str | None:

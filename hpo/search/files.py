@@ -139,6 +139,14 @@ class Files:
                 "where `hpo run` was typed, or begin another study."
             ) from error
 
+    def offer_report(self, page: bytes) -> None:
+        """Lets the dashboard show a report, an HTML page, in place of the one before."""
+        self.paths.artifacts.mkdir(parents=True, exist_ok=True)
+        temporary = self.paths.artifacts / f".{self._report}"
+        temporary.write_bytes(page)
+        _put(temporary, self.paths.artifacts / self._report)
+        self._offer(self._report, "report.html", "text/html")
+
     def keep(self, keep: Keep) -> None:
         """Keeps what a scheduler says, and deletes the rest.
 
@@ -180,12 +188,16 @@ class Files:
 
     def delete(self) -> None:
         """Deletes all files of the study, which may have been deleted itself."""
-        names = [self.key, *self._named()]
+        names = [self.key, self._report, *self._named()]
         with suppress(KeyError):
             names += all_artifacts_of(self.study)
         for name in filter(_KEY.fullmatch, names):
             (self.paths.artifacts / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def _report(self) -> str:
+        return f"{self.key}-report"
 
     def _name(self, number: int) -> str:
         return f"{self.key}-{number:05d}"
@@ -213,9 +225,9 @@ class Files:
         (self.paths.artifacts / name).unlink(missing_ok=True)
         withdraw_artifact(self.storage, self.study, name)
 
-    def _offer(self, name: str, shown: str) -> None:
+    def _offer(self, name: str, shown: str, kind: str = "application/octet-stream") -> None:
         """Lets the dashboard offer a file for download."""
-        meta = ArtifactMeta(name, shown, "application/octet-stream", None)
+        meta = ArtifactMeta(name, shown, kind, None)
         offer_artifact(self.study, meta)
 
 

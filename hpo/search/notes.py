@@ -5,7 +5,7 @@ from __future__ import annotations
 import optuna
 
 from studies import optuna_private
-from studies.record import Outcome
+from studies.record import Confusion, Outcome
 from studies.trial_config import TrialConfig
 
 LONGEST = 2_000
@@ -25,9 +25,27 @@ def describe(label: str | None, config: TrialConfig, outcome: Outcome) -> str:
     ]
     if label:
         lines.insert(0, label)
+    if outcome.confusion:
+        lines.append(_table(outcome.confusion))
     if outcome.message:
         lines.append(f"```text\n{outcome.message[-LONGEST:].strip()}\n```")
     return "\n\n".join(lines)
+
+
+def _table(confusion: Confusion) -> str:
+    """Returns a confusion matrix as a table of Markdown."""
+    names = [_name(name) for name in confusion.classes]
+    rows = [
+        ["true class, given class →", *names],
+        ["---", *(["---:"] * len(names))],
+        *([name, *map(str, row)] for name, row in zip(names, confusion.counts, strict=True)),
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _name(name: str) -> str:
+    """Returns a class's name as code, which no renderer reads as anything else."""
+    return "`" + name.replace("`", "'").replace("|", "¦").replace("\n", " ") + "`"
 
 
 def write_note(trial: optuna.Trial, text: str) -> None:

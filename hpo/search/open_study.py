@@ -116,6 +116,17 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
     return open_study(paths, study, storage, read_study(study))
 
 
+def find_record(paths: Paths, name: str) -> StudyRecord | None:
+    """Returns what the study `name` was created with; None where there is none, or not yet."""
+    if not paths.exist:
+        return None
+    storage = open_storage(paths.storage, to_read=True)
+    if name not in names(storage):
+        return None
+    study = optuna.load_study(study_name=name, storage=storage)
+    return read_study(study) if STUDY_KEY in study.user_attrs else None
+
+
 def open_study(
     paths: Paths, study: optuna.Study, storage: RDBStorage, record: StudyRecord
 ) -> OpenStudy:

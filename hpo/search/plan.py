@@ -14,12 +14,14 @@ from data_pipeline.inspect_image import Keep
 from data_pipeline.labelling import Labelling
 from data_pipeline.manifest import Manifest, create_manifest
 from hpo.search.image_size import native_size_px
+from hpo.search.networks import NO_NETWORKS, Networks
 from hpo.search.weights import unavailable
-from models.catalogue import BUILT_IN
 from studies.baselines import place
 from studies.domains import Value
 from studies.grid import combinations
 from studies.learning import Lessons
+from studies.network_files import NetworkFile
+from studies.parameters import ParameterTable
 from studies.settings import StudySettings
 from studies.space import DataFacts, Space, default_space, fit
 
@@ -47,6 +49,7 @@ class Plan:
         taken: Trials of another study that this one begins with, and the files of their weights
             where these were kept.
         learned: What the sampler learns from other studies.
+        networks: The user's network files.
     """
 
     settings: StudySettings
@@ -57,18 +60,26 @@ class Plan:
     first: Mapping[str, Mapping[str, Value]]
     taken: Sequence[tuple[FrozenTrial, Path | None]] = ()
     learned: Sequence[Lessons] = ()
+    networks: tuple[NetworkFile, ...] = ()
 
 
-def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Plan:
+def make_plan(
+    settings: StudySettings,
+    say: Say,
+    keep: Keep | None = None,
+    networks: Networks = NO_NETWORKS,
+) -> Plan:
     """Reads the data and fits the settings to them.
 
     Args:
         settings: All settings, defaults included.
         say: Tells the user what is found.
         keep: Given each image of a folder that can be used.
+        networks: The user's own, which are built here once.
 
     Raises:
         DataError: The data set cannot be trained on.
+        ModelError: A network of the user's own cannot be built.
         StudyError: The settings do not suit the data or this machine; says what differs.
     """
     manifest = _manifest(settings, say, keep)
@@ -79,7 +90,7 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         mirror_safe=manifest.open().mirror_safe,
         most_px=most_px(len(manifest.items)),
     )
-    space, left_out = _space(settings, facts, say)
+    space, left_out = _space(settings, facts, networks.table, say)
     if settings.sampler.name == "exhaustive":
         combinations(space)  # refuses what has no end
     baselines = place(settings.baseline, space, facts, left_out)
@@ -93,6 +104,7 @@ def make_plan(settings: StudySettings, say: Say, keep: Keep | None = None) -> Pl
         space=space,
         unavailable=left_out,
         first=baselines.params,
+        networks=networks.checked(space, facts, say),
     )
 
 
@@ -118,6 +130,8 @@ def _manifest(settings: StudySettings, say: Say, keep: Keep | None) -> Manifest:
     for finding in audit.findings:
         if finding.severity == "warning":
             say(finding.sentence())
+    if out := len(settings.exclude_images):
+        say(f"Left out, as --exclude asks: {out:,} {'image' if out == 1 else 'images'}.")
     return manifest
 
 
@@ -127,24 +141,27 @@ def labelling(settings: StudySettings) -> Labelling:
     return Labelling(**{name: getattr(settings, name) for name in names})
 
 
-def _space(settings: StudySettings, facts: DataFacts, say: Say) -> tuple[Space, dict[str, str]]:
+def _space(
+    settings: StudySettings, facts: DataFacts, table: ParameterTable, say: Say
+) -> tuple[Space, dict[str, str]]:
     """Returns the space without the backbones that cannot be had here, and those."""
-    everything = default_space(facts, tuple(BUILT_IN)).with_changes(settings.changes)
+    catalogue = table.catalogue
+    everything = default_space(facts, tuple(catalogue), table).with_changes(settings.changes)
     left_out: dict[str, str] = {}
-    usable = list(BUILT_IN)
+    usable = list(catalogue)
     # Without pretrained weights every backbone can be built, and nothing is looked for.
     if "pretrained" in everything and True in everything.values("pretrained"):
         wanted = [str(name) for name in everything.values("backbone")]
         if "backbone" not in settings.space:
-            wanted = [name for name in wanted if BUILT_IN.find(name).has_weights][:MOST_DOWNLOADS]
-        left_out = unavailable(wanted)
+            wanted = [name for name in wanted if catalogue.find(name).has_weights][:MOST_DOWNLOADS]
+        left_out = unavailable(wanted, catalogue)
         usable = [
             name
-            for name, row in BUILT_IN.rows.items()
+            for name, row in catalogue.rows.items()
             if row.weights is None or row.weights.here() is not None
         ]
     if left_out:
         # One download that fails stands for all, so its reason is said once.
         say(f"Left out of the backbones: {', '.join(left_out)}. {next(iter(left_out.values()))}")
-    space = default_space(facts, usable).with_changes(settings.changes)
+    space = default_space(facts, usable, table).with_changes(settings.changes)
     return fit(space, facts, usable), left_out

@@ -22,13 +22,14 @@ from data_pipeline.sources.opening import may_have_moved, open_source, place_of
 from data_pipeline.unchanged import moved, write_stamps
 from hpo.paths import Paths
 from hpo.search.files import Files, new_key
+from hpo.search.networks import files_in, refuse_changed
 from hpo.search.open_study import OpenStudy, names, open_study, read_manifest
 from hpo.search.plan import Plan
 from studies.errors import StudyError
 from studies.leases import CREATION, Leases
 from studies.objectives import objectives_of
 from studies.record import LABEL_KEY, STUDY_KEY, TAKEN_KEY, StudyRecord, read_study
-from studies.settings import StudySettings, differences
+from studies.settings import differences
 from studies.space import DataFacts
 from studies.storage import open_storage
 
@@ -145,12 +146,14 @@ def _existing(
     # The same place in other words, such as `~/photos`, and the place that it was moved to.
     data = asked.pop("data", opened.record.settings["data"])
     images = asked.pop("images", None)
+    refuse_changed(name, opened.record.networks, files_in(asked))
+    asked.pop("networks", None)
     _refuse_differences(name, opened.record, asked)
     return _placed(opened, data, images)
 
 
 def _refuse_differences(name: str, record: StudyRecord, asked: Mapping[str, Any]) -> None:
-    if found := differences(StudySettings.model_validate(record.settings), asked):
+    if found := differences(record.read_settings(), asked, record.table):
         raise StudyError(
             f"The study {name!r} exists with other settings. "
             f"Received: {' '.join(found)} Leave out the option to continue this study, or create "
@@ -219,6 +222,7 @@ def _create(files: Files, plan: Plan) -> StudyRecord:
         unavailable=dict(plan.unavailable),
         learned_from=tuple(lessons.study for lessons in plan.learned),
         versions={package: version(package) for package in PACKAGES},
+        networks=plan.networks,
     )
     record.save(study)
     return record

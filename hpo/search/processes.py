@@ -112,6 +112,7 @@ class LocalWorker:
                 threads=threads,
                 log=str(self._log),
                 first=self._train(first) if first else None,
+                networks=setup.networks,
             )
         )
 

@@ -26,6 +26,7 @@ from studies.record import (
     Reason,
 )
 from studies.scheduler import Keep
+from studies.trial_config import TrialConfig
 
 STATES: Mapping[Reason, TrialState] = {
     "complete": TrialState.COMPLETE,
@@ -42,6 +43,15 @@ WAIT_S = 5.0
 """How long one process waits while another tidies the study's files."""
 _GIVEN = {CONFIG_KEY, CONTINUES_KEY, LABEL_KEY, STEP_KEY}
 """User attributes that a trial has before it is trained."""
+
+
+def state_of(config: TrialConfig, outcome: Outcome) -> TrialState:
+    """Returns Optuna's state of a trial that ended.
+
+    A network of the user's own that fails is to be avoided like one that diverges.
+    """
+    state = STATES[outcome.reason]
+    return TrialState.PRUNED if state is TrialState.FAIL and config.model.own else state
 
 
 class TrialEndedError(Exception):
@@ -99,7 +109,7 @@ class Recorder:
                     attributes = dict.fromkeys(now.user_attrs.keys() - _GIVEN) | attributes
             write_attributes(self.files.storage, claim.trial_id, attributes)
             write_note(claim.trial, describe(claim.label, claim.config, outcome))
-            state, values = STATES[outcome.reason], None
+            state, values = state_of(claim.config, outcome), None
             if state is TrialState.COMPLETE and outcome.value is not None:
                 values = self.objectives.values(outcome.value, outcome.figures)
             self.study.tell(claim.trial, values=values, state=state)

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from hpo.search.files import Files
 from hpo.training.protocol import Event, Stop, Verdict
+from studies.network_files import NetworkFile
 from studies.trial_config import TrialConfig
 
 
@@ -24,6 +25,7 @@ class Setup:
         seed: The study's seed.
         metric: Name of the row of `studies.metrics.METRICS` that is the objective.
         precision: `auto` or a Keras dtype policy.
+        networks: The study's own networks.
         costs: Names of the rows of `studies.metrics.COSTS` that are measured.
     """
 
@@ -32,6 +34,7 @@ class Setup:
     seed: int
     metric: str
     precision: str
+    networks: tuple[NetworkFile, ...] = ()
     costs: tuple[str, ...] = ()
 
 

@@ -25,10 +25,12 @@ from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
 from hpo.search.views import LineView, TableView, is_live
+from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
 from studies.learning import Learned
 from studies.leases import Leases
+from studies.network_files import NetworkFile
 from studies.objectives import objectives_of
 from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
@@ -86,11 +88,12 @@ def run_study(
     Raises:
         StudyError: The study was deleted or renamed meanwhile.
     """
+    require_trusted(opened.study.study_name, opened.record.networks)
     now = {key: value for key, value in asked.items() if key in CHANGEABLE}
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
-    settings = StudySettings.model_validate(opened.record.settings | now)
-    space, total = Space.model_validate(opened.record.space), settings.trials
+    settings = opened.record.read_settings(**now)
+    space, total = opened.record.read_space(), settings.trials
     learned = None
     if opened.record.learned_from:
         learned = Learned.of(opened.files.read_lessons(), space)
@@ -140,7 +143,7 @@ def run_study(
     try:
         runner.start(settings.workers, settings.device)
         first = search.first()
-        runner.begin(_setup(settings, space), opened.files, first)
+        runner.begin(_setup(settings, space, opened.record.networks), opened.files, first)
         with view:
             if first:
                 # While the workers get ready. Other sizes are decoded by the first to need them.
@@ -165,7 +168,7 @@ def run_study(
     return Ending(bool(signalled), out_of_time, failure)
 
 
-def _setup(settings: StudySettings, space: Space) -> Setup:
+def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:
     return Setup(
         image_size_px=space.largest_px,
         device=settings.device,
@@ -173,6 +176,7 @@ def _setup(settings: StudySettings, space: Space) -> Setup:
         metric=settings.metric,
         costs=settings.against,
         precision=settings.precision,
+        networks=networks,
     )
 
 

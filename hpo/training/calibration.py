@@ -36,17 +36,22 @@ def fast_precision(
     """
     if model.image_size_px < SMALL_IMAGE_PX:
         return "float32"
+    if catalogue.find(model.backbone).output in ("softmax", "sigmoid"):
+        return "float32"  # the logarithm of a probability needs its digits
     if device.is_gpu or device.fast_precision == "float32":
         return device.fast_precision
     body = ModelConfig(
         backbone=model.backbone,
         image_size_px=model.image_size_px,
-        classes=2,
+        classes=model.classes if model.own else 2,
         pretrained=model.pretrained,
+        own=model.own,
     )
     policies = ("float32", device.fast_precision)
     machine = [platform.node(), device.name, tf.__version__]
-    key = hashlib.sha256(json.dumps([machine, policies, body.model_dump_json()]).encode())
+    # Networks of one text are taken to be made of the same kinds of layers.
+    described = body.model_dump_json(exclude_none=True, exclude={"own": {"settings"}})
+    key = hashlib.sha256(json.dumps([machine, policies, described]).encode())
     folder = cache.entry(
         "calibration",
         key.hexdigest()[:32],

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from studies import metrics
+from studies.record import Confusion
+
+MOST_CLASSES = 12
+"""A confusion matrix of more is not recorded: nobody could read it in the dashboard's note."""
 
 
 def probabilities(logits: np.ndarray) -> np.ndarray:
@@ -28,3 +32,19 @@ def evaluate(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         labels: Class of each image, int (n,).
     """
     return metrics.evaluate(probabilities(logits), labels)
+
+
+def confusion(
+    guesses: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]
+) -> Confusion | None:
+    """Returns what is taken for what; None where the classes are too many to be read.
+
+    Args:
+        guesses: Classes given, int (n,).
+        labels: Class of each image, int (n,).
+        classes: Their names.
+    """
+    if len(classes) > MOST_CLASSES:
+        return None
+    counts = metrics.confusions(guesses, labels, len(classes))
+    return Confusion(classes=classes, counts=tuple(map(tuple, counts.tolist())))

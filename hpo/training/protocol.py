@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from studies.network_files import NetworkFile
 from studies.record import Outcome
 from studies.trial_config import TrialConfig
 
@@ -30,6 +31,7 @@ class Begin(_Message):
         threads: CPU threads this worker may use.
         log: File for what it prints from now on.
         first: The trial that is likely to come first, to be made ready for; None where unknown.
+        networks: The study's own networks; their text comes from here and never from a file.
     """
 
     kind: Literal["begin"] = "begin"
@@ -39,6 +41,7 @@ class Begin(_Message):
     threads: int
     log: str = ""
     first: Train | None = None
+    networks: tuple[NetworkFile, ...] = ()
 
 
 class Train(_Message):

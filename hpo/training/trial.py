@@ -357,5 +357,9 @@ class _Run:
             figures = figures | {name: measured[name] for name in costs}
         guesses = metrics.probabilities(logits).argmax(axis=1)
         return self.outcome(reason, figures[self.metric.name]).model_copy(
-            update={"figures": figures, "hits": Hits.of(guesses == labels)}
+            update={
+                "figures": figures,
+                "hits": Hits.of(guesses == labels),
+                "confusion": metrics.confusion(guesses, labels, self.data.manifest.classes),
+            }
         )

@@ -100,9 +100,10 @@ def main() -> None:
     from hpo.training.inputs import TrialData
     from hpo.training.programs import Programs
     from hpo.training.trial import make_ready, run_trial
+    from studies.network_files import catalogue_of
 
     data = TrialData.open(Path(begin.manifest), link.alive)
-    programs = Programs(ready, link.alive)
+    programs = Programs(ready, link.alive, catalogue_of(begin.networks))
     if begin.first:
         make_ready(begin.first, data, programs)  # while the coordinator decodes the images
         data.images(begin.first.config.model.image_size_px)  # once they are decoded

@@ -185,3 +185,30 @@ def test_progress_is_told(cats_and_dogs: Path) -> None:
     told: list[tuple[int, int]] = []
     create_manifest(str(cats_and_dogs), seed=0, progress=lambda *step: told.append(step))
     assert told[-1] == (20, 20)
+
+
+def test_images_that_are_left_out(cats_and_dogs: Path) -> None:
+    """They are another version of the set, in which all others stay in their parts."""
+    whole, _ = create_manifest(str(cats_and_dogs), seed=0)
+    out = ("cats/0.png", "dogs/7.png")
+    less, audit = create_manifest(
+        str(cats_and_dogs), seed=0, labelling=Labelling(exclude_images=out)
+    )
+    assert less.items == tuple(item for item in whole.items if item.path not in out)
+    assert less.digest != whole.digest
+    assert [f.paths for f in audit.findings if f.code == "excluded"] == [out]
+
+
+def test_rows_that_are_left_out() -> None:
+    """Of arrays a path is a row's number, and never a class of that name."""
+    whole, _ = create_manifest("digits", seed=0)
+    less, _ = create_manifest("digits", seed=0, labelling=Labelling(exclude_images=("3",)))
+    assert less.classes == whole.classes
+    assert less.items == tuple(item for item in whole.items if item.path != "3")
+
+
+def test_unknown_images_are_not_left_out(cats_and_dogs: Path) -> None:
+    """A list of another data set is refused."""
+    asked = Labelling(exclude_images=("cats/0.png", "owls/1.png", "owls/2.png"))
+    with pytest.raises(DataError, match=r"'owls/1.png' and 1 more, which .* does not hold"):
+        create_manifest(str(cats_and_dogs), seed=0, labelling=asked)

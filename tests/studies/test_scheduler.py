@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -348,7 +349,7 @@ class TestOpening:
             assert isinstance(decision, Start)
             assert decision.step == step.name
             trials.append(_head(number, 0.5))
-        assert self.scheduler.next(trials) == Start(work=240.0)
+        assert self.scheduler.next(trials) == Start()
 
     def test_recipes_wait_for_a_head(self) -> None:
         """With more workers than racers one would be trained on whatever backbone comes first."""
@@ -379,7 +380,7 @@ class TestOpening:
         assert scheduler.next(hidden, remaining_s=60.0) == Start(like=1, work=120.0, quick=True)
         assert scheduler.next(hidden, remaining_s=600.0) == Start("tuned", 1, 1200.0)
         tuned = [*hidden, TrialRecord(3, "running", step="tuned")]
-        assert scheduler.next(tuned, remaining_s=600.0) == Start(work=240.0)
+        assert scheduler.next(tuned, remaining_s=600.0) == Start(work=1200.0)
 
     def test_a_cheaper_head_that_is_as_good_stands_in_before_a_deadline(self) -> None:
         """The errors are 10 % and 12 %; of 13 % it would not."""
@@ -389,7 +390,7 @@ class TestOpening:
         assert self.scheduler.next(trials, remaining_s=300.0) == Start("tuned", 0, 2400.0)
         worse = [_head(0, 0.87, seconds=10.0), dear]
         decision = self.scheduler.next(worse, remaining_s=300.0)
-        assert decision == Start(like=1, work=960.0, quick=True)
+        assert decision == Start(like=1, work=2400.0, quick=True)
 
     def test_a_racer_that_takes_long_is_left_out_before_a_deadline(self) -> None:
         """A backbone of ten times the work of the first, and a size that costs 4,000 units."""
@@ -422,7 +423,8 @@ class TestOpening:
         scheduler = replace(self.scheduler, opening=())
         trials = [trial(n, epochs=4, epoch_cost=cost) for n, cost in enumerate((5.0, 20.0))]
         trials.append(trial(2, "running", epochs=4, epoch_cost=1000.0))
-        assert scheduler.next(trials) == Start(work=240.0)
+        assert scheduler.most_work(trials) == 240.0
+        assert scheduler.most_work(trials[2:]) == math.inf
 
     def test_a_solved_head_is_not_judged(self) -> None:
         """Its strengths are no epochs."""

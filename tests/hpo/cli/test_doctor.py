@@ -144,3 +144,75 @@ def test_what_cannot_be_seen_can_be_said(root: Path) -> None:
     wrong = CliRunner().invoke(main, ["doctor", str(table), *words[:2], "--label-column", "wat"])
     assert wrong.exit_code == 1
     assert "Received: 'wat'. Did you mean 'what'?" in wrong.stderr
+
+
+@pytest.fixture
+def larger(tmp_path: Path) -> Path:
+    """Three class folders of forty images, of which two lie in the wrong one."""
+    random = np.random.default_rng(0)
+    for label, name in enumerate(("blue", "green", "red")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = random.integers(0, 160, (8, 8, 3))
+            pixels[..., 2 - label] += 60
+            wrong = name == "red" and i < 2
+            folder = tmp_path / "data" / ("blue" if wrong else name)
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{name}{i}.png")
+    return tmp_path / "data"
+
+
+def test_suspects_are_found_confirmed_and_left_out(larger: Path, tmp_path: Path) -> None:
+    """The table has the wrong labels first; what is confirmed in it is left out."""
+    table, type_ = tmp_path / "suspects.csv", CliRunner().invoke
+    result = type_(main, ["doctor", str(larger), "--suspects", str(table)])
+    assert result.exit_code == 0, result.output
+    assert "suspect label (2): The label is probably wrong." in result.stdout
+    assert "    blue/red0.png: blue, or rather red" in result.stdout
+    lines = table.read_text("utf-8-sig").splitlines()
+    assert {line.split(",")[1] for line in lines[1:3]} == {"blue/red0.png", "blue/red1.png"}
+    table.write_text("\n".join([lines[0], *("yes" + line for line in lines[1:3]), *lines[3:]]))
+    result = type_(main, ["doctor", str(larger), "--exclude", str(table), "--json"])
+    report = json.loads(result.stdout)
+    assert sum(sum(row.values()) for row in report["counts"].values()) == 118
+    assert "suspects" not in report
+    result = type_(main, ["doctor", str(larger), "--suspects", str(table)])
+    assert result.exit_code == 1
+    assert "are confirmed" in result.output
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_a_page_of_a_data_set(larger: Path, tmp_path: Path, language: str) -> None:
+    """It shows the wrong labels with their pictures, and what the audit found."""
+    html = tmp_path / "data.html"
+    (larger / "red" / "empty.png").touch()
+    words = ["doctor", str(larger), "--html", str(html), "--language", language]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    text = html.read_text("utf-8")
+    assert text.count("blue/red0.png") == 1
+    assert "data:image/jpeg;base64," in text
+    assert "red/empty.png" in text
+    assert f'lang="{language}"' in text
+
+
+def test_no_file_is_written_beside_errors(root: Path, tmp_path: Path) -> None:
+    """With errors no image is looked at; the page says so and lists them."""
+    html, table = tmp_path / "data.html", tmp_path / "s.csv"
+    (root / "owls").mkdir()
+    Image.new("RGB", (4, 4), "white").save(root / "owls" / "1.png")
+    words = ["doctor", str(root), "--html", str(html), "--suspects", str(table)]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert not table.exists()
+    assert "too few different images" in html.read_text("utf-8")
+
+
+def test_names_become_no_markup(larger: Path, tmp_path: Path) -> None:
+    """What files and classes are called is shown as it is."""
+    (larger / "red").rename(larger / "<script>alert(1)")
+    html = tmp_path / "data.html"
+    result = CliRunner().invoke(main, ["doctor", str(larger), "--html", str(html)])
+    assert result.exit_code == 0, result.output
+    text = html.read_text("utf-8")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text

@@ -255,7 +255,7 @@ def test_a_trial_that_the_dashboard_fails(tmp_path: Path) -> None:
     trials = optuna.load_study(study_name="s", storage=storage).trials
     assert [trial.state.name for trial in trials].count("FAIL") == 1
     assert len(trials) == 4
-    assert not list((tmp_path / "hpo_runs/work").glob("*/trials/*"))
+    assert not list((tmp_path / "hpo_runs/work").glob("*/trials/00001"))
     storage.engine.dispose()
 
 

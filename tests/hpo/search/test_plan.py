@@ -49,7 +49,7 @@ def test_what_does_not_fit_creates_no_study(
 
 def test_missing_weights_refuse_a_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Backbone, baseline and the reason are named before a study exists."""
-    monkeypatch.setattr(plan, "unavailable", lambda names: {"vgg16": "no network"})
+    monkeypatch.setattr(plan, "unavailable", lambda names, catalogue: {"vgg16": "no network"})
     space = {"backbone": ["cnn", "vgg16"]}
     baseline = [{"label": "VGG", "settings": {"backbone": "vgg16"}}]
     with pytest.raises(StudyError, match=r"'VGG'.*vgg16.*\(no network\)"):

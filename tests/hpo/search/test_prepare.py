@@ -181,6 +181,18 @@ def test_a_new_study_has_just_read_its_images(where: Paths, photos: Path) -> Non
     assert not opened(where, data=str(photos)).fresh
 
 
+def test_images_that_are_left_out(where: Paths, photos: Path) -> None:
+    """They are recorded; the same ones continue the study, and others are refused."""
+    out = ("cat/0.png", "dog/3.png")
+    study = opened(where, data=str(photos), exclude_images=out)
+    assert study.record.settings["exclude_images"] == [*out]
+    assert not {item.path for item in read_manifest(study).items} & {*out}
+    assert not opened(where, data=str(photos), exclude_images=out).fresh
+    require_unchanged(read_manifest(study), study.files.stamps)
+    with pytest.raises(StudyError, match=r"exclude_images: created with cat/0.png; dog/3.png, now"):
+        opened(where, data=str(photos), exclude_images=out[:1])
+
+
 def test_images_that_were_moved(where: Paths, photos: Path, tmp_path: Path) -> None:
     """`--data NEWPATH` is their place from then on, after every image was compared."""
     created = opened(where, data=str(photos))

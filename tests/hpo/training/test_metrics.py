@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from hpo.training.metrics import evaluate, probabilities
+from hpo.training.metrics import MOST_CLASSES, confusion, evaluate, probabilities
 from studies.metrics import METRICS
 
 LOGITS = st.tuples(st.integers(1, 20), st.integers(1, 5)).flatmap(
@@ -36,3 +36,12 @@ def test_every_metric_is_computed() -> None:
     """Of logits that are large enough to overflow an exponential, too."""
     figures = evaluate(np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32), np.array([0, 1]))
     assert figures == {name: pytest.approx(row.perfect) for name, row in METRICS.items()}
+
+
+def test_a_confusion_matrix_is_recorded_where_it_can_be_read() -> None:
+    """Rows are true classes."""
+    found = confusion(np.array([0, 1, 1]), np.array([0, 0, 1]), ("a", "b"))
+    assert found is not None
+    assert found.counts == ((1, 1), (0, 1))
+    names = tuple(map(str, range(MOST_CLASSES + 1)))
+    assert confusion(np.array([0]), np.array([0]), names) is None

@@ -1,0 +1,36 @@
+"""What `from hpo import …` gives, and what `import hpo` costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import hpo
+
+HEAVY = {"tensorflow", "keras", "optuna", "numpy", "pydantic", "sqlalchemy"}
+
+
+def test_importing_it_brings_nothing_heavy() -> None:
+    """A name is loaded when it is asked for."""
+    code = f"import hpo, sys; print(sorted({HEAVY!r} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_declaring_a_network_brings_no_tensorflow() -> None:
+    """A file of networks is read by people who have not trained anything yet."""
+    code = "from hpo import network, Choice, IntRange, FloatRange; import sys;"
+    code += "print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there() -> None:
+    """The table names what exists."""
+    for name in hpo._PLACES:
+        assert getattr(hpo, name) is not None
+        assert name in dir(hpo)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = hpo.nothing
