@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 
 from studies.domains import Choices, Fixed, Value
 from studies.errors import StudyError
-from studies.objectives import value_in
+from studies.objectives import validation_loss, value_in
 from studies.record import CONFIG_KEY, read_config
 from studies.scheduler import rank
 from studies.suggest import params_of, suggest
@@ -123,7 +123,7 @@ def lessons_of(
         if value is None or params is None:
             outside += 1
             continue
-        loss = trial.user_attrs.get("best_val_loss")
+        loss = validation_loss(trial.user_attrs)
         key = rank(value, loss, trial.number, maximize=metric.maximize)
         found.append((key, params))
     found.sort(key=lambda row: row[0])
@@ -137,6 +137,8 @@ def _params(trial: FrozenTrial, space: Space, facts: DataFacts) -> dict[str, Val
     if CONFIG_KEY not in trial.user_attrs:
         return None
     config = read_config(trial)
+    if config.model.backbone not in space.values("backbone"):
+        return None  # perhaps a network of somebody's own, which nothing here knows
     model = config.model.model_copy(update={"classes": facts.classes})
     config = config.model_copy(update={"model": model})
     try:

@@ -87,6 +87,9 @@ class TestLessons:
         assert self.teach(inside, trial_of(1, {"dropout": 0.1})).outside == 1
         assert self.teach(inside, metric="macro_f1").outside == 1
         assert self.teach(inside, create_trial(value=1.0)).outside == 1
+        trial = trial_of(1, {"dropout": 0.3})
+        trial.user_attrs["config"]["model"]["backbone"] = "somebody_s_own"
+        assert self.teach(inside, trial).outside == 1
 
 
 class TestLikeness:
