@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint test-slow soak bench lab docs pictures clean
+.PHONY: run test lint test-slow soak bench lab docs pictures notebook clean
 
 run: $(STAMP)
 	$(BIN)/hpo run --trials 50
@@ -40,6 +40,9 @@ docs: $(STAMP)
 pictures: $(STAMP)
 	$(BIN)/python -m docs.pictures
 
+notebook: $(STAMP)
+	$(BIN)/python -m docs.quickstart
+
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
@@ -49,5 +52,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --group dev --editable '.[heic,png,postgresql]'
+	  --group dev --editable '.[heic,onnx,openvino,parquet,png,postgresql,serve,tflite]'
 	@touch $@

@@ -294,7 +294,8 @@ def _range(wide: npt.NDArray[np.generic], reading: Reading) -> tuple[float, floa
     return reading.floats if wide.dtype.kind == "f" else reading.integers
 
 
-def _require_range(wide: npt.NDArray[np.generic], reading: Reading, name: str) -> None:
+def require_range(wide: npt.NDArray[np.generic], reading: Reading, name: str) -> None:
+    """Raises DataError where an image's values are not those that its set was trained on."""
     low, high = _range(wide, reading)
     middle = float(np.median(colours(wide).astype(np.float64)))
     if not low <= middle <= high:
@@ -365,7 +366,7 @@ def read_content(
     try:
         pixels = decode_file(content()).pixels
         if foreign and isinstance(pixels, np.ndarray):
-            _require_range(pixels, reading, name)
+            require_range(pixels, reading, name)
         return to_rgb(pixels, reading)
     except DataError:
         raise

@@ -54,6 +54,7 @@ class Layout:
         unlabelled: The files of a part that has no classes, such as the test of a competition.
         missing: What a table lists and is not there.
         grouped: Why images got groups without being asked for; empty if they have none.
+        respelled: Classes that a later part spells otherwise than the training part: `cat = Cat`.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Layout:
     unlabelled: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     grouped: str = ""
+    respelled: tuple[str, ...] = ()
 
 
 def find_layout(
@@ -102,7 +104,7 @@ def find_layout(
     grouped = ""
     if method == "class_folders" and asked.group_pattern is None:
         labelled, grouped = _grouped_by_folder(labelled, pieces, asked)
-    labelled = unified(labelled)
+    labelled, respelled = unified(labelled)
     labelled, unlabelled = _without_unlabelled_parts(labelled, placed)
     used = {row.path for row in labelled} | {*unlabelled, *annotations}
     unplaced = tuple(path for path in everything if path not in used)
@@ -113,6 +115,7 @@ def find_layout(
         annotations=annotations,
         unlabelled=unlabelled,
         grouped=grouped,
+        respelled=respelled,
     )
 
 
@@ -170,19 +173,24 @@ def _grouped_by_folder(
     return rows, "" if asked_for else "the numbered folders below the classes"
 
 
-def unified(labelled: Iterable[Labelled]) -> list[Labelled]:
-    """Writes classes in one way: in Unicode's composed form, and in all parts as in `train`."""
+def unified(labelled: Iterable[Labelled]) -> tuple[list[Labelled], tuple[str, ...]]:
+    """Writes classes in one way: in Unicode's composed form, and in all parts as in `train`.
+
+    Returns:
+        The files, and the classes that were spelled otherwise, as `cat = Cat`.
+    """
     rows = [replace(row, label=unicodedata.normalize("NFC", row.label)) for row in labelled]
     trained = {row.label for row in rows if row.part in (None, "train")}
     spelled: dict[str, set[str]] = defaultdict(set)
     for label in trained:
         spelled[folded(label)].add(label)
-
-    def known(label: str) -> str:
-        same = spelled.get(folded(label), set())
-        return next(iter(same)) if label not in trained and len(same) == 1 else label
-
-    return [replace(row, label=known(row.label)) for row in rows]
+    known = {
+        label: next(iter(same))
+        for label in {row.label for row in rows} - trained
+        if len(same := spelled.get(folded(label), set())) == 1
+    }
+    respelled = tuple(f"{label} = {as_trained}" for label, as_trained in sorted(known.items()))
+    return [replace(row, label=known.get(row.label, row.label)) for row in rows], respelled
 
 
 def folded(label: str) -> str:

@@ -231,6 +231,13 @@ SET_CHECKS = (
         _names_alike,
     ),
     Check(
+        "respelled_class",
+        "warning",
+        "A later part of the split spells the class otherwise than the training part. They are "
+        "taken for one class; rename the folder if they are two.",
+        lambda case: ((pair,) for pair in case.source.layout.respelled),
+    ),
+    Check(
         "part_like_class",
         "warning",
         "The folder is called like a part of a split, and was taken for a class. If it is no "

@@ -335,7 +335,7 @@ def labelled_by(tables: Sequence[Table], paths: Sequence[str], asked: Labelling)
     if asked.group_column is None and asked.group_pattern is None:
         column = find_columns(tables[0], places, asked).group
         grouped = f"the column {column!r}" if column else ""
-    labelled = unified(rows.values())
+    labelled, respelled = unified(rows.values())
     unlisted = set(paths) - set(rows)
     # A competition's test images have no labels: the table of the training part does not list them.
     loose = {p for p in unlisted if any(part_of(piece) == "test" for piece in p.split("/"))}
@@ -346,6 +346,7 @@ def labelled_by(tables: Sequence[Table], paths: Sequence[str], asked: Labelling)
         unlabelled=tuple(sorted(loose)),
         missing=tuple(missing),
         grouped=grouped,
+        respelled=respelled,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+import hpo
 from data_pipeline.augmentations import AUGMENTATIONS
 from data_pipeline.checks import SEVERITIES
 from data_pipeline.datasets import DATASETS
@@ -18,6 +20,7 @@ from data_pipeline.parts import PART_NAMES
 from data_pipeline.set_checks import SET_CHECKS
 from docs.reference import settings_reference, space_table
 from hpo.cli import COMMANDS, main
+from models.backbone import Backbone
 from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from models.preprocessing import PREPROCESSING
@@ -29,7 +32,11 @@ from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, default_space
 
 DOCS = Path(__file__).parent
-DOCUMENTS = (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+DOCUMENTS = (
+    DOCS.parent / "README.md",
+    DOCS.parent / "README.ko.md",
+    *sorted(DOCS.glob("*.md")),
+)
 
 
 def overview() -> str:
@@ -102,11 +109,17 @@ def backbones() -> str:
             "parameters": f"{row.parameters:,}",
             "min. size": f"{row.min_size_px} px",
             "preprocessing": PREPROCESSING[row.preprocessing].summary,
-            "weights": "ImageNet" if row.has_weights else "-",
+            "weights": _weights(row),
         }
         for row in BUILT_IN.rows.values()
     ]
     return _table(("name", "parameters", "min. size", "preprocessing", "weights"), rows)
+
+
+def _weights(row: Backbone) -> str:
+    if not row.has_weights:
+        return "-"
+    return "KerasHub" if row.name.startswith("hub:") else "ImageNet"
 
 
 def datasets() -> str:
@@ -147,6 +160,17 @@ def findings() -> str:
     return _table(("code", "severity", "message"), rows)
 
 
+def public_names() -> str:
+    """Returns what `import hpo` offers."""
+    names = [name for name in hpo.__all__ if not name.startswith("_")]
+    texts = {f"hpo.{name}": _first_line(getattr(hpo, name)) for name in names}
+    return _described(texts)
+
+
+def _first_line(thing: object) -> str:
+    return (inspect.getdoc(thing) or "").partition("\n")[0]
+
+
 SECTIONS: Mapping[str, Callable[[], str]] = {
     section.__name__: section
     for section in (
@@ -165,6 +189,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
         parts,
         formats,
         findings,
+        public_names,
     )
 }
 _MARKED = re.compile(r"(<!-- generated: (\w+) -->).*?(<!-- end -->)", re.DOTALL)

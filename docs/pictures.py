@@ -1,7 +1,8 @@
 """Makes the pictures of README.md with the program itself: `make pictures`.
 
-The live table is that of a real search on the digits; the dashboard is photographed by headless
-Chromium (`apt install chromium`) while it shows that study.
+The live table is that of a real search on the photos of `docs/photos.py`; the dashboard is
+photographed by headless Chromium (`apt install chromium`) while it shows that study. Weights of
+ImageNet are used as far as they are on the machine.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
+from PIL import Image, ImageDraw
 from rich.console import Console
 
+from docs.photos import REGIONS, draw
 from hpo.cli import main as hpo
-from hpo.search import session, views
+from hpo.search import views
 
 DOCS = Path(__file__).parent
-TRIALS, SHOWN_AFTER = 20, 14
+TRIALS, SHOWN_AFTER = 14, 9
 WIDTH = 116
+BACKBONES = "mobilenet_0.75,mobilenet_v2_0.35,cnn"
+SIDE_PX, GAP_PX, LINE_PX, CHOSEN = 96, 4, 18, (4, 14)
+"""Of the strip of photos: their size, the space between them, the line of text, which are shown."""
 
 
 class _Photographed(views.TableView):
@@ -39,19 +44,33 @@ class _Photographed(views.TableView):
             _Photographed.taken = True
             camera = Console(record=True, width=WIDTH, file=io.StringIO())
             camera.print(views.render(self.board, WIDTH))
-            picture = camera.export_svg(title=f"hpo run --trials {TRIALS}")
+            picture = camera.export_svg(title=f"hpo run --data photos --trials {TRIALS}")
             # Without the fonts that rich would have the reader's browser fetch.
             picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)
             (DOCS / "live-table.svg").write_text(picture, encoding="utf-8")
 
 
+def strip(photos: Path) -> None:
+    """Draws some photos of each class in a row, with their classes above them."""
+    files = [(label, photos / label / f"{n:03d}.jpg") for label in REGIONS for n in CHOSEN]
+    width = len(files) * (SIDE_PX + GAP_PX) - GAP_PX
+    picture = Image.new("RGB", (width, LINE_PX + SIDE_PX), "white")
+    pen = ImageDraw.Draw(picture)
+    for place, (label, file) in enumerate(files):
+        left = place * (SIDE_PX + GAP_PX)
+        if place % len(CHOSEN) == 0:
+            pen.text((left, 2), f"{label}/", fill="black", font_size=12)
+        picture.paste(Image.open(file).resize((SIDE_PX, SIDE_PX)), (left, LINE_PX))
+    picture.save(DOCS / "photos.jpg", quality=85)
+
+
 def search() -> None:
-    """Searches on the digits in this folder and draws the live table."""
-    session.TableView = _Photographed  # type: ignore[misc]
-    session.is_live = lambda console: True
+    """Searches on the photos in this folder and draws the live table."""
+    views.TableView = _Photographed  # type: ignore[misc]
+    views.is_live = lambda console: True
     os.environ |= {"TTY_COMPATIBLE": "1", "COLUMNS": str(WIDTH)}  # a terminal, to rich
     try:
-        hpo(["run", "--trials", str(TRIALS)])
+        hpo(["run", "--data", "photos", "--trials", str(TRIALS), "--backbones", BACKBONES])
     except SystemExit as end:
         if end.code:
             raise
@@ -80,14 +99,17 @@ def photograph(url: str, name: str) -> None:
 
 
 def main() -> None:
-    """Makes both pictures in a scratch folder."""
+    """Makes all pictures in a scratch folder."""
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)
+        strip(draw(Path("photos")))
         search()
-        dashboard = subprocess.Popen([sys.executable, "-m", "hpo", "dashboard", "--port", "8099"])
+        command = [sys.executable, "-um", "hpo", "dashboard", "--port", "0"]
+        dashboard = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
-            time.sleep(5)
-            photograph("http://127.0.0.1:8099/dashboard/studies/1", "dashboard.png")
+            assert dashboard.stdout is not None
+            address = dashboard.stdout.readline().split()[2]  # it is printed once it answers
+            photograph(f"{address}dashboard/studies/1", "dashboard.png")
         finally:
             dashboard.terminate()
             dashboard.wait()

@@ -12,6 +12,11 @@ RUNS = Path(os.environ.get("HPO_RUNS", "hpo_runs"))
 """The folder studies live in, in the folder the command is typed in unless HPO_RUNS names it."""
 
 
+def runs() -> Path:
+    """Returns that folder as an absolute path, which a later change of folder does not move."""
+    return RUNS.absolute()
+
+
 @dataclass(frozen=True)
 class Paths:
     """The folders and the storage of one invocation.

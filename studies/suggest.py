@@ -46,19 +46,15 @@ def params_of(config: TrialConfig, space: Space) -> dict[str, Value]:
     Raises:
         StudyError: The space does not hold it; names each parameter that lies outside.
     """
-    values: dict[str, Value] = {}
+    values = values_of(config, space)
     params: dict[str, Value] = {}
     problems: list[str] = []
-    for row, domain in _rows_that_apply(space, values):
-        whole = "." not in row.target
-        value = _level_of(config.augment, domain, space) if whole else row.read(config)
-        values[row.name] = value
+    for name, value in values.items():
+        domain = space[name]
         if domain.contains(value):
-            params |= domain.params(row.name, value)
+            params |= domain.params(name, value)
         else:
-            problems.append(
-                f"{row.name} lies outside the space. Received: {value}. Allowed: {domain}."
-            )
+            problems.append(f"{name} lies outside the space. Received: {value}. Allowed: {domain}.")
     if not problems:
         # What no row has read must be what these values give, or it would be lost on the way back.
         facts = DataFacts(
@@ -75,6 +71,15 @@ def params_of(config: TrialConfig, space: Space) -> dict[str, Value]:
     if problems:
         raise StudyError("\n".join(problems) + " Widen it in [space], or change the value.")
     return params
+
+
+def values_of(config: TrialConfig, space: Space) -> dict[str, Value]:
+    """Returns the settings of a trial under their names, of all rows that have a say in it."""
+    values: dict[str, Value] = {}
+    for row, domain in _rows_that_apply(space, values):
+        whole = "." not in row.target
+        values[row.name] = _level_of(config.augment, domain, space) if whole else row.read(config)
+    return values
 
 
 def configure(settings: Mapping[str, Any], space: Space, facts: DataFacts) -> TrialConfig:

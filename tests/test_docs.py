@@ -96,3 +96,34 @@ def test_the_lines_that_read_a_file_elsewhere(tmp_path: Path) -> None:
         model = SimpleNamespace(predict=seen.append)
         exec(code, {"Image": Image, "ImageOps": ImageOps, "np": np, "path": path, "model": model})
         np.testing.assert_array_equal(seen[0][0], np.asarray(read_image(path)))
+
+
+def _blocks(document: Path) -> list[str]:
+    """The blocks of code of a document, without their comments."""
+    found = re.findall(r"```\w+\n(.*?)```", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [
+        "\n".join(re.sub(r"\s+#.*", "", line) for line in block.splitlines()) for block in found
+    ]
+
+
+def _targets(document: Path) -> set[str]:
+    text = document.read_text(encoding="utf-8")
+    return {*re.findall(r"\]\(([^)\s]+)\)", text)} - {"README.md", "README.ko.md"}
+
+
+def test_the_korean_readme_says_the_same() -> None:
+    """The same commands and code in the same order, headings, tables, pictures and links."""
+    english, korean = ROOT / "README.md", ROOT / "README.ko.md"
+    assert _blocks(korean) == _blocks(english)
+    assert _targets(korean) == _targets(english)
+    for marks in (r"^#+ ", r"^\| ", r"^- "):
+        counts = [
+            len(re.findall(marks, document.read_text(encoding="utf-8"), flags=re.MULTILINE))
+            for document in (english, korean)
+        ]
+        assert counts[0] == counts[1], marks
+    numbers = [
+        re.findall(r"\.\d{3,4}", document.read_text(encoding="utf-8"))
+        for document in (english, korean)
+    ]
+    assert numbers[0] == numbers[1]

@@ -145,16 +145,11 @@ class Arrays:
         return {Path(self.name).name: file_sha256(Path(self.name))}
 
     def _pixels(self, path: str) -> npt.NDArray[np.generic]:
-        pixels = np.ascontiguousarray(self.rows.images[int(path)])
-        return pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+        return np.ascontiguousarray(self.rows.images[int(path)])
 
     def read(self, path: str, reading: Reading) -> Image.Image:
         """See `Source`."""
-        pixels = self._pixels(path)
-        if pixels.dtype != np.uint8:
-            return to_rgb(pixels, reading).convert("RGB")
-        image = Image.fromarray(pixels)
-        return to_rgb(image if image.mode == "RGBA" else image.convert("RGB"), reading)
+        return as_image(self._pixels(path), reading)
 
     def sha256(self, path: str) -> str:
         """See `Source`."""
@@ -167,6 +162,15 @@ class Arrays:
     def watched(self, also: Iterable[str]) -> Mapping[str, Path]:
         """See `Source`."""
         return {Path(self.name).name: Path(self.name)}
+
+
+def as_image(pixels: npt.NDArray[np.generic], reading: Reading) -> Image.Image:
+    """Returns one image, (h, w) or (h, w, 1, 3 or 4), as the network sees it."""
+    pixels = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    if pixels.dtype != np.uint8:
+        return to_rgb(pixels, reading).convert("RGB")
+    image = Image.fromarray(pixels)
+    return to_rgb(image if image.mode == "RGBA" else image.convert("RGB"), reading)
 
 
 class BuiltIn(Arrays):
@@ -215,10 +219,23 @@ def _read_npz(path: Path) -> Rows:
             f"{_RULE}. Received: {str(path)!r} ({error}). Write it with numpy.savez_compressed; "
             "arrays of objects are not read, because they can run code."
         ) from error
+    return rows_of(arrays, path.name)
+
+
+def rows_of(arrays: Mapping[str, npt.NDArray[np.generic]], name: str) -> Rows:
+    """Returns the labelled images in arrays that are called as in an `.npz` file.
+
+    Args:
+        arrays: The arrays by their names.
+        name: What they are called together, for messages.
+
+    Raises:
+        DataError: They are not called so, or do not fit each other.
+    """
     pairs = _pairs(arrays)
     if not pairs:
         shown = ", ".join(f"{key} {value.shape}" for key, value in arrays.items())
-        raise DataError(f"{_RULE}. Received: {path.name!r} with {shown or 'nothing'}. Rename them.")
+        raise DataError(f"{_RULE}. Received: {name!r} with {shown or 'nothing'}. Rename them.")
     images, labels, parts = [], [], []
     for image_key, label_key, part in pairs:
         found = _checked_images(image_key, arrays[image_key])

@@ -71,6 +71,7 @@ def continue_(
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.session import new_pool, run_study
+    from hpo.search.views import ConsoleScreen
     from studies.record import TOTAL_KEY
 
     began_s, console = time.monotonic(), Console()
@@ -82,7 +83,7 @@ def continue_(
         numbers = ", ".join(map(str, more.numbers))
         console.print(f"Continues: {numbers}, each for {epochs} more epochs", highlight=False)
         asked |= {"trials": more.total}
-        ending = run_study(opened, asked, console, pool, began_s=began_s)
+        ending = run_study(opened, asked, ConsoleScreen(console), pool, began_s=began_s)
         # `hpo run` then goes on to the total that it was asked for.
         opened.study.set_user_attr(TOTAL_KEY, max(before, more.total))
         print_ending(opened, ending, console)

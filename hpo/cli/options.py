@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli import completion
+
 if TYPE_CHECKING:
     from click.types import OptionHelpExtra
     from pydantic.fields import FieldInfo
@@ -72,7 +74,13 @@ storage_option = click.option(
     "e.g. postgresql://user@host/name; also read from HPO_STORAGE.",
 )
 study_option = click.option(
-    "--study", metavar="NAME", help="Name of the study.  [default: the latest]"
+    "--study",
+    metavar="NAME",
+    shell_complete=completion.studies,
+    help="Name of the study.  [default: the latest]",
+)
+layers_option = click.option(
+    "--trust", "trusts", is_flag=True, help="Run the Python file with the layers beside the model."
 )
 trust_option = click.option(
     "--trust",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from hpo.cli import completion
 from hpo.cli.options import (
     data_options,
     device_option,
@@ -19,17 +17,24 @@ from hpo.cli.options import (
     trust_option,
     workers_option,
 )
-from hpo.paths import paths
 from studies.metrics import COSTS, METRICS
 
 
 @click.command()
-@setting_option("--data", metavar="PATH|NAME")
+@setting_option("--data", metavar="PATH|NAME", shell_complete=completion.data)
 @click.option(
-    "--study", metavar="NAME", help="Name of the study.  [default: that of the data or the preset]"
+    "--study",
+    metavar="NAME",
+    shell_complete=completion.studies,
+    help="Name of the study.  [default: that of the data or the preset]",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings.")
-@click.option("--preset", metavar="NAME", help="Settings that come with hpo; see hpo presets.")
+@click.option(
+    "--preset",
+    metavar="NAME",
+    shell_complete=completion.presets,
+    help="Settings that come with hpo; see hpo presets.",
+)
 @setting_option("--trials", type=click.IntRange(min=1))
 @timeout_option
 @setting_option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
@@ -42,6 +47,7 @@ from studies.metrics import COSTS, METRICS
     "--from",
     "source",
     metavar="NAME",
+    shell_complete=completion.studies,
     help="Start with the finished trials of this study of the same images.",
 )
 @click.option(
@@ -94,72 +100,15 @@ def run(
     from rich.console import Console
 
     from hpo.results.ending import print_ending
-    from hpo.search.image_size import images_to_keep
-    from hpo.search.learning import with_lessons_of
-    from hpo.search.networks import files_in, networks_for
-    from hpo.search.open_study import find_study
-    from hpo.search.outages import outages_explained
-    from hpo.search.plan import Plan, make_plan
-    from hpo.search.prepare import describe, prepare, study_name
-    from hpo.search.session import new_pool, run_study
-    from hpo.search.transfer import with_trials_of
-    from hpo.search.views import is_live
-    from hpo.trust import trust
-    from studies.errors import StudyError
-    from studies.settings import OF_THE_DATA, StudySettings, merge
-    from studies.suspects_file import with_confirmed
-    from studies.toml_files import glance, load_settings, make_settings, preset_path
+    from hpo.search.launch import Wish, ready, search
+    from hpo.search.views import ConsoleScreen
 
-    began_s, console = time.monotonic(), Console()
-    files = [path for path in (preset_path(preset) if preset else None, config) if path]
-    typed = merge(
-        {name: value for name, value in given.items() if value not in (None, ())},
-        {"space": {"backbone": [*map(str.strip, backbones.split(","))]}} if backbones else {},
-    )
-    # Of the files only what says where the study is, and what settings it can have besides ours.
-    seen = merge(*map(glance, files), typed)
-    if preset and "data" not in seen:
-        raise StudyError(
-            f"A preset needs your own images. Received: --preset {preset} without --data. "
-            f"Add --data PATH; the comments in {preset_path(preset)} say what it expects."
-        )
-    where = paths(storage or seen.get("storage"))
-    before = find_study(where, source) if source else None
-    if before and not study:
-        raise StudyError(
-            "A study that takes over trials needs a name of its own. "
-            f"Received: --from {source} without --study. Add --study NAME."
-        )
-    # Unless the user says otherwise, data and networks are those of the other study.
-    created = before.record.settings if before else {}
-    kept = {key: created[key] for key in OF_THE_DATA & created.keys()}
-    names = (name.strip() for name in (teachers or "").split(","))
-    taught = [find_study(where, name) for name in names if name]
-    data = (kept | seen).get("data", StudySettings.model_fields["data"].default)
-    name = study or preset or study_name(str(data))
-    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-
-    def plan() -> Plan:
-        pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
-        made = make_plan(settings, say, decoded.add, networks)
-        made = with_lessons_of(taught, made, say)
-        return with_trials_of(before, made, say) if before else made
-
-    taken = before.record.networks if before else ()
-    with outages_explained(), new_pool() as pool:
-        with networks_for(where, name, files_in(seen), say, taken) as networks:
-            layers = [load_settings(path, networks.table) for path in files]
-            asked = with_confirmed(kept | merge(*layers, typed))
-            asked.pop("storage", None)
-            settings = make_settings(asked, networks.table)
-            decoded = images_to_keep(settings.image_size_px, settings.resize)
-            with console.status("Reading the data set …") if is_live(console) else nullcontext():
-                opened = prepare(where, name, asked, plan)
-        if trusts:
-            trust(file.source for file in opened.record.networks)
-        if taught and not opened.fresh:
-            say("--learn-from counts when a study is created. This one goes on as it was.")
-        say(describe(opened))
-        ending = run_study(opened, asked, console, pool, began_s=began_s, decoded=decoded)
-        print_ending(opened, ending, console)
+    typed = {name: value for name, value in given.items() if value not in (None, ())}
+    if backbones:
+        typed["space"] = {"backbone": [*map(str.strip, backbones.split(","))]}
+    others = tuple(name for each in (teachers or "").split(",") if (name := each.strip()))
+    wish = Wish(typed, study, config, preset, source, storage, trusts, others)
+    console = Console()
+    opened, ending = search(ready(wish), ConsoleScreen(console))
+    print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -47,6 +47,7 @@ def worker(storage: str | None, study: str | None, trusts: bool, **given: Any) -
     from hpo.search.open_study import find_study
     from hpo.search.outages import outages_explained
     from hpo.search.session import new_pool, run_study
+    from hpo.search.views import ConsoleScreen
     from hpo.trust import trust
     from studies.settings import StudySettings
 
@@ -57,6 +58,6 @@ def worker(storage: str | None, study: str | None, trusts: bool, **given: Any) -
         opened = find_study(paths(storage), study)
         if trusts:
             trust(file.source for file in opened.record.networks)
-        ending = run_study(opened, asked, console, pool, began_s=began_s)
+        ending = run_study(opened, asked, ConsoleScreen(console), pool, began_s=began_s)
         print_ending(opened, ending, console)
     raise SystemExit(130 if ending.interrupted else 1 if ending.failure else 0)

@@ -23,10 +23,16 @@ TOP = 5
 
 def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
     """Prints the best trials, what searching gained, and what to type next."""
+    anything = print_results(opened, console)
+    _print_next(opened, ending, anything, console)
+
+
+def print_results(opened: OpenStudy, console: Console) -> bool:
+    """Prints the best trials and what searching gained; returns whether there is any trial."""
     from rich.table import Table
 
     metric = objectives_of(opened.record.settings).first
-    rows = [row for row in read_trials(opened.storage, opened.study) if row.ending != "imported"]
+    rows = _rows(opened)
     ranked = best_first(rows, metric)
     if ranked:
         table = Table("trial", "settings", metric.label, "epochs", "time", title="Best trials")
@@ -40,9 +46,12 @@ def print_ending(opened: OpenStudy, ending: Ending, console: Console) -> None:
         comparison = compare(opened)
         show(*gains_table(comparison))
         console.print(notes(comparison), markup=False, highlight=False)
-    failed = any(row.ending in ("failed", "hung") for row in rows)
-    name = shlex.quote(opened.study.study_name)
-    _print_next(name, ending, bool(ranked), failed, console)
+    return bool(ranked)
+
+
+def _rows(opened: OpenStudy) -> list[TrialRow]:
+    found = read_trials(opened.storage, opened.study)
+    return [row for row in found if row.ending != "imported"]
 
 
 def _cells(row: TrialRow) -> list[str]:
@@ -56,10 +65,11 @@ def _cells(row: TrialRow) -> list[str]:
     ]
 
 
-def _print_next(study: str, ending: Ending, anything: bool, failed: bool, console: Console) -> None:
+def _print_next(opened: OpenStudy, ending: Ending, anything: bool, console: Console) -> None:
+    study = shlex.quote(opened.study.study_name)
     if ending.failure:
         console.print(f"Stopped: {ending.failure}", markup=False, style="red")
-        if failed:
+        if any(row.ending in ("failed", "hung") for row in _rows(opened)):
             console.print(f"Read the tracebacks with: hpo trials --study {study} --failed")
     if ending.interrupted or ending.out_of_time:
         console.print("Nothing is lost: type the same command again to continue.")

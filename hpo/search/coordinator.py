@@ -116,9 +116,13 @@ class Search:
                 pass
             self._tidy()
         except StudyGoneError:
-            for key in frozenset(self.recorder.leases.held):
-                self.recorder.leases.release(key)
+            self.let_go()
             raise
+
+    def let_go(self) -> None:
+        """Gives all trials back, to whoever continues them."""
+        for key in frozenset(self.recorder.leases.held):
+            self.recorder.leases.release(key)
 
     def first(self) -> Job | None:
         """Returns the trial that is likely to be handed out first."""

@@ -116,6 +116,22 @@ def find_study(paths: Paths, name: str | None) -> OpenStudy:
     return open_study(paths, study, storage, read_study(study))
 
 
+def of_same_images(opened: OpenStudy) -> tuple[str, str] | None:
+    """Returns name and former place of the latest other study of the same images, or None.
+
+    It is one whose images lay elsewhere when it was created: at the same place people mean another
+    study.
+    """
+    found = None
+    for study in sorted(opened.storage.get_all_studies(), key=study_id):
+        record = study.user_attrs.get(STUDY_KEY, {})
+        place = record.get("settings", {}).get("data")
+        same = record.get("manifest_digest") == opened.record.manifest_digest
+        if same and place != opened.record.settings["data"]:
+            found = study.study_name, str(place)
+    return found
+
+
 def find_record(paths: Paths, name: str) -> StudyRecord | None:
     """Returns what the study `name` was created with; None where there is none, or not yet."""
     if not paths.exist:

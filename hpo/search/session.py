@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-
-from rich.console import Console
 
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
@@ -24,7 +23,7 @@ from hpo.search.open_study import OpenStudy, read_manifest
 from hpo.search.processes import WorkerPool
 from hpo.search.recorder import Recorder
 from hpo.search.runner import Runner, Setup
-from hpo.search.views import LineView, TableView, is_live
+from hpo.search.views import LineView, Screen
 from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
@@ -46,7 +45,7 @@ class Ending:
     """How a run ended.
 
     Attributes:
-        interrupted: By Ctrl-C, SIGTERM or the end of the terminal.
+        interrupted: By Ctrl-C, SIGTERM, the end of the terminal, or `Stop`.
         out_of_time: By `--timeout`.
         failure: What made it stop, or None.
     """
@@ -54,6 +53,30 @@ class Ending:
     interrupted: bool
     out_of_time: bool
     failure: str | None
+
+
+@dataclass
+class Stop:
+    """Asks a search to end from another thread, as Ctrl-C does from the terminal.
+
+    Attributes:
+        asked: Whether it was asked to.
+    """
+
+    asked: bool = False
+    _search: Search | None = None
+
+    def __call__(self) -> None:
+        """Lets every trial finish its epoch, and the search end."""
+        self.asked = True
+        if self._search:
+            self._search.pause()
+
+    def watch(self, search: Search) -> None:
+        """Takes over a search, which may have been asked to end before it began."""
+        self._search = search
+        if self.asked:
+            search.pause()
 
 
 @contextmanager
@@ -69,21 +92,23 @@ def new_pool() -> Iterator[WorkerPool]:
 def run_study(
     opened: OpenStudy,
     asked: Mapping[str, Any],
-    console: Console,
+    screen: Screen,
     runner: Runner,
     *,
     began_s: float,
     decoded: Decoded | None = None,
+    stop: Stop | None = None,
 ) -> Ending:
     """Trains the study's trials until there are as many as asked for.
 
     Args:
         opened: The study.
         asked: What the user wrote now; of it only what may change on a continued study counts.
-        console: Where to show it.
+        screen: Where to show it.
         runner: What trains them.
         began_s: Monotonic time at which the user typed the command, from which `--timeout` counts.
         decoded: Images that were decoded while the data set was read.
+        stop: Ends it from another thread.
 
     Raises:
         StudyError: The study was deleted or renamed meanwhile.
@@ -103,10 +128,9 @@ def run_study(
         # A sampler that learns would train some of so few again and again, and others never.
         opened.study.sampler = StatelessSampler(Exhaustive(), settings.seed)
         if held < total:
-            console.print(
+            screen.say(
                 f"The space holds {held:,} different trials. Each is trained once, which makes "
-                f"{held:,} instead of {total:,}.",
-                highlight=False,
+                f"{held:,} instead of {total:,}."
             )
         total = held
     objectives = objectives_of(opened.record.settings)
@@ -125,9 +149,8 @@ def run_study(
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()
     if isinstance(scheduler.next(trials), Done):
-        console.print(
-            f"The study has its {total} trials; none was trained. For more: --trials {2 * total}",
-            highlight=False,
+        screen.say(
+            f"The study has its {total} trials; none was trained. For more: --trials {2 * total}"
         )
         return Ending(False, False, None)
     board = new_board(opened.study.study_name, settings.metric, total)
@@ -135,11 +158,12 @@ def run_study(
     manifest = read_manifest(opened)
     if not opened.fresh:
         require_unchanged(manifest, opened.files.stamps)
-    view = (TableView if is_live(console) else LineView)(board, console)
+    view, stop = screen.view(board), stop or Stop()
     recorder = Recorder(opened.study, opened.files, leases, objectives)
     deadline_s = began_s + settings.timeout_s if settings.timeout_s else None
     board.deadline_s = deadline_s
     search = Search(claims, recorder, runner, view, deadline_s)
+    stop.watch(search)
     try:
         runner.start(settings.workers, settings.device)
         first = search.first()
@@ -154,10 +178,13 @@ def run_study(
                     search.run()
                 finally:
                     runner.close(at_once=bool(search.failure) or len(signalled) > 1)
+                    if len(signalled) > 1:  # a notebook's process lives on
+                        search.let_go()
     except StudyGoneError as error:
         runner.close(at_once=True)
         raise StudyError(_what_became_of(opened)) from error
-    out_of_time = search.pausing and not signalled
+    interrupted = bool(signalled) or stop.asked
+    out_of_time = search.pausing and not interrupted
     failure = search.failure
     if out_of_time and not failure and not search.epochs:
         failure = (
@@ -165,7 +192,7 @@ def run_study(
             f"{duration(settings.timeout_s)}, of which {duration(prepared_s)} went by until the "
             "images were ready, which is faster the next time. Give more."
         )
-    return Ending(bool(signalled), out_of_time, failure)
+    return Ending(interrupted, out_of_time, failure)
 
 
 def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:
@@ -218,6 +245,8 @@ def _what_became_of(opened: OpenStudy) -> str:
 def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
     """Lets the first signal finish the epochs under way, and the second end at once.
 
+    Only the main thread hears signals; in another one nothing is done.
+
     SIGHUP comes when the terminal is closed, from the system and often again from the shell, so it
     never ends anything at once. Nothing can be printed from then on.
 
@@ -242,7 +271,8 @@ def _signals(search: Search, view: LineView) -> Iterator[list[int]]:
         view.show("Finishing the epoch and saving; once more to stop at once.")
 
     before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, HANG_UP):
+    hears = threading.current_thread() is threading.main_thread()
+    for number in (signal.SIGINT, signal.SIGTERM, HANG_UP) if hears else ():
         # `nohup` has SIGHUP ignored, and means it.
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, handle)

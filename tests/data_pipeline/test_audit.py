@@ -395,3 +395,10 @@ def test_names_that_look_like_groups(folder: Folder) -> None:
     for item in manifest.items:
         sides[item.path[2:4]].add(item.split)
     assert all(len(found) == 1 for found in sides.values())
+
+
+def test_classes_that_are_joined_are_said(folder: Folder) -> None:
+    """A later part may spell a class otherwise than the training part."""
+    names = ("train/Cat", "train/dog", "test/cat", "test/dog")
+    found = findings(folder({f"{name}/{i}.png": None for name in names for i in range(6)}))
+    assert found["respelled_class"].paths == ("cat = Cat",)

@@ -5,10 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-import hpo
-
 HEAVY = {"tensorflow", "keras", "optuna", "numpy", "pydantic", "sqlalchemy"}
 
 
@@ -25,12 +21,3 @@ def test_declaring_a_network_brings_no_tensorflow() -> None:
     code += "print(sorted({'tensorflow', 'keras', 'optuna'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-
-
-def test_every_public_name_is_there() -> None:
-    """The table names what exists."""
-    for name in hpo._PLACES:
-        assert getattr(hpo, name) is not None
-        assert name in dir(hpo)
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = hpo.nothing

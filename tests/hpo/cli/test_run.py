@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from hpo.cli import main
+from hpo.search import launch, session
 from hpo.search.open_study import OpenStudy, names
 from hpo.search.prepare import prepare
 from studies.storage import default_url, open_storage
@@ -330,7 +331,7 @@ def test_a_refused_study_does_not_set_the_next_ones_direction(
     """A name that was refused once is free for a study of another metric."""
     assert type_here(bad, monkeypatch, "--data", "empty", "--study", "s").exit_code == 1
     (bad / "loss.toml").write_text('metric = "loss"\n[space]\nbackbone = "cnn"\n')
-    monkeypatch.setattr("hpo.search.session.run_study", _not_run)
+    monkeypatch.setattr(launch, "run_study", _not_run)
     type_here(bad, monkeypatch, "--config", "loss.toml", "--study", "s")
     assert study_of(bad, "s").direction.name == "MINIMIZE"
 
@@ -353,8 +354,8 @@ def test_the_timeout_counts_from_the_commands_start(
         times.append(began_s)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hpo.search.prepare.prepare", noted)
-    monkeypatch.setattr("hpo.search.session.run_study", not_run)
+    monkeypatch.setattr(launch, "prepare", noted)
+    monkeypatch.setattr(launch, "run_study", not_run)
     type_here(tmp_path, monkeypatch, "--timeout", "1h")
     reading, began = times
     assert began <= reading
@@ -367,7 +368,7 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "s.toml").write_text('[space]\nbackbone = "cnn"\n')
     words = ("--config", "s.toml", "--data", "data", "--study", "s")
     with monkeypatch.context() as patch:
-        patch.setattr("hpo.search.session.run_study", _not_run)
+        patch.setattr(launch, "run_study", _not_run)
         assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
     before = (tmp_path / "data/a/4.png").read_bytes()
     draw(tmp_path / "data/a/4.png", 200)
@@ -381,7 +382,7 @@ def test_data_that_were_changed_in_between(tmp_path: Path, monkeypatch: pytest.M
     )
     assert not list((tmp_path / "hpo_runs/work").glob("*/logs"))
     (tmp_path / "data/a/4.png").write_bytes(before)
-    monkeypatch.setattr("hpo.search.session.Search", _not_run)
+    monkeypatch.setattr(session, "Search", _not_run)
     assert type_here(tmp_path, monkeypatch, *words).exit_code == 130
 
 
@@ -412,3 +413,23 @@ def test_missing_data_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(main, ["run", "--data", "missing/"])
     assert result.exit_code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_another_study_has_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new study of moved images says how to continue the other one, unless it was named."""
+    for number in range(12):
+        draw(tmp_path / f"photos/{'ab'[number % 2]}/{number}.png", 9 * number)
+    (tmp_path / "s.toml").write_text('[space]\nbackbone = "cnn"\n')
+    monkeypatch.setattr(launch, "run_study", _not_run)
+    words = ("--config", "s.toml", "--data")
+    assert "new study" not in type_here(tmp_path, monkeypatch, *words, "photos").output
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    result = type_here(tmp_path, monkeypatch, *words, "moved")
+    assert (
+        f"This is a new study. The study 'photos' is of the same images, which lay in "
+        f"{tmp_path}/photos. To continue that one: hpo run --study photos --data moved\n"
+    ) in result.output
+    for more in (("--study", "third"), ("--study", "photos"), ()):
+        assert "new study" not in type_here(tmp_path, monkeypatch, *words, "moved", *more).output

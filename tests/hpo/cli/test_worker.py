@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from hpo.cli import main
+from hpo.search import session
 from hpo.search.open_study import OpenStudy
 from tests.hpo.hand_tuned import new_study
 from tests.hpo.running import SETTINGS, Run, study_of
@@ -45,7 +46,7 @@ def test_what_the_study_was_created_with_was_for_that_machine(
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("hpo.search.session.run_study", not_run)
+    monkeypatch.setattr(session, "run_study", not_run)
     CliRunner().invoke(main, ["worker", *words])
     workers, timeout_s = (3, 3600.0) if words else (1, None)
     assert heard == {"workers": workers, "device": "auto", "timeout_s": timeout_s}

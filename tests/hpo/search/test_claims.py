@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from hpo.search import claims as claims_module
 from hpo.search.claims import Claims
 from studies import leases as leases_module
 from studies.leases import LEASE_S, Leases, gate_of, owner_of
@@ -153,7 +154,7 @@ class TestClaims:
         """The trial that was created is what the next call claims."""
         claims = claims_of(study, total=1)
         with monkeypatch.context() as patch:
-            patch.setattr("hpo.search.claims.suggest", lambda *_: 1 / 0)
+            patch.setattr(claims_module, "suggest", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 claims.next()
         claim = next_of(claims)

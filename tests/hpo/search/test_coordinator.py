@@ -10,6 +10,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import TrialState
+from rich.console import Console
 
 from hpo.search import coordinator as module
 from hpo.search.board import new_board
@@ -39,7 +40,7 @@ class Quiet(LineView):
     """A view that keeps what it would print."""
 
     def __init__(self) -> None:
-        self.board = new_board("s", "accuracy", 3)
+        super().__init__(new_board("s", "accuracy", 3), Console())
         self.shown: list[str] = []
 
     def show(self, message: str) -> None:

@@ -10,6 +10,7 @@ import optuna
 import pytest
 from optuna.artifacts import ArtifactMeta, get_all_artifact_meta
 
+from hpo.search import files as files_module
 from hpo.search.files import Files
 from hpo.training.checkpoint import best_path
 from studies.errors import StudyError
@@ -108,7 +109,7 @@ class TestKeep:
         """Half a file is none; the next time it is whole, and nothing is left over."""
         leave(files, 0, "weights")
         with monkeypatch.context() as patch:
-            patch.setattr("hpo.search.files._put", lambda *_: 1 / 0)
+            patch.setattr(files_module, "_put", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 keep(files, 0)
         assert files.weights() == {}

@@ -13,6 +13,7 @@ import optuna
 import psutil
 import pytest
 
+from hpo.search import failures
 from hpo.search import processes as module
 from hpo.search.files import Files
 from hpo.search.processes import (
@@ -226,7 +227,7 @@ class TestWorkerPool:
     def test_the_kernels_killer(self, pool_of: PoolOf, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where the kernel says that it killed somebody just now, a killed worker was it."""
         pool = pool_of(SCRIPTED)
-        monkeypatch.setattr("hpo.search.failures.oom_kills", lambda: 1 << 40)
+        monkeypatch.setattr(failures, "oom_kills", lambda: 1 << 40)
         end = pool.replace(pool.workers[0], at_once=True)
         assert end.out_of_memory == "The kernel killed the worker because memory ran out."
 

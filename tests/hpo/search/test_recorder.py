@@ -12,6 +12,8 @@ from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import TrialState
 from optuna_dashboard import get_note
 
+from hpo.search import notes
+from hpo.search import recorder as recorder_module
 from hpo.search.recorder import Recorder, TrialEndedError
 from studies.hits import Hits
 from studies.leases import Leases, collection_of
@@ -219,7 +221,7 @@ class TestRecorder:
         self, study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """While another does, nothing is deleted; the next time weights are kept as ever."""
-        monkeypatch.setattr("hpo.search.recorder.WAIT_S", 0.0)
+        monkeypatch.setattr(recorder_module, "WAIT_S", 0.0)
         claims = claims_of(study)
         recorder = recorder_of(study, claims, tmp_path)
         first, second = next_of(claims), next_of(claims)
@@ -282,7 +284,7 @@ class TestRecorder:
         self, study: optuna.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The dashboard takes time in the square of their number."""
-        monkeypatch.setattr("hpo.search.notes.NOTED", 1)
+        monkeypatch.setattr(notes, "NOTED", 1)
         claims = claims_of(study)
         recorder = recorder_of(study, claims, tmp_path)
         first, second = next_of(claims), next_of(claims)

@@ -10,9 +10,11 @@ import optuna
 import pytest
 from rich.console import Console
 
+from hpo.search import views
 from hpo.search.board import Board, new_board
 from hpo.search.views import is_live, render
 from hpo.training.protocol import EpochEnd, Progress, Ready, Started
+from tests.clock import Clock
 from tests.hpo.search.fake_runner import FakeWorker
 from tests.hpo.search.small_study import claims_of, next_of, outcome_of
 
@@ -91,3 +93,15 @@ def test_a_live_table_is_for_terminals(
     for name, value in ({"TERM": "xterm"} | variables).items():
         monkeypatch.setenv(name, value)
     assert is_live(Console(file=file())) is live
+
+
+def test_fast_epochs_do_not_fill_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the first lines there is one a second, whatever the epochs take."""
+    clock = Clock()
+    monkeypatch.setattr(views, "time", clock)
+    pace = views.Pace()
+    lines = 0
+    for _ in range(300 * 16):
+        lines += pace.allows()
+        clock.now += 1 / 16
+    assert lines == 60 + 299

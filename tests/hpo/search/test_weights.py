@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hpo.search import weights as weights_module
 from hpo.search.weights import unavailable
 
 
@@ -37,7 +38,7 @@ def test_what_is_here_or_has_no_weights_is_not_downloaded(
 ) -> None:
     """No process is started where there is nothing to download."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr("hpo.search.weights._download", lambda names: 1 / 0)
+    monkeypatch.setattr(weights_module, "_download", lambda names: 1 / 0)
     file = tmp_path / "models" / "mobilenet_7_5_224_tf_no_top.h5"
     file.parent.mkdir()
     file.touch()
