@@ -18,7 +18,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from data_pipeline.sources.written import write_whole
+from data_pipeline.sources.written import write_text
 from models.errors import ModelError
 from studies.networks import Network
 
@@ -52,7 +52,7 @@ def network_files(networks: Any, folder: Path) -> list[str]:
             cells.append(each)
     if cells:
         path = folder / f"{cells[0].name}.py"
-        files.append(write_whole(path, source_of(cells)))
+        files.append(write_text(path, source_of(cells)))
     return list(dict.fromkeys(files))
 
 
