@@ -45,5 +45,5 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --group dev --editable '.[heic,png,postgresql]'
+	  --group dev --editable '.[heic,onnx,openvino,parquet,png,postgresql,serve,tflite]'
 	@touch $@

@@ -20,6 +20,7 @@ from data_pipeline.parts import PART_NAMES
 from data_pipeline.set_checks import SET_CHECKS
 from docs.reference import settings_reference, space_table
 from hpo.cli import COMMANDS, main
+from models.backbone import Backbone
 from models.catalogue import BUILT_IN
 from models.optimizers import OPTIMIZERS
 from models.preprocessing import PREPROCESSING
@@ -108,11 +109,17 @@ def backbones() -> str:
             "parameters": f"{row.parameters:,}",
             "min. size": f"{row.min_size_px} px",
             "preprocessing": PREPROCESSING[row.preprocessing].summary,
-            "weights": "ImageNet" if row.has_weights else "-",
+            "weights": _weights(row),
         }
         for row in BUILT_IN.rows.values()
     ]
     return _table(("name", "parameters", "min. size", "preprocessing", "weights"), rows)
+
+
+def _weights(row: Backbone) -> str:
+    if not row.has_weights:
+        return "-"
+    return "KerasHub" if row.name.startswith("hub:") else "ImageNet"
 
 
 def datasets() -> str:

@@ -113,6 +113,12 @@ def reading_text(model: keras.Model) -> str:
     return ""
 
 
+def input_size_px(model: keras.Model) -> int:
+    """Height and width that a whole model resizes its images to."""
+    sizes = [layer.height for layer in model.layers if isinstance(layer, layers.Resizing)]
+    return int(sizes[0])
+
+
 def _encode(name: str) -> str:
     """A name in the few characters a layer's name may have; the others as hexadecimal numbers."""
     return re.sub(r"[^A-Za-z0-9_]", lambda match: f".{ord(match[0]):x}.", name)

@@ -81,11 +81,9 @@ class HubPreset:
             hub.models.Backbone.from_preset(self.name)
             hub.layers.ImageConverter.from_preset(self.name)
         except Exception as error:  # of requests, of Kaggle or of KerasHub
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             raise ModelError(
                 f"The preset {self.name} of KerasHub must be downloaded. "
-                f"Received: {type(error).__name__} ({reason[0][:200]}). Check the network, or "
-                "leave this backbone out."
+                f"Received: {_reason(error)}. Check the network, or leave this backbone out."
             ) from error
         if path := self.here():
             return path
@@ -207,6 +205,14 @@ def _keras_hub() -> Any:
     return keras_hub
 
 
+def _reason(error: Exception) -> str:
+    """Returns why a download failed, in one line that names no host."""
+    if isinstance(error, OSError):  # those of `requests` are among them, and name all they tried
+        return f"no connection to Kaggle ({type(error).__name__})"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".")[:200]
+
+
 def _as_operations(model: Any, images_bhwc: keras.KerasTensor) -> keras.KerasTensor:
     """Returns a network's output for other images, its layers being operations of the new graph.
 
@@ -234,6 +240,7 @@ def _given(model: Any, images_bhwc: keras.KerasTensor) -> Any:
 def _row(
     name: str,
     parameters: int,
+    multiply_adds_224: float | None,
     family: str,
     source: str,
     features: Literal["output", "class", "class and mean"] = "output",
@@ -246,27 +253,43 @@ def _row(
         preset.build,
         parameters,
         min_size_px=32,
-        preprocessing="none",
+        preprocessing="preset",
         source=source,
         weights=preset,
+        multiply_adds_224=multiply_adds_224,
         construct_for_file=preset.build_for_file,
     )
 
 
+# Multiply-adds of the transformers: the weights of their blocks times the tokens, and the attention
+# between these. No publication has MobileNetV5's.
 ROWS = (
-    _row("dinov2_small", 22_582_656, "dinov2", "Oquab et al. 2024", "class and mean"),
-    _row("dinov2_base", 87_632_640, "dinov2", "Oquab et al. 2024", "class and mean"),
+    _row("dinov2_small", 22_582_656, 6.1e9, "dinov2", "Oquab et al. 2024", "class and mean"),
+    _row("dinov2_base", 87_632_640, 2.31e10, "dinov2", "Oquab et al. 2024", "class and mean"),
     _row(
         "vit_base_patch16_224_imagenet21k",
         85_798_656,
+        1.75e10,
         "vit",
         "Dosovitskiy et al. 2021",
         "class",
         version=3,
     ),
     _row(
-        "siglip_base_patch16_224", 92_884_224, "siglip", "Zhai et al. 2023", part="vision_encoder"
+        "siglip_base_patch16_224",
+        92_884_420,
+        1.75e10,
+        "siglip",
+        "Zhai et al. 2023",
+        part="vision_encoder",
     ),
-    _row("efficientnet_lite0_ra_imagenet", 4_652_008, "efficientnet", "Tan & Le 2019", version=2),
-    _row("mobilenetv5_300m_enc_gemma3n", 294_284_096, "mobilenetv5", "Gemma Team 2025"),
+    _row(
+        "efficientnet_lite0_ra_imagenet",
+        4_652_008,
+        4.07e8,
+        "efficientnet",
+        "Tan & Le 2019",
+        version=2,
+    ),
+    _row("mobilenetv5_300m_enc_gemma3n", 294_284_096, None, "mobilenetv5", "Gemma Team 2025"),
 )

@@ -32,6 +32,8 @@ class Preprocessing:
 
 _ROWS = (
     Preprocessing("none", "0..255", (1.0,) * 3, (0.0,) * 3),
+    # KerasHub's presets bring a layer for it.
+    Preprocessing("preset", "as its preset says", (1.0,) * 3, (0.0,) * 3),
     Preprocessing("unit", "0..1", (1 / 255,) * 3, (0.0,) * 3),
     Preprocessing("symmetric", "-1..1", (1 / 127.5,) * 3, (-1.0,) * 3),
     Preprocessing(

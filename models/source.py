@@ -12,6 +12,8 @@ import linecache
 import re
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import PurePath
@@ -104,7 +106,7 @@ def _run(source: Source) -> ModuleType:
     sys.modules[module.__name__] = module  # dataclasses look there for their module
     try:
         code = compile(source.text, name, "exec")
-        with _no_processes():
+        with no_processes():
             exec(code, module.__dict__)  # noqa: S102 - the user named the file, or said --trust
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
@@ -113,15 +115,15 @@ def _run(source: Source) -> ModuleType:
     return module
 
 
-class _no_processes:  # noqa: N801 - used like a function
-    """Refuses copies of this process while a text is run: each would go on as a worker."""
-
-    def __enter__(self) -> None:
-        _Hook.ready()
-        _Hook.refuses = True
-
-    def __exit__(self, *_: object) -> None:
-        _Hook.refuses = False
+@contextmanager
+def no_processes() -> Iterator[None]:
+    """Refuses copies of this process while a user's code is run: each would go on as a worker."""
+    _Hook.ready()
+    before, _Hook.refuses = _Hook.refuses, True
+    try:
+        yield
+    finally:
+        _Hook.refuses = before
 
 
 class _Hook:

@@ -16,7 +16,7 @@ from models.backbone import Backbone, Output
 from models.catalogue import BUILT_IN, Catalogue
 from models.companion import register_classes
 from models.errors import ModelError
-from models.source import Source, defined_twice, line_of_function
+from models.source import Source, defined_twice, line_of_function, no_processes
 from studies.domains import Domain, Fixed, Value
 from studies.networks import Network
 from studies.parameter import Parameter, When
@@ -138,7 +138,11 @@ def _row(file: NetworkFile, declared: Declaration) -> Backbone:
     def construct(images_bhwc: Any, **settings: Any) -> Any:
         built: Network = getattr(source.run(), declared.name)
         register_classes(source)  # an exported file then names its layers as `layers_text` does
-        return built.function(images_bhwc, **settings)
+        try:
+            with no_processes():
+                return built.function(images_bhwc, **settings)
+        except SystemExit as error:  # it would end a worker
+            raise source.problem(error, declared.name) from error
 
     return Backbone(
         declared.name,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from data_pipeline.cache import Cache
 from data_pipeline.manifest import Manifest
 from data_pipeline.store import Decoded, Examples, ImageStore, open_store
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.search.image_size import native_size_px
 from models.catalogue import BUILT_IN, Catalogue
 from studies.errors import StudyError

@@ -15,7 +15,10 @@ from models.solved_head import solve_path
 SHARES = (0.25, 0.5, 0.75, 1.0)
 DRAWS = 3
 """Parts that are drawn for each share, each within the next larger one."""
+MANY_IMAGES = 10_000
+"""With more training images one part for each share tells as much, and takes minutes."""
 STRENGTHS_TRIED = 4
+"""The strong ones of `STRENGTHS`; validation images choose among them, as in a search."""
 RESAMPLES = 2000
 FEWEST = 8
 """Training images of a class of which a quarter still says something."""
@@ -73,7 +76,11 @@ def grow(embedded: Embedded) -> Growth | None:
     counts = np.bincount(labels, minlength=len(embedded.manifest.classes))
     if counts.min() < FEWEST or train == len(embedded.labels):
         return None
-    draws = np.array([list(_hits(embedded, seed)) for seed in range(DRAWS)], np.float64)
+    every = _hits(embedded, np.arange(train))
+    draws = np.array(
+        [[*_parts(embedded, seed), every] for seed in range(DRAWS if train <= MANY_IMAGES else 1)],
+        np.float64,
+    )
     resampled = _resampled(draws)
     half, whole = SHARES.index(0.5), len(SHARES) - 1
     accuracies = draws.mean(axis=(0, 2))
@@ -96,19 +103,23 @@ def _doubled(half: Floats, whole: Floats) -> Floats:
     return np.asarray(1 - (1 - whole) * np.minimum(kept, 1.0))
 
 
-def _hits(embedded: Embedded, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
-    """Yields for each share which validation images a head gets right."""
+def _parts(embedded: Embedded, seed: int) -> Iterator[npt.NDArray[np.bool_]]:
+    """Yields which validation images heads get right that were solved on each share but all."""
     train = embedded.train_images
-    features, labels = embedded.features[0], embedded.labels
-    order = _spread(labels[:train], np.random.default_rng(seed))
-    for share in SHARES:
-        rows = order[: round(share * train)]
-        path = solve_path(features[rows], labels[rows], sigmoid=False, class_weights=False)
-        found = []
-        for head in islice(path, STRENGTHS_TRIED):
-            logits = features[train:] @ head.kernel + head.bias
-            found.append(logits.argmax(axis=1) == labels[train:])
-        yield max(found, key=lambda right: right.mean())
+    order = _spread(embedded.labels[:train], np.random.default_rng(seed))
+    for share in SHARES[:-1]:
+        yield _hits(embedded, order[: round(share * train)])
+
+
+def _hits(embedded: Embedded, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Returns which validation images the best head gets right that was solved on these rows."""
+    train, features, labels = embedded.train_images, embedded.features[0], embedded.labels
+    path = solve_path(features[rows], labels[rows], sigmoid=False, class_weights=False)
+    found = []
+    for head in islice(path, STRENGTHS_TRIED):
+        logits = features[train:] @ head.kernel + head.bias
+        found.append(logits.argmax(axis=1) == labels[train:])
+    return max(found, key=lambda right: right.mean())
 
 
 def _spread(labels: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -116,10 +127,7 @@ def _spread(labels: npt.NDArray[np.int32], rng: np.random.Generator) -> npt.NDAr
     places = np.empty(len(labels))
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))
-        # The first of every class comes first of all.
-        places[rows] = (np.arange(len(rows)) + rng.uniform(0, 0.5) * (np.arange(len(rows)) > 0)) / (
-            len(rows)
-        )
+        places[rows] = np.arange(len(rows)) / len(rows)  # the first of every class come first
     return np.argsort(places, kind="stable")
 
 

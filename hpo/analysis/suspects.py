@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "label": "The label is probably wrong.",
         "possible": "The label may be wrong.",
         "two_labels": "A nearly equal image has another label.",
+        "leak": "A nearly equal image is in another part of the split.",
         "copy": "A nearly equal image is there as well.",
         "dark": "Nothing on it is bright.",
         "pale": "Nothing on it is dark.",
@@ -105,9 +106,7 @@ def find_suspects(embedded: Embedded) -> Suspects:
         "odd": odd(embedded.features[0]),
     }
     other = {row: tuple(o for o in group if o != row) for group in alike for row in group}
-    mixed = [row for row, like in other.items() if any(labels[o] != labels[row] for o in like)]
-    kinds["two_labels"] = np.array(mixed, np.int64)
-    kinds["copy"] = np.array([row for row in other if row not in {*mixed}], np.int64)
+    kinds |= _alike(embedded, other)
     return Suspects(
         rows=tuple(
             _suspect(embedded, found, int(row), kind, other)
@@ -122,8 +121,29 @@ def find_suspects(embedded: Embedded) -> Suspects:
     )
 
 
+def _alike(
+    embedded: Embedded, other: Mapping[int, tuple[int, ...]]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Returns the kinds of images that have nearly equal ones, each image in one of them."""
+    labels, train = embedded.labels, embedded.train_images
+    found: dict[str, list[int]] = {"two_labels": [], "leak": [], "copy": []}
+    for row, like in other.items():
+        if any(labels[o] != labels[row] for o in like):
+            found["two_labels"].append(row)
+        elif any((o < train) != (row < train) for o in like):
+            found["leak"].append(row)
+        else:
+            found["copy"].append(row)
+    return {kind: np.array(rows, np.int64) for kind, rows in found.items()}
+
+
 def nearly_equal_rows(embedded: Embedded) -> list[tuple[int, ...]]:
-    """Returns the groups of images that are nearly equal, as their places among all."""
+    """Returns the groups of images that are nearly equal, as their places among all.
+
+    Tiny images are not compared: different ones of a kind differ by no more than copies do.
+    """
+    if not embedded.backbones:
+        return []
     images = (Image.fromarray(embedded.pixels[row]) for row in embedded.rows)
     return nearly_equal([thumbnail(image) for image in images])
 
@@ -149,6 +169,6 @@ def _suspect(
             given=float(found.given[row]),
             likeliest=float(found.likeliest[row]),
         )
-    if kind in ("two_labels", "copy"):
+    if kind in ("two_labels", "leak", "copy"):
         return replace(suspect, like=tuple(embedded.paths[o] for o in other[row]))
     return suspect

@@ -10,7 +10,8 @@ from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from hpo.results.dashboard import PASSWORD_VARIABLE, address, listen, make_app, new_server
+from hpo.listening import address, listen
+from hpo.results.dashboard import PASSWORD_VARIABLE, make_app, new_server
 from hpo.search.open_study import OpenStudy
 from studies.optuna_private import study_id
 

@@ -13,7 +13,7 @@ from hpo.search.open_study import OpenStudy, read_manifest
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
 Key = tuple[str, int, int | None]
 _LAST: dict[Key, Classifier] = {}
@@ -28,7 +28,7 @@ def predicted(opened: OpenStudy, trial: FrozenTrial, images: object) -> pd.DataF
     if key not in _LAST:
         model = rebuild(opened, trial, manifest)  # which imports TensorFlow first
 
-        from hpo.results.predictions import Classifier
+        from hpo.runtimes.classifier import Classifier
 
         _LAST.clear()
         _LAST[key] = Classifier(model)

@@ -52,13 +52,13 @@ class Trial:
 
     @public
     def export(self, path: str | PathLike[str] = "model.keras", *, overwrite: bool = False) -> Path:
-        """Writes its model to one file that plain Keras loads, and checks the file.
+        """Writes its model to one file, whose ending chooses the format, and checks the file.
 
-        A fresh process loads it and must reproduce the validation metric; otherwise no file is
-        kept.
+        A fresh process loads it with its own runtime and must reproduce the validation metric;
+        otherwise no file is kept.
 
         Args:
-            path: A name that ends in `.keras`.
+            path: A name that ends in `.keras`, `.onnx`, `.tflite` or `.xml` (OpenVINO).
             overwrite: Whether a file of that name is replaced.
 
         Returns:
@@ -66,13 +66,20 @@ class Trial:
 
         Raises:
             StudyError: Nothing can be written there, or the trial's weights were not kept.
-            ModelError: What was written is not the trial's model.
+            ModelError: What was written is not the trial's model, or the format's package is
+                missing.
         """
-        from hpo.results.export import check_target, export
+        from hpo.results.export import export
+        from hpo.results.targets import check_target, find_target
+        from hpo.results.terms import Terms
+        from models.errors import ModelError
 
-        target = Path(path)
+        target = find_target(Path(path), None)
         check_target(target, overwrite=overwrite)
-        return export(self._opened, self._frozen, target).path
+        exported = export(self._opened, self._frozen, [target], Terms(overwrite=overwrite))
+        if exported.problems:
+            raise ModelError("\n".join(exported.problems))
+        return target.path
 
     @public
     def test(self) -> pd.DataFrame:

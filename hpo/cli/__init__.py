@@ -21,6 +21,7 @@ COMMANDS = {
     "best": "hpo.cli.best",
     "report": "hpo.cli.report",
     "predict": "hpo.cli.predict",
+    "serve": "hpo.cli.serve",
     "dashboard": "hpo.cli.dashboard",
     "studies": "hpo.cli.studies",
     "rename": "hpo.cli.rename",
@@ -105,6 +106,7 @@ def main() -> None:
     hpo report                             read what was found
     hpo best --export model.keras          export the best model
     hpo predict model.keras cat.jpg        use it
+    hpo serve model.keras                  let others use it
     """
     # Before anything imports TensorFlow, which workers do with this environment. It uses oneDNN by
     # itself only on CPUs with AVX-512 for neural networks; a frozen MobileNet is 2.1 times as fast

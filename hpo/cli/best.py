@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hpo.cli.exported import print_exported
 from hpo.cli.options import json_option, storage_option, study_option, trust_option
+from hpo.converters.table import FORMATS
 from hpo.paths import paths
 from hpo.results.tables import Cell, Column, printable, say, show, working
+from hpo.results.terms import TOLERANCE
+from models.errors import ModelError
 from studies.metrics import METRICS, Metric
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from hpo.results.export import Exported
     from hpo.results.findings import Findings
     from hpo.results.sealed_test import Look
+    from hpo.results.targets import Target
     from hpo.results.trial_rows import TrialRow
     from hpo.search.open_study import OpenStudy
 
@@ -39,10 +43,33 @@ SHOWN = 30
     "--export",
     "target",
     type=click.Path(path_type=Path),
-    metavar="FILE.keras",
-    help="Write its model to a file and check the file.",
+    metavar="FILE",
+    help="Write its model to a file and check the file. Its ending chooses the format.",
 )
-@click.option("--overwrite", is_flag=True, help="Let --export replace a file.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(list(FORMATS)),
+    help="Format of --export, where its ending allows for several.",
+)
+@click.option(
+    "--export-all",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write it in every format whose package is installed.",
+)
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=TOLERANCE,
+    show_default=True,
+    metavar="POINTS",
+    help="Percentage points of accuracy that a format may lose.",
+)
+@click.option("--accept", is_flag=True, help="Keep a file even if it loses more.")
+@click.option("--license", "license_id", default="unknown", metavar="ID", help="For the card.")
+@click.option("--overwrite", is_flag=True, help="Let an export replace files.")
 @click.option("--test", is_flag=True, help="Evaluate it on the sealed test images.")
 @trust_option
 @click.option(
@@ -59,6 +86,11 @@ def best(
     top: int,
     trial: int | None,
     target: Path | None,
+    layout: str | None,
+    folder: Path | None,
+    tolerance: float,
+    accept: bool,
+    license_id: str,
     overwrite: bool,
     test: bool,
     trusts: bool,
@@ -70,8 +102,10 @@ def best(
     The best trial has the best validation metric; of equal ones it is the one with the lower
     validation loss. An interrupted trial counts with its best epoch so far.
 
-    --export writes one Keras model that takes RGB images of any size. A fresh process loads it and
-    must reproduce the trial's validation metric; otherwise no file is kept.
+    --export writes one model that takes RGB images of any size, as .keras, .onnx, .tflite or .xml
+    (OpenVINO), or with --format savedmodel as a folder, and a model card beside it. A fresh process
+    loads it with its own runtime and classifies the validation images. A file that loses more than
+    the tolerance is not kept.
 
     --test uses images that the search never sees, and records each use in the study. Test figures
     are honest only as long as nobody chooses by them.
@@ -81,21 +115,23 @@ def best(
       hpo best
       hpo best --top 5
       hpo best --export model.keras
+      hpo best --export model.tflite --format tflite-int8
+      hpo best --export-all winner/
       hpo best --test
       hpo best --wrong csv > wrong.csv
       hpo best --study digits --trial 0 --export baseline.keras
     """
-    from hpo.results.export import check_target, export
+    from hpo.results.export import export
     from hpo.results.findings import Findings
     from hpo.results.ranking import rank
     from hpo.results.sealed_test import earlier_looks, look
+    from hpo.results.terms import Terms
     from hpo.search.open_study import find_study
     from hpo.trust import trust
 
-    if wrong and (target or test):
+    if wrong and (target or folder or test):
         raise click.UsageError("--wrong only lists images: leave out --export and --test.")
-    if target is not None:
-        check_target(target, overwrite=overwrite)
+    targets = _targets(target, layout, folder, overwrite)
     opened = find_study(paths(storage), study)
     if trusts:
         trust(file.source for file in opened.record.networks)
@@ -106,9 +142,10 @@ def best(
         _print_wrong(opened, frozen, "json" if as_json else wrong)
         return
     earlier, exported, taken = earlier_looks(opened), None, None
-    if target is not None:
-        with working("Building the model and checking its file in a fresh process …"):
-            exported = export(opened, frozen, target)
+    if targets:
+        terms = Terms(tolerance, accept, overwrite)
+        with working("Building the model …") as say_now:
+            exported = export(opened, frozen, targets, terms, license_id=license_id, say=say_now)
     if test:
         with working("Classifying the test images …"):
             taken = look(opened, frozen, len(ranking.best))
@@ -125,6 +162,27 @@ def best(
         click.echo(json.dumps(findings.as_json(), indent=2))
     else:
         _print(findings)
+    if exported and exported.problems:
+        raise ModelError("\n".join(exported.problems))
+
+
+def _targets(
+    target: Path | None, layout: str | None, folder: Path | None, overwrite: bool
+) -> list[Target]:
+    """Returns the files to write, whose places were checked."""
+    from hpo.results.targets import all_targets, check_target, find_target, make_folder
+
+    if target and folder:
+        raise click.UsageError("--export and --export-all exclude each other.")
+    if layout and not target:
+        raise click.UsageError("--format goes with --export.")
+    if folder:
+        make_folder(folder)
+    targets = all_targets(folder) if folder else []
+    targets += [find_target(target, layout)] if target else []
+    for each in targets:
+        check_target(each, overwrite=overwrite)
+    return targets
 
 
 def _print_wrong(opened: OpenStudy, trial: FrozenTrial, form: str) -> None:
@@ -154,7 +212,7 @@ def _print(findings: Findings) -> None:
     click.echo("\nSettings (those at their defaults are left out; --json has all):\n")
     _print_settings(findings)
     if findings.exported:
-        _print_exported(findings.exported, metric)
+        print_exported(findings.exported, metric)
     if findings.taken:
         _print_look(findings.taken, metric, chosen=findings.chosen is ranking.best[0])
     if findings.earlier:
@@ -224,31 +282,6 @@ def _setting(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
-
-
-def _print_exported(exported: Exported, metric: Metric) -> None:
-    report = exported.report
-    said = [f"Exported to {printable(str(exported.path))}, {exported.size_bytes / 1e6:.1f} MB."]
-    if metric.name in report.figures:
-        said.append(
-            f"Loaded again in a fresh process, its validation {metric.label} is "
-            f"{report.figures[metric.name]:.4f} (recorded: {exported.recorded:.4f})"
-            + ("." if report.left_out else ", and")
-        )
-    else:
-        said.append(
-            "Loaded again in a fresh process, it gives the same probabilities for images of noise."
-        )
-    if report.files:
-        said.append(
-            f"{report.agreeing} of {report.files} files get the same class as their decoded image."
-        )
-    if exported.layers:
-        said.append(
-            f"It has layers of your own: import {exported.layers.name}, which lies beside it, "
-            "before Keras loads it."
-        )
-    say("\n" + " ".join([*said, *filter(None, [printable(report.left_out)])]))
 
 
 def _print_look(look: Look, metric: Metric, *, chosen: bool) -> None:

@@ -36,14 +36,8 @@ def dashboard(storage: str | None, port: int, host: str, insecure: bool) -> None
       hpo dashboard --port 0
       HPO_DASHBOARD_PASSWORD=... hpo dashboard --host 0.0.0.0
     """
-    from hpo.results.dashboard import (
-        PASSWORD_VARIABLE,
-        address,
-        check_access,
-        listen,
-        make_app,
-        serve,
-    )
+    from hpo.listening import address, listen
+    from hpo.results.dashboard import PASSWORD_VARIABLE, check_access, make_app, serve
     from hpo.search.open_study import names, open_existing
 
     password = os.environ.get(PASSWORD_VARIABLE)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +12,13 @@ import click
 
 from hpo.cli import completion
 from hpo.cli.options import data_options, language_option
-from hpo.results.tables import printable
+from hpo.results.tables import printable, progress_bar
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
     from data_pipeline.audit import Audit, Finding
-    from data_pipeline.inspect_image import Progress
     from data_pipeline.manifest import Manifest
     from data_pipeline.store import Decoded
     from hpo.report.images import ImagesFacts
@@ -81,7 +78,7 @@ def doctor(
         _check_page(html)
     asked = with_confirmed({name: value for name, value in given.items() if value is not None})
     kept = _images_to_keep() if table or html else None
-    with _progress() as progress:
+    with progress_bar("Reading images") as progress:
         # The seed decides which images go where; neither the findings nor the counts depend on it.
         manifest, audit = create_manifest(
             data,
@@ -138,7 +135,7 @@ def _write_table(images: ImagesFacts, table: Path) -> None:
 def _check_page(html: Path) -> None:
     from hpo.report.writing import check_target
 
-    check_target(html, "html", overwrite=False)
+    check_target(html, "html", overwrite=False, option="--html")
 
 
 def _write_page(
@@ -155,18 +152,6 @@ def _write_page(
 
     for line in write(data_report(data, manifest, audit, images), load(language), "html", html):
         click.echo(line, err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on a terminal, and nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("Reading images", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _as_json(manifest: Manifest, audit: Audit, images: ImagesFacts | None) -> dict[str, object]:

@@ -8,6 +8,7 @@ import click
 
 from hpo.cli.options import storage_option, study_option
 from hpo.paths import paths
+from hpo.results.tables import printable
 
 
 @click.command()
@@ -75,6 +76,8 @@ def _print_texts(storage: str | None, study: str | None) -> None:
 
     opened = find_study(paths(storage), study)
     for each in opened.record.networks:
-        click.echo(f"# {each.name}\n{each.text}")
+        click.echo(f"# {printable(each.name)}")
+        for line in each.text.splitlines():
+            click.echo(printable(line))  # it may be from somebody who plays tricks on terminals
     if not opened.record.networks:
         click.echo(f"The study {opened.study.study_name!r} carries no networks of its own.")

@@ -79,6 +79,9 @@ study_option = click.option(
     shell_complete=completion.studies,
     help="Name of the study.  [default: the latest]",
 )
+layers_option = click.option(
+    "--trust", "trusts", is_flag=True, help="Run the Python file with the layers beside the model."
+)
 trust_option = click.option(
     "--trust",
     "trusts",

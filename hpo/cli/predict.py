@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from hpo.results.tables import Column, printable, show
+from hpo.cli.options import layers_option
+from hpo.results.tables import printable, progress_bar
 
 if TYPE_CHECKING:
+    from hpo.results.classify import Answer
+    from hpo.results.image_files import FoundImages
+    from hpo.results.prediction_formats import Row
     from hpo.results.submission import Submission
+    from hpo.runtimes.model import Model
 
-Guess = tuple[str, float]
-"""A class and its probability."""
-Row = tuple[Path, list[Guess]]
-"""A file and its guesses, likeliest first."""
+    Load = Callable[[int], Model]
+    """Loads the model for so many threads."""
+
+MOST_NAMED = 20
+"""Files that could not be read and are named on the terminal."""
 
 
 @click.command()
@@ -28,11 +33,16 @@ Row = tuple[Path, list[Guess]]
     "images", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH..."
 )
 @click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to a file that ends in .csv, .json, .jsonl or .parquet.",
+)
+@click.option(
     "--format",
     "layout",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
+    type=click.Choice(["table", "csv", "json", "jsonl", "parquet"]),
+    help="[default: what --output ends in, or table]",
 )
 @click.option(
     "--top",
@@ -49,127 +59,110 @@ Row = tuple[Path, list[Guess]]
     help="Fill in a competition's sample submission and print it as CSV.",
 )
 @click.option(
-    "--trust", "trusts", is_flag=True, help="Run the Python file with the layers beside the model."
+    "--left-out",
+    type=click.Path(path_type=Path),
+    metavar="FILE.csv",
+    help="List every file that was left out, and why.",
 )
+@layers_option
 def predict(
     model: Path,
     images: tuple[Path, ...],
-    layout: str,
+    output: Path | None,
+    layout: str | None,
     top: int,
     submission: Path | None,
+    left_out: Path | None,
     trusts: bool,
 ) -> None:
-    """Classify images with a model exported by `hpo best --export`.
+    """Classify images with a model exported by `hpo best --export`, in any of its formats.
 
     PATH is an image, or a folder that is searched with all its folders. Files that cannot be read
     are listed at the end, and the exit code is then 1.
 
     \b
     Examples:
-      hpo predict model.keras cat.jpg
-      hpo predict model.keras photos/ --format csv > classes.csv
-      hpo predict model.keras photos/ --top 1 --format json
+      hpo predict model.onnx cat.jpg
+      hpo predict model.onnx photos/ --output classes.csv --left-out left_out.csv
+      hpo predict model.keras photos/ --top 1 --format jsonl
       hpo predict model.keras test/ --submission sample_submission.csv > mine.csv
     """
     from hpo.results.image_files import find_images
-    from hpo.results.layers_file import read_layers
+    from hpo.results.model_file import open_model
+    from hpo.results.prediction_formats import form_of, write
     from hpo.results.submission import Submission
+    from hpo.runtimes.table import runtime_of
 
+    form = form_of(layout, output)
+    runtime_of(model)  # a wrong name is said before a large folder is searched
     found = find_images(images)
-    files = found.files
-    if left_out := found.left_out():
-        click.echo(left_out, err=True)
-    problems: list[str] = []
-    layers = read_layers(model, trusts=trusts)
+    if said := found.left_out():
+        click.echo(printable(said), err=True)
+    unread: list[Answer] = []
+
+    def load(callers: int) -> Model:
+        return open_model(model, callers, trusts=trusts)
+
     if submission:
-        _write_submission(Submission(submission), files, model, layers, problems)
+        _write_submission(Submission(submission), found.files, load, unread)
     else:
-        WRITERS[layout](_classified(model, layers, files, top, problems))
-    for problem in problems:
-        click.echo(printable(problem), err=True)
-    if problems:
-        click.echo(f"{len(problems)} of {len(files)} files could not be read.", err=True)
+        # A bar among lines of results would tear both.
+        bar = output is not None or form.collects or not sys.stdout.isatty()
+        write(_classified(load, found.files, top, unread, bar=bar), form, output)
+    if left_out:
+        _list_left_out(left_out, found, unread)
+    if unread:
+        _name_unread(unread, len(found.files))
         raise SystemExit(1)
 
 
+def _classified(
+    load: Load, files: Sequence[Path], top: int | None, unread: list[Answer], *, bar: bool = True
+) -> Iterator[Row]:
+    """Yields the files that can be read, in their order; notes the others."""
+    import numpy as np
+
+    from data_pipeline.system import processors
+    from hpo.results.classify import classify
+
+    threads = max(1, min(processors(), len(files)))
+    loaded = load(threads)
+    names, reading = loaded.classes, loaded.metadata.reading
+    with progress_bar("Classifying images", wanted=bar and len(files) > 1) as progress:
+        for done, answer in enumerate(classify(loaded, files, reading, threads), start=1):
+            progress(done, len(files))
+            if answer.probabilities is None:
+                unread.append(answer)
+                continue
+            likeliest = np.argsort(-answer.probabilities, kind="stable")[:top]
+            yield answer.file, [(names[i], float(answer.probabilities[i])) for i in likeliest]
+
+
 def _write_submission(
-    submission: Submission,
-    files: Sequence[Path],
-    model: Path,
-    layers: str | None,
-    problems: list[str],
+    submission: Submission, files: Sequence[Path], load: Load, unread: list[Answer]
 ) -> None:
     ids = submission.files(files)
     wanted = list(dict.fromkeys(ids.values()))
-    rows = _classified(model, layers, wanted, None, problems)
-    found = {file: dict(guesses) for file, guesses in rows}
+    found = {file: dict(guesses) for file, guesses in _classified(load, wanted, None, unread)}
     guesses = {each: found[file] for each, file in ids.items() if file in found}
     csv.writer(sys.stdout, lineterminator="\n").writerows(submission.lines(guesses))
 
 
-def _classified(
-    model: Path,
-    layers: str | None,
-    files: Sequence[Path],
-    top: int | None,
-    problems: list[str],
-) -> Iterator[Row]:
-    """Yields the files that can be read, one image in memory at a time; notes the others."""
-    from hpo.results.quiet import load_tensorflow
+def _list_left_out(path: Path, found: FoundImages, unread: Sequence[Answer]) -> None:
+    from hpo.results.image_files import WHY
+    from hpo.results.prediction_formats import replacing, text_of
 
-    load_tensorflow()
-
-    import numpy as np
-
-    from data_pipeline.errors import DataError
-    from data_pipeline.images import read_image
-    from data_pipeline.reading import read_reading
-    from hpo.results.predictions import Classifier
-    from models.export import load_model, reading_text
-
-    loaded = load_model(model, layers)
-    classifier, reading = Classifier(loaded), read_reading(reading_text(loaded))
-    for file in files:
-        try:
-            image_hwc = np.asarray(read_image(file, reading))
-        except DataError as error:
-            problems.append(str(error))
-            continue
-        shares = classifier.image(image_hwc)
-        likeliest = np.argsort(-shares, kind="stable")[:top]
-        yield file, [(classifier.class_names[i], float(shares[i])) for i in likeliest]
+    passed_over = [(file, WHY[why]) for why, files in found.passed_over.items() for file in files]
+    rows = [*passed_over, *((answer.file, answer.problem) for answer in unread)]
+    with replacing(path, "--left-out") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["file", "reason"])
+        writer.writerows((text_of(file), why) for file, why in rows)
 
 
-def _write_table(rows: Iterable[Row]) -> None:
-    known = list(rows)
-    width = max((len(guesses) for _, guesses in known), default=0)
-    pairs = [
-        [Column("class" if i == 0 else "or"), Column("probability", ".4f")] for i in range(width)
-    ]
-    columns = [Column("file"), *(column for pair in pairs for column in pair)]
-    show(
-        columns,
-        [[str(file), *(cell for guess in guesses for cell in guess)] for file, guesses in known],
-    )
-
-
-def _write_csv(rows: Iterable[Row]) -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["file", "rank", "class", "probability"])
-    for file, guesses in rows:
-        for rank, (name, share) in enumerate(guesses, start=1):
-            writer.writerow([file, rank, name, f"{share:.6f}"])
-
-
-def _write_json(rows: Iterable[Row]) -> None:
-    listed: list[dict[str, Any]] = [
-        {
-            "file": str(file),
-            "classes": [{"class": name, "probability": share} for name, share in guesses],
-        }
-        for file, guesses in rows
-    ]
-    click.echo(json.dumps(listed, indent=2))
-
-
-WRITERS = {"table": _write_table, "csv": _write_csv, "json": _write_json}
+def _name_unread(unread: Sequence[Answer], files: int) -> None:
+    for answer in unread[:MOST_NAMED]:
+        click.echo(printable(answer.problem), err=True)
+    if (more := len(unread) - MOST_NAMED) > 0:
+        click.echo(f"… and {more:,} more; --left-out FILE.csv lists all.", err=True)
+    click.echo(f"{len(unread):,} of {files:,} files could not be read.", err=True)

@@ -71,9 +71,8 @@ def report(
     if not as_json:
         check_target(target, form, overwrite=overwrite)
     with working("Reading the study …") as tell:
-        facts = gather(opened, test=test, tell=tell)
+        whole = compose(gather(opened, test=test, tell=tell), tell)
     words = load(language)
-    whole = compose(facts)
     if as_json:
         click.echo(written_as_json(whole, words))
     else:

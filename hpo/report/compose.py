@@ -7,16 +7,21 @@ from pathlib import PurePath
 
 from hpo.report import chapters
 from hpo.report.blocks import Name, Phrase, Report, say
-from hpo.report.facts import StudyFacts
+from hpo.report.facts import StudyFacts, Tell
 
 
-def compose(facts: StudyFacts) -> Report:
-    """Returns what there is to say of a study."""
+def compose(facts: StudyFacts, tell: Tell) -> Report:
+    """Returns what there is to say of a study.
+
+    Args:
+        facts: What is known of it.
+        tell: Told what is done next.
+    """
     return Report(
         study=facts.opened.study.study_name,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         summary=_summary(facts),
-        chapters=chapters.write(facts),
+        chapters=chapters.write(facts, tell),
     )
 
 

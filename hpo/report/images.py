@@ -12,7 +12,7 @@ from hpo.analysis.suspects import KINDS, Suspects, find_suspects
 from hpo.report.pictures import SMALL_PX, thumbnails
 from hpo.results.trial_rows import TrialRow
 
-SHOWN: Mapping[str, int] = {"label": 40, "two_labels": 12, "possible": 20}
+SHOWN: Mapping[str, int] = {"label": 40, "possible": 20, "two_labels": 12, "leak": 12}
 """Pictures of a kind; of the others `OTHERS`."""
 OTHERS = 10
 

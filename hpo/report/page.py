@@ -8,13 +8,12 @@ scripts on top of that. A click on a cell of the confusion matrix shows its imag
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from functools import cache, partial
 
 import jinja2
 from markupsafe import Markup, escape
 
-from hpo.report.blocks import Cell, Chapter, Column, Fill, Link, Phrase, Report, Thumbnails
+from hpo.report.blocks import Cell, Column, Fill, Link, Phrase, Report
 from hpo.report.charts.canvas import MARKS, printable
 from hpo.report.charts.draw import NARROW, WIDE, draw
 from hpo.report.charts.tables import table_of
@@ -54,7 +53,6 @@ def page(report: Report, words: Words) -> str:
             data_url=_data_url,
             shade=_shade,
             kind=lambda block: type(block).__name__,
-            galleries=list(_galleries(report.chapters)),
             phrase=lambda key, **fill: Phrase(key, fill),
         )
     )
@@ -104,14 +102,6 @@ def _data_url(jpeg: bytes) -> str:
 def _shade(count: int, total: int) -> int:
     """Returns how dark a cell of a confusion matrix is, in per cent of its row's darkest."""
     return round(100 * count / total) if total else 0
-
-
-def _galleries(chapters: tuple[Chapter, ...]) -> Iterator[Thumbnails]:
-    """Yields the pictures that only links lead to."""
-    for chapter in chapters:
-        for block in chapter.blocks:
-            if isinstance(block, Thumbnails) and block.anchor:
-                yield block
 
 
 def _css() -> str:

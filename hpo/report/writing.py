@@ -30,8 +30,14 @@ def default_target(study: str, form: str) -> Path:
     return Path(f"{name}.html" if form == "html" else name)
 
 
-def check_target(target: Path, form: str, *, overwrite: bool) -> None:
+def check_target(target: Path, form: str, *, overwrite: bool, option: str = "--out") -> None:
     """Refuses a place that nothing can be written to, before anything is computed.
+
+    Args:
+        target: The place.
+        form: A key of `FORMS`.
+        overwrite: Whether a file that is no report may be replaced.
+        option: Which option named the place.
 
     Raises:
         StudyError: There is something that is not a report, or its folder is missing.
@@ -44,13 +50,14 @@ def check_target(target: Path, form: str, *, overwrite: bool) -> None:
     file = target / MARKDOWN if form == "markdown" else target
     if file.is_dir():
         raise StudyError(
-            f"--out must name a file. Received: {target}, which is a folder. "
-            f"Write --out {target / 'report.html'}."
+            f"{option} must name a file. Received: {target}, which is a folder. "
+            f"Write {option} {target / 'report.html'}."
         )
     if file.exists() and not overwrite and not _is_report(file):
         raise StudyError(
-            f"--out must not replace a file that is no report. Received: {file}, which exists. "
-            "Choose another name or add --overwrite."
+            f"{option} must not replace a file that is no report. Received: {file}, which exists. "
+            "Choose another name"
+            f"{' or add --overwrite' if option == '--out' else ''}."
         )
     if not target.absolute().parent.is_dir():
         raise StudyError(

@@ -1,34 +1,31 @@
-"""Writes a trial's model to a file, and keeps the file only if it proves to be that model."""
+"""Writes a trial's model to files, and keeps those that prove to be that model."""
 
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
-import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data_pipeline.errors import DataError
 from data_pipeline.manifest import Manifest
+from hpo.results.about import describe
+from hpo.results.delivery import Delivered, deliver
 from hpo.results.layers_file import layers_needed, write_layers
+from hpo.results.model_card import write_card
 from hpo.results.rebuild import rebuild
-from hpo.results.verify import Job, Report
+from hpo.results.targets import Target, card_of
+from hpo.results.terms import Terms
+from hpo.results.verify import Report
 from hpo.search.open_study import OpenStudy, read_manifest
 from models.errors import ModelError
-from studies.errors import StudyError
 from studies.metrics import METRICS
 from studies.record import read_config, value_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-SUFFIX = ".keras"
-VERIFIER = [sys.executable, "-P", "-m", "hpo.results.verify"]
-"""`-P` keeps a `models.py` in the current folder from being taken for ours."""
 MOST_CONTRADICTING = 0.03
 """Share of the files that may clearly be given another class than their decoded images. Those were
 rounded to whole grey levels after resizing, which the model's own resizing is not, so that pixels
@@ -40,137 +37,112 @@ MOST_DIFFERENCE = 1e-4
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was checked.
+    """Files that were checked.
 
     Attributes:
-        path: The file.
-        size_bytes: Its size.
         recorded: The trial's objective as the study has it.
-        report: What a fresh process found.
+        files: What became of each file; the first is the `.keras` file, wanted or not.
+        wanted: How many files were asked for.
+        card: The card beside them; None where no file was kept.
         layers: File that Keras needs besides, for layers of the user's own; None without any.
     """
 
-    path: Path
-    size_bytes: int
     recorded: float
-    report: Report
+    files: Sequence[Delivered]
+    wanted: int
+    card: Path | None
     layers: Path | None = None
+
+    @property
+    def report(self) -> Report:
+        """What a fresh process found of the `.keras` file."""
+        return self.files[0].report
+
+    @property
+    def kept(self) -> Sequence[Delivered]:
+        """The files that are there."""
+        return [row for row in self.files if row.kept]
+
+    @property
+    def problems(self) -> list[str]:
+        """Why the others are not."""
+        return [row.problem for row in self.files if row.problem]
 
     def as_json(self) -> dict[str, Any]:
         """Returns it as JSON."""
+        first = next(iter(self.kept), self.files[-1])
         return {
-            "path": str(self.path),
-            "size_bytes": self.size_bytes,
+            "path": str(first.path),
+            "size_bytes": first.size_bytes,
             "recorded": self.recorded,
+            "card": self.card and str(self.card),
             "layers": self.layers and str(self.layers),
-            **self.report.model_dump(exclude={"problem"}),
+            "files": [row.as_json() for row in self.files],
+            **self.report.model_dump(exclude={"problem", "timed_px"}),
         }
 
 
-def check_target(path: Path, *, overwrite: bool) -> None:
-    """Refuses a place that nothing can be exported to, before anything is computed.
+def export(
+    opened: OpenStudy,
+    trial: FrozenTrial,
+    targets: Sequence[Target],
+    terms: Terms = Terms(),  # noqa: B008  # frozen
+    *,
+    license_id: str = "unknown",
+    say: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Writes the model of a trial in some formats, and a card beside them.
+
+    A file appears under its name only when a fresh process has loaded it with its own runtime. The
+    `.keras` file, from which the others are made, must reproduce the trial's objective.
+
+    Args:
+        opened: The study.
+        trial: A trial whose weights are kept.
+        targets: The files, all in one folder.
+        terms: What they must keep to.
+        license_id: Of the model, for its card.
+        say: Told what is being done.
 
     Raises:
-        StudyError: The name does not end in .keras, something is there already, or its folder is
-            missing or cannot be written.
-    """
-    if path.suffix != SUFFIX:
-        raise StudyError(
-            f"--export must name a file that ends in {SUFFIX}. Received: {path}. "
-            f"Write --export {path.with_suffix(SUFFIX) if path.name else 'model.keras'}."
-        )
-    if path.is_dir():
-        raise StudyError(
-            f"--export must name a file. Received: {path}, which is a folder. Choose another name."
-        )
-    if path.exists() and not overwrite:
-        raise StudyError(
-            f"--export must not replace a file. Received: {path}, which exists. "
-            "Choose another name or add --overwrite."
-        )
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise StudyError(
-            f"The folder of an exported model must exist and be writable. Received: {path.parent} "
-            f"({error.strerror}). Create it, or choose another."
-        ) from error
-
-
-def export(opened: OpenStudy, trial: FrozenTrial, target: Path) -> Exported:
-    """Writes the model of a trial; a file of that name is replaced.
-
-    The file appears under its name only when a fresh process has loaded it with plain Keras and
-    reproduced the trial's objective.
-
-    Raises:
-        StudyError: The trial's weights are gone, or there is no space for the file.
+        StudyError: The trial's weights are gone, or there is no space for the files.
         ModelError: What was written is not the trial's model; it is not kept.
         DataError: The validation images are not what they were.
     """
     recorded = value_of(trial)
     assert recorded is not None
     manifest = read_manifest(opened)
-    config = read_config(trial).model
-    model, layers = rebuild(opened, trial, manifest), layers_needed(opened, config)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{SUFFIX}")
-    try:
-        _save(model, temporary)
-        expected = [] if manifest.open().is_there() else _on_noise(model)
-        report = _verify(
-            Job(
-                model=temporary.resolve(),
-                manifest=manifest,
-                image_size_px=config.image_size_px,
-                expected=expected,
-                layers=layers,
-            )
-        )
-        refuse_another(report, opened.record.settings["metric"], recorded, manifest)
-        beside = write_layers(target, layers)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Exported(target, target.stat().st_size, recorded, report, beside)
+    layers = layers_needed(opened, read_config(trial).model)
+    model = rebuild(opened, trial, manifest)
+    metadata = describe(opened, trial, manifest, license_id)
+    metric = opened.record.settings["metric"]
+    rows = deliver(
+        model,
+        metadata,
+        manifest,
+        targets,
+        terms,
+        expected=[] if manifest.open().is_there() else _on_noise(model),
+        refuse=lambda report: refuse_another(report, metric, recorded, manifest),
+        layers=layers,
+        say=say,
+    )
+    of_keras = [row.path for row in rows if row.kept and row.format.reader == "keras"]
+    beside = [write_layers(path, layers) for path in of_keras]
+    card = None
+    if any(row.kept for row in rows):
+        card = card_of(targets[0].path)
+        write_card(card, metadata, manifest, rows)
+    return Exported(recorded, rows, len(targets), card, beside[0] if beside else None)
 
 
 def _on_noise(model: Any) -> list[list[float]]:
     """Returns the probabilities of an unsaved model for images of noise."""
-    from hpo.results.predictions import Classifier
     from hpo.results.verify import noise
+    from hpo.runtimes.classifier import Classifier
 
     classifier = Classifier(model)
     return [classifier.image(image).tolist() for image in noise()]
-
-
-def _save(model: object, path: Path) -> None:
-    try:
-        model.save(path)  # type: ignore[attr-defined]
-    except OSError as error:
-        raise StudyError(
-            f"An exported model must fit on its disk. Received: {path.parent} ({error}). "
-            "Free space or choose another folder."
-        ) from error
-
-
-def _verify(job: Job) -> Report:
-    """Has a fresh process check a file."""
-    done = subprocess.run(
-        VERIFIER,
-        input=job.model_dump_json().encode(),
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip().splitlines()
-        raise ModelError(
-            "An exported model must load in a fresh process. Received: "
-            f"{words[-1] if words else f'exit status {done.returncode}'}. No file was kept."
-        )
-    report = Report.model_validate_json(done.stdout.splitlines()[-1])
-    if report.problem:
-        raise DataError(f"{report.problem} No file was kept.")
-    return report
 
 
 def refuse_another(report: Report, metric: str, recorded: float, manifest: Manifest) -> None:

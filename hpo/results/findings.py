@@ -49,8 +49,9 @@ class Findings:
         """Returns what to type next."""
         study = f"--study {shlex.quote(self.study)}"
         test = [] if self.taken else [f"hpo best {study} --test"]
-        if self.exported:
-            return [f"hpo predict {shlex.quote(str(self.exported.path))} IMAGE_OR_FOLDER", *test]
+        if self.exported and self.exported.kept:
+            path = shlex.quote(str(self.exported.kept[0].path))
+            return [f"hpo predict {path} IMAGE_OR_FOLDER", *test]
         return [f"hpo best {study} --export model.keras", *test, "hpo dashboard"]
 
     def as_json(self) -> dict[str, Any]:

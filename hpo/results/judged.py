@@ -77,7 +77,7 @@ def judge(
         store: Its images, at the size that the model sees.
         parts: Which parts; those without images are left out.
     """
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
     classifier = Classifier(model)
     return {

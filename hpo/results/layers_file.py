@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from hpo.search.open_study import OpenStudy
 from hpo.trust import is_trusted, trust
 from models.companion import layers_text
 from models.config import ModelConfig
 from models.source import Source
 from studies.errors import StudyError
+
+if TYPE_CHECKING:
+    from hpo.search.open_study import OpenStudy
 
 
 def layers_path(model: Path) -> Path:

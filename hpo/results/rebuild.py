@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from data_pipeline.manifest import Manifest
-from hpo.results.quiet import load_tensorflow
+from hpo.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
 from hpo.trust import require_trusted
 from studies.errors import StudyError

@@ -84,7 +84,7 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
 
     from data_pipeline.cache import Cache
     from data_pipeline.store import open_store
-    from hpo.results.predictions import Classifier
+    from hpo.runtimes.classifier import Classifier
 
     split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
     shares, classes = Classifier(model).split(split), len(manifest.classes)

@@ -97,6 +97,24 @@ def working(message: str) -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
+@contextmanager
+def progress_bar(message: str, *, wanted: bool = True) -> Iterator[Callable[[int, int], None]]:
+    """Shows a bar on a terminal, and nothing elsewhere.
+
+    Yields:
+        What is told the number done, and that of all.
+    """
+    if not (wanted and sys.stderr.isatty()):
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(message, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def _draw(columns: Sequence[Column], texts: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -6,22 +6,33 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from data_pipeline.cache import Cache
 from data_pipeline.errors import DataError
-from data_pipeline.manifest import Manifest
+from data_pipeline.manifest import Item, Manifest
 from data_pipeline.store import open_store
-from hpo.results.quiet import load_tensorflow
-from studies.metrics import evaluate
+from hpo.runtimes.table import RUNTIMES
+from studies.metrics import accuracy, evaluate
 
-MOST_FILES = 200
+if TYPE_CHECKING:
+    from hpo.runtimes.model import Images, Model, Probabilities
+
+MOST_FILES = 1000
 NOISE, NOISE_PX = 8, 64
 NEAR_TIE = 0.1
 """Where two classes' probabilities differ by less, either is as good a guess."""
+
+AT_ONCE = 32
+"""Files that are read before they are classified; images of one size among them share a batch."""
+SINGLES, BATCHES, BATCH = 25, 5, 16
 
 
 class Job(BaseModel):
@@ -31,6 +42,11 @@ class Job(BaseModel):
         model: The exported file.
         manifest: The study's images.
         image_size_px: Size they are decoded at.
+        runtime: Key of `RUNTIMES`: what reads the file.
+        decoded: Whether the decoded images are classified as well, which the study's figures are
+            of.
+        probabilities: File to write the probabilities (n, classes) for `noise`, or for the images,
+            to; None for none.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
             where there may be no images to check it with; else empty.
         layers: Python code that its layers need to be loaded; empty where they are Keras's own.
@@ -41,6 +57,9 @@ class Job(BaseModel):
     model: Path
     manifest: Manifest
     image_size_px: int
+    runtime: str = "keras"
+    decoded: bool = True
+    probabilities: Path | None = None
     expected: list[list[float]] = []
     layers: str = ""
 
@@ -52,9 +71,13 @@ class Report(BaseModel):
         figures: Metric name to its value on the decoded validation images; empty where neither
             they nor their files are there.
         files: Validation files that were read as they lie on the disk.
+        accuracy: Share of these files that are given their class; None where there are none.
         agreeing: Of these, those that were given the class of their decoded image.
         contradicting: Those that were given another, and clearly.
         difference: Largest difference to the expected probabilities; None where none were given.
+        single_ms: Time that one image takes, without reading its file; the median of several.
+        batch_ms: The same for an image of a batch.
+        timed_px: Height and width of the image that was timed.
         left_out: Which part of the check was left out, and why; empty where none was.
         problem: Why nothing could be checked, for the user.
     """
@@ -63,58 +86,112 @@ class Report(BaseModel):
 
     figures: dict[str, float] = {}
     files: int = 0
+    accuracy: float | None = None
     agreeing: int = 0
     contradicting: int = 0
     difference: float | None = None
+    single_ms: float | None = None
+    batch_ms: float | None = None
+    timed_px: tuple[int, int] | None = None
     left_out: str = ""
     problem: str | None = None
 
 
 def check(job: Job) -> Report:
-    """Loads the file with plain Keras and classifies the validation images both ways.
+    """Loads the file with its own runtime and classifies the validation images.
 
     Raises:
         DataError: The images are gone or have changed.
+        ModelError: The file is no model.
     """
-    load_tensorflow()
-
-    import keras
-
-    from hpo.results.predictions import Classifier
-    from models.companion import run_layers
-
-    if job.layers:
-        run_layers(job.layers)
-    classifier, source = Classifier(keras.saving.load_model(job.model)), job.manifest.open()
+    model, source = RUNTIMES[job.runtime].load(job.model, layers=job.layers), job.manifest.open()
     difference = None
     if job.expected:
-        found = np.stack([classifier.image(image) for image in noise()])
+        found = model.predict(list(noise()))
         difference = float(np.abs(found - np.array(job.expected)).max())
     gone = f"the images are not there ({source.images or source.name})"
     try:
-        split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
+        decoded = _decoded(model, job) if job.decoded else None
     except DataError:
         if source.is_there() or difference is None:
             raise
         left_out = f"Its figures were not computed again, because {gone}."
-        return Report(difference=difference, left_out=left_out)
-    decoded = classifier.split(split)
-    figures = evaluate(decoded, split.labels)
+        _keep(job, model.predict(list(noise())))
+        return Report(difference=difference, left_out=left_out, **_times(model, noise()[0]))
+    report = Report(difference=difference)
+    if decoded is not None:
+        report = report.model_copy(update={"figures": evaluate(*decoded)})
     if not source.is_there():
         left_out = f"No file was read to compare it with its decoded image, because {gone}."
-        return Report(figures=figures, difference=difference, left_out=left_out)
-    chosen = np.unique(np.linspace(0, len(split) - 1, min(MOST_FILES, len(split))).astype(int))
-    reading = job.manifest.reading
-    files = (np.asarray(source.read(split.paths[row], reading)) for row in chosen)
-    raw = np.stack([classifier.image(image_hwc) for image_hwc in files])
-    lead = lead_over(decoded[chosen], raw)
-    return Report(
-        figures=figures,
-        files=len(chosen),
-        agreeing=int((lead == 0).sum()),
-        contradicting=int((lead > NEAR_TIE).sum()),
-        difference=difference,
-    )
+        _keep(job, model.predict(list(noise())))
+        times = _times(model, noise()[0])
+        return report.model_copy(update={"left_out": left_out, **times})
+    return report.model_copy(update=_raw(model, job, None if decoded is None else decoded[0]))
+
+
+def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:
+    """Returns probabilities and labels of the decoded validation images."""
+    split = open_store(job.manifest, job.image_size_px, Cache()).splits["validation"]
+    parts = [
+        model.batch(split.images_bhwc[split.rows[begin : begin + AT_ONCE]])
+        for begin in range(0, len(split), AT_ONCE)
+    ]
+    return np.concatenate(parts), split.labels
+
+
+def _raw(model: Model, job: Job, decoded: Probabilities | None) -> dict[str, object]:
+    """Returns the fields of a report that come from the files as they lie on the disk."""
+    items = [item for item in job.manifest.items if item.split == "validation"]
+    chosen = np.unique(np.linspace(0, len(items) - 1, min(MOST_FILES, len(items))).astype(int))
+    some, parts, image = [items[row] for row in chosen], [], None
+    for images in _read(job, some):
+        parts.append(model.predict(images))
+        image = images[0]
+    raw = np.concatenate(parts)
+    _keep(job, raw)
+    assert image is not None
+    found: dict[str, object] = {
+        "files": len(some),
+        "accuracy": accuracy(raw, np.array([item.label for item in some])),
+        **_times(model, image),
+    }
+    if decoded is not None:
+        lead = lead_over(decoded[chosen], raw)
+        found |= {"agreeing": int((lead == 0).sum()), "contradicting": int((lead > NEAR_TIE).sum())}
+    return found
+
+
+def _read(job: Job, items: list[Item]) -> Iterator[list[Images]]:
+    source, reading = job.manifest.open(), job.manifest.reading
+    for begin in range(0, len(items), AT_ONCE):
+        yield [
+            np.asarray(source.read(item.path, reading)) for item in items[begin : begin + AT_ONCE]
+        ]
+
+
+def _keep(job: Job, probabilities: Probabilities) -> None:
+    if job.probabilities:
+        np.save(job.probabilities, probabilities)
+
+
+def _times(model: Model, image: Images) -> dict[str, object]:
+    """Returns the fields of a report on how long an image takes."""
+    one, many = image[np.newaxis], np.repeat(image[np.newaxis], BATCH, axis=0)
+    return {
+        "single_ms": _median_ms(model, one, SINGLES),
+        "batch_ms": _median_ms(model, many, BATCHES) / BATCH,
+        "timed_px": image.shape[:2],
+    }
+
+
+def _median_ms(model: Model, images_bhwc: Images, times: int) -> float:
+    model.batch(images_bhwc)  # the first call of a shape prepares the runtime
+    found = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        model.batch(images_bhwc)
+        found.append(time.perf_counter() - begin)
+    return 1e3 * median(found)
 
 
 def noise() -> np.ndarray:

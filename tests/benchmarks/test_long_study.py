@@ -32,9 +32,10 @@ RANDOM = 'data = "digits"\nsampler = "random"\n'
 @databases
 @pytest.mark.timeout(1800)
 def test_ten_thousand_trials(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The loop around the sampler costs as much at the end; listings answer within 2 s.
+    """The loop around the sampler costs as much at the end, and listings answer within 2 s.
 
-    Those between the first and the last trials are copies; workers answer at once.
+    A report is written within 10 s. Trials between the first and the last are copies, and workers
+    answer at once.
     """
     (tmp_path / "s.toml").write_text(RANDOM)
     with storage_of(kind, tmp_path) as url:
@@ -43,11 +44,14 @@ def test_ten_thousand_trials(tmp_path: Path, kind: str, capsys: pytest.CaptureFi
         late_s = _loop_s(tmp_path, url, MANY)
         proposal_s = _proposal_s(url)
         listings_s = {name: _listing_s(tmp_path, url, name) for name in ("trials", "best")}
+        report_s = _listing_s(tmp_path, url, "report")
     figures = {
         "what": f"a trial's loop at {MANY} trials, {kind}",
         "early_ms": round(1000 * early_s, 1),
         "late_ms": round(1000 * late_s, 1),
         "tpe_proposal_s": round(proposal_s, 3),
+        "hpo_report_s": round(report_s, 2),
+        "report_mb": (tmp_path / "s.html").stat().st_size / 1e6,
         **{f"hpo_{name}_s": round(seconds, 2) for name, seconds in listings_s.items()},
     }
     with capsys.disabled():
@@ -55,6 +59,8 @@ def test_ten_thousand_trials(tmp_path: Path, kind: str, capsys: pytest.CaptureFi
     assert late_s < 1.5 * early_s
     assert proposal_s < 0.5
     assert max(listings_s.values()) < 2.0
+    assert report_s < 10.0
+    assert (tmp_path / "s.html").stat().st_size < 10e6
 
 
 def _loop_s(folder: Path, url: str, total: int) -> float:

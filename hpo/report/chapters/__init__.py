@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from hpo.report.blocks import Chapter
 from hpo.report.chapters import again, errors, field, mattered, more, suspects, trust, verdict
-from hpo.report.facts import StudyFacts
+from hpo.report.facts import StudyFacts, Tell
 
 CHAPTERS: Mapping[str, Callable[[StudyFacts], Chapter | None]] = MappingProxyType(
     {
@@ -24,7 +24,15 @@ CHAPTERS: Mapping[str, Callable[[StudyFacts], Chapter | None]] = MappingProxyTyp
 """Key to what writes the chapter, or returns None where there is nothing to say."""
 
 
-def write(facts: StudyFacts) -> tuple[Chapter, ...]:
-    """Returns the chapters of a study."""
-    found = (chapter(facts) for chapter in CHAPTERS.values())
+def write(facts: StudyFacts, tell: Tell) -> tuple[Chapter, ...]:
+    """Returns the chapters of a study.
+
+    Args:
+        facts: What is known of it.
+        tell: Told which chapter is written next; some look at all images.
+    """
+    found = []
+    for number, chapter in enumerate(CHAPTERS.values(), start=1):
+        tell(f"Writing chapter {number} of {len(CHAPTERS)} …")
+        found.append(chapter(facts))
     return tuple(chapter for chapter in found if chapter is not None)

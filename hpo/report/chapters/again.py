@@ -43,7 +43,7 @@ def _blocks(facts: StudyFacts) -> Iterator[Block]:
     study = shlex.quote(facts.opened.study.study_name)
     yield Text(say("again.command", file=Code("again.toml")))
     yield Listing((f"hpo run --config again.toml --study {study}",))
-    yield Listing(tuple(settings_file(facts.opened.record.settings).splitlines()))
+    yield Listing(tuple(settings_file(facts.opened.record.read_settings()).splitlines()))
     yield _table("again.facts", [(say(f"again.{key}"), cell) for key, cell in _facts(facts)])
     if facts.manifest:
         yield _split(facts)
@@ -57,16 +57,11 @@ def _blocks(facts: StudyFacts) -> Iterator[Block]:
         yield _settings(facts.best)
 
 
-def settings_file(settings: dict[str, Any]) -> str:
-    """Returns the TOML file of a study's settings, those at their defaults left out.
-
-    Args:
-        settings: `StudySettings` as JSON.
-    """
+def settings_file(settings: StudySettings) -> str:
+    """Returns the TOML file of a study's settings, those at their defaults left out."""
     import tomli_w
 
-    given = StudySettings.model_validate(settings)
-    return tomli_w.dumps(given.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
+    return tomli_w.dumps(settings.model_dump(mode="json", exclude_defaults=True, exclude_none=True))
 
 
 def _facts(facts: StudyFacts) -> Iterator[tuple[str, Cell]]:

@@ -70,7 +70,7 @@ def _summary(judged: Judged, cells: Cells) -> Phrase:
         return say("errors.none", images=len(judged))
     (label, guess), most = max(cells.items(), key=lambda item: len(item[1]))
     return say(
-        "errors.summary",
+        "errors.scattered" if len(most) == 1 < wrong else "errors.summary",
         count=wrong,
         images=len(judged),
         most=len(most),

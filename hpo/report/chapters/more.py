@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from hpo.analysis.growth import Growth
 from hpo.analysis.prospects import FEWEST, Prospects, prospects
+from hpo.report import terms
 from hpo.report.blocks import Block, Chapter, Code, Figure, Heading, Phrase, Text, say
 from hpo.report.charts.values import Axis, Plot, Series
 from hpo.report.facts import StudyFacts
+from studies.metrics import Metric
 
 LEAST = 0.005
 """Half a point of accuracy: less is not worth collecting images for."""
@@ -92,7 +94,7 @@ def _trials(facts: StudyFacts) -> Iterator[Block]:
     if found is None:
         yield Text(say("more.few_trials", fewest=FEWEST))
         return
-    yield Text(_prospect(found, facts.metric.label), "lead")
+    yield Text(_prospect(found, facts.metric), "lead")
     yield Text(say("more.how"), "note")
     points = _best_so_far(facts)
     yield Figure(
@@ -100,7 +102,7 @@ def _trials(facts: StudyFacts) -> Iterator[Block]:
         _by_trials(facts, found, points),
         say(
             "more.trials_alt",
-            metric=facts.metric.label,
+            metric=terms.metric(facts.metric),
             best=found.best,
             trial=points[-1][0],
             expected=found.expected,
@@ -108,13 +110,13 @@ def _trials(facts: StudyFacts) -> Iterator[Block]:
     )
 
 
-def _prospect(found: Prospects, metric: str) -> Phrase:
+def _prospect(found: Prospects, metric: Metric) -> Phrase:
     low, high = found.interval
     return say(
         "more.chance",
         count=found.more,
         chance=found.chance,
-        metric=metric,
+        metric=terms.metric(metric),
         best=found.best,
         expected=found.expected,
         low=low,
@@ -138,7 +140,7 @@ def _by_trials(
     last = points[-1][0] + found.more
     return Plot(
         Axis(say("more.trials_axis"), low=0.0),
-        Axis(say("field.value_axis", metric=facts.metric.label), ".4g"),
+        Axis(say("field.value_axis", metric=terms.metric(facts.metric)), ".4g"),
         (
             Series(say("field.best_so_far"), points, "search", "step"),
             Series(

@@ -11,6 +11,7 @@ from hpo.analysis.embedding import Embedded
 SIZE_PX, CLASSES, TRAIN, VALIDATION, TEST = 32, 3, 240, 60, 30
 WRONG = tuple(range(0, 300, 20))
 DARK, BLURRED, FLAT, COPY, ODD = 31, 52, 73, 94, 115
+LEAK = 151, 256
 
 
 def planted() -> Embedded:
@@ -30,6 +31,7 @@ def planted() -> Embedded:
     coarse = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
     pixels[COPY] = pixels[COPY + 1] = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
     pixels[COPY, 0, 0] = 0
+    pixels[LEAK[0]] = pixels[LEAK[1]] = pixels[COPY][::-1]
     return embedded(pixels, labels.astype(np.int32), features)
 
 

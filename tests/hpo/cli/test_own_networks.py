@@ -5,11 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hpo.report.chapters.again import settings_file
+from studies.record import read_study
 from tests.hpo.conftest import FinishedStudy
 from tests.hpo.running import study_of, table, type_run
 
@@ -90,7 +93,13 @@ def test_the_code_can_be_read(searched: FinishedStudy) -> None:
     """The study has the text, where the file is no more."""
     result = searched.type("networks", "--study", "digits")
     assert result.exit_code == 0
-    assert NETWORKS in result.output
+    assert NETWORKS.strip() in result.output
+
+
+def test_a_report_names_their_settings(searched: FinishedStudy) -> None:
+    """What a report says to type again, is read as it was."""
+    text = settings_file(read_study(study_of(searched.folder)).read_settings())
+    assert tomllib.loads(text)["space"]["scaled.filters"] == 8
 
 
 def test_a_changed_file_is_shown(own: FinishedStudy) -> None:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 from hpo.cli import main
-from tests.hpo.conftest import CLASSES, FinishedStudy
+from hpo.results import prediction_formats
+from tests.hpo.conftest import CLASSES, draw_images
+from tests.hpo.small_onnx import write_model
 
 # Keras saves its variables through an interface that NumPy 2 deprecates.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -24,17 +30,26 @@ def _predict(*words: str | Path) -> Result:
 
 
 @pytest.fixture
-def photos(finished_study: FinishedStudy, tmp_path: Path) -> Path:
+def photos(tmp_path: Path) -> Path:
     """A folder of an image of each class, one deeper than the others, with junk beside them."""
     root = tmp_path / "photos"
+    draw_images(tmp_path / "drawn", per_class=2)
     for folder, name in zip((root, root, root / "deep"), CLASSES, strict=True):
         folder.mkdir(exist_ok=True)
-        image = Image.open(finished_study.images / name / "001.jpg")
+        image = Image.open(tmp_path / "drawn" / name / "001.jpg")
         image.resize((61, 23)).save(folder / f"{name}.png")
     (root / "__MACOSX").mkdir()
     (root / "__MACOSX" / "red.png").write_bytes((root / "blue.png").read_bytes())
     (root / "notes.txt").write_text("no image")
     return root
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ONNX file that tells colours apart, made without TensorFlow."""
+    path = tmp_path_factory.mktemp("onnx") / "colours.onnx"
+    write_model(path)
+    return path
 
 
 def test_a_table_names_the_likeliest_classes(exported: Path, photos: Path) -> None:
@@ -74,6 +89,124 @@ def test_json_gives_probabilities_in_full(exported: Path, photos: Path) -> None:
     assert found["file"] == str(photos / "green.png")
     assert found["classes"][0]["class"] == "green"
     assert sum(row["probability"] for row in found["classes"]) == pytest.approx(1, abs=1e-6)
+
+
+def test_the_first_guess_needs_no_tensorflow(colours: Path, photos: Path) -> None:
+    """Importing it would take longer than all the rest."""
+    code = (
+        "import sys; from hpo.cli import main\n"
+        "try: main()\n"
+        "finally: print(sorted({'tensorflow', 'keras', 'optuna', 'pandas'} & set(sys.modules)))"
+    )
+    words = ["predict", str(colours), str(photos / "deep" / "red.png"), str(photos / "blue.png")]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    _, first, second, loaded = done.stdout.splitlines()
+    assert [line.split()[1] for line in (first, second)] == ["red", "blue"]
+    assert loaded == "[]"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.parquet"])
+def test_a_file_of_every_form_says_the_same(colours: Path, photos: Path, name: str) -> None:
+    """Of each file the likeliest two, in the order of the files; nothing is printed."""
+    output = photos / name
+    output.write_text("of yesterday")
+    result = _predict(colours, photos, "--top", "2", "--output", output)
+    assert (result.exit_code, result.output) == (0, "")
+    expected = [("blue.png", "blue"), ("red.png", "red"), ("green.png", "green")]
+    assert [(Path(file).name, guesses[0][0]) for file, guesses in _read(output)] == expected
+    assert [[round(share) for _, share in guesses] for _, guesses in _read(output)] == [[1, 0]] * 3
+    assert sorted(path.name for path in photos.glob("*a.*")) == [name]
+
+
+def _read(path: Path) -> list[tuple[str, list[tuple[str, float]]]]:
+    """A written file as file, and its classes with their probabilities."""
+    if path.suffix in (".json", ".jsonl"):
+        text = path.read_text()
+        found = json.loads(text) if path.suffix == ".json" else map(json.loads, text.splitlines())
+        return [
+            (row["file"], [(each["class"], each["probability"]) for each in row["classes"]])
+            for row in found
+        ]
+    if path.suffix == ".csv":
+        lines = list(csv.DictReader(path.read_text().splitlines()))
+    else:
+        lines = pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    assert [int(line["rank"]) for line in lines] == [1, 2] * (len(lines) // 2)
+    return [
+        (line["file"], [(line["class"], float(line["probability"])) for line in lines[i : i + 2]])
+        for i, line in enumerate(lines)
+        if int(line["rank"]) == 1
+    ]
+
+
+def test_what_was_left_out_is_listed_with_the_reason(colours: Path, photos: Path) -> None:
+    """Everything in the folder that has no guess."""
+    (photos / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+    (photos / "raw.nef").write_bytes(b"raw")
+    listed = photos.parent / "left_out.csv"
+    result = _predict(colours, photos, "--format", "jsonl", "--left-out", listed)
+    assert result.exit_code == 1
+    assert [Path(json.loads(line)["file"]).stem for line in result.stdout.splitlines()] == [
+        "blue",
+        "red",
+        "green",
+    ]
+    rows = {
+        Path(row["file"]).name: row["reason"]
+        for row in csv.DictReader(listed.read_text().splitlines())
+    }
+    assert rows.pop("torn.jpg").startswith("An image file must be readable to its end.")
+    assert rows == {
+        "__MACOSX": "what systems and programs leave in folders",
+        "raw.nef": "its format is not read",
+        "notes.txt": "no image",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--output", "a.txt"), "--output must name a file that ends in .csv, .json, .jsonl"),
+        (("--output", "a.csv", "--format", "table"), "--output must name a file that ends in"),
+        (("--format", "parquet"), "--format parquet must have a file to write to."),
+        (("--output", "none/a.csv"), "--output must name a file that can be written."),
+        (("--left-out", "none/a.csv"), "--left-out must name a file that can be written."),
+    ],
+)
+def test_what_cannot_be_written_is_said(
+    colours: Path,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    message: str,
+) -> None:
+    """With a message, and no file is left behind."""
+    monkeypatch.chdir(photos)
+    before = sorted(photos.rglob("*"))
+    result = _predict(colours, photos, *words)
+    assert result.exit_code == 1
+    assert f"Error: {message}" in result.output
+    assert sorted(photos.rglob("*")) == before
+
+
+def test_a_full_disk_leaves_the_earlier_file(
+    colours: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written beside it is taken away."""
+    output = photos / "a.csv"
+    output.write_text("of yesterday")
+    monkeypatch.setattr(prediction_formats, "csv", SimpleNamespace(writer=_full))
+    result = _predict(colours, photos, "--output", output)
+    assert result.exit_code == 1
+    assert f"Received: {output} (No space left on device)" in result.output
+    assert output.read_text() == "of yesterday"
+    assert list(photos.glob(".*")) == []
+
+
+def _full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_files_that_are_no_images_are_listed_after_the_good_ones(
@@ -210,6 +343,8 @@ def test_a_file_that_is_no_model_is_refused(
     assert result.output.startswith(
         "Error: A model must be a .keras file, as `hpo best --export` or Keras's `model.save` "
         f"writes them. Received: {model} ("
+        if content is not None
+        else f"Error: A model must be a file that is there. Received: {model}. Check the path."
     )
 
 

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import optuna
 import pytest
+from click.testing import CliRunner
 
+from hpo.cli import main
+from hpo.report.chapters.again import settings_file
 from studies.optuna_private import artifacts_of
+from studies.settings import StudySettings
 from studies.storage import default_url
+from studies.toml_files import load_settings, make_settings
 from tests.hpo.conftest import BEST, FinishedStudy
+from tests.hpo.hand_tuned import finish, new_study
 from tests.hpo.report.pages import Page, is_sound
 
 
@@ -145,3 +151,71 @@ def test_a_study_whose_weights_are_gone_has_a_page(own_study: FinishedStudy) -> 
     is_sound(page)
     assert "the chapters on its errors are missing" in page.text
     assert "The weights of trial 2 are needed" in page.text
+
+
+def test_images_that_are_gone_are_not_shown(own_study: FinishedStudy) -> None:
+    """What was decoded before is still judged."""
+    away = own_study.images.with_name("away")
+    own_study.images.rename(away)
+    try:
+        result = own_study.type("report", "--out", "page.html")
+    finally:
+        away.rename(own_study.images)
+    assert result.exit_code == 0, result.output
+    text = (own_study.folder / "page.html").read_text(encoding="utf-8")
+    is_sound(Page(text))
+    assert "<img" not in text
+    assert "Class by class" in text
+
+
+def test_a_study_without_a_trial_has_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that there is nothing yet, and how to search again."""
+    new_study(tmp_path, baseline=[])
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["report", "--out", "page.html"])
+    assert result.exit_code == 0, result.output
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    is_sound(page)
+    assert "there is nothing to report" in page.text
+    assert "hpo run --config again.toml --study hand" in page.text
+
+
+def test_the_settings_file_makes_the_same_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Baselines and published figures included."""
+    opened = new_study(tmp_path)
+    file = tmp_path / "again.toml"
+    file.write_text(settings_file(opened.record.settings), encoding="utf-8")
+    assert make_settings(load_settings(file)) == StudySettings.model_validate(
+        opened.record.settings
+    )
+
+
+def test_what_mattered_is_what_analyse_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same figures, on the page, and in each language."""
+    opened = new_study(tmp_path)
+    for number in range(12):
+        finish(
+            opened,
+            list(range(18 - number)),
+            label=None if number else "by hand",
+            dropout=0.05 * number,
+            batch_size=64 if number % 2 else 32,
+        )
+    monkeypatch.chdir(tmp_path)
+    answers = json.loads(CliRunner().invoke(main, ["analyse", "--json"]).output)
+    result = CliRunner().invoke(main, ["report", "--json", "--language", "ko"])
+    assert result.exit_code == 0, result.stderr
+    chapters = {row["chapter"]: row["blocks"] for row in json.loads(result.stdout)["chapters"]}
+    figures = [block for block in chapters["mattered"] if block["kind"] == "figure"]
+    assert dict(figures[0]["rows"]) == pytest.approx(answers["importance"])
+    gaps = {row["trial"]: 100 * (row["train"] - row["validation"]) for row in answers["curves"]}
+    assert sorted(row[1] for row in figures[-1]["rows"]) == pytest.approx(sorted(gaps.values()))
+    # The baseline gets most right here, so no trial is ahead of it.
+    assert "verdict.is_baseline" in [block.get("says") for block in chapters["verdict"]]
+    assert "“by hand”" in chapters["verdict"][1]["text"]

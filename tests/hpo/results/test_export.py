@@ -16,9 +16,12 @@ from PIL import Image
 
 from data_pipeline.errors import DataError
 from data_pipeline.manifest import Item, Manifest
+from hpo.converters.table import FORMATS
 from hpo.paths import Paths
+from hpo.results import delivery
 from hpo.results import export as exporting
-from hpo.results.export import check_target, export
+from hpo.results.export import Exported, export
+from hpo.results.targets import Target
 from hpo.results.verify import Job, Report, check, lead_over
 from hpo.search.open_study import OpenStudy, find_study, read_manifest
 from models.errors import ModelError
@@ -42,6 +45,11 @@ def opened(study: FinishedStudy) -> OpenStudy:
     """Opens the study."""
     runs = study.folder / "hpo_runs"
     return find_study(Paths(f"sqlite:///{runs / 'studies.db'}", runs), None)
+
+
+def to_keras(study: OpenStudy, trial: int, path: Path) -> Exported:
+    """Exports a trial as a `.keras` file."""
+    return export(study, study.study.trials[trial], [Target(FORMATS["keras"], path)])
 
 
 def test_an_exported_model_needs_plain_keras_only(
@@ -75,7 +83,7 @@ def test_the_report_says_what_the_fresh_process_found(
     assert (found["files"], found["contradicting"]) == (images, 0)
     assert found["agreeing"] >= images - 1
     assert found["size_bytes"] == exported.stat().st_size
-    assert list(finished_study.folder.glob(".*.keras")) == []
+    assert list(finished_study.folder.glob(".hpo-*")) == []
 
 
 def test_a_model_that_is_another_is_not_kept(own_study: FinishedStudy) -> None:
@@ -85,16 +93,16 @@ def test_a_model_that_is_another_is_not_kept(own_study: FinishedStudy) -> None:
     trained.write_bytes(plain.read_bytes())
     target = own_study.folder / "model.keras"
     with pytest.raises(ModelError, match="must reproduce its trial's validation accuracy"):
-        export(study, study.study.trials[BEST], target)
+        to_keras(study, BEST, target)
     assert list(own_study.folder.glob("*.keras")) == []
-    assert list(own_study.folder.glob(".*.keras")) == []
+    assert list(own_study.folder.glob(".hpo-*")) == []
 
 
 def test_weights_that_were_not_kept_are_named(finished_study: FinishedStudy) -> None:
     """The message says which trials have weights and how to choose one."""
     study = opened(finished_study)
     with pytest.raises(StudyError) as caught:
-        export(study, study.study.trials[SECOND], finished_study.folder / "second.keras")
+        to_keras(study, SECOND, finished_study.folder / "second.keras")
     assert str(caught.value) == (
         "The weights of trial 1 are needed. Received: they were not kept. Trials with weights: "
         "0, 2; choose one with --trial. A study keeps those of its `keep_top` best trials and of "
@@ -109,7 +117,7 @@ def test_damaged_weights_are_said_to_be(own_study: FinishedStudy, damage: str) -
     file = study.files.weights()[BEST]
     file.unlink() if damage == "missing" else os.truncate(file, 1000)
     with pytest.raises(StudyError, match="Received: their file is gone or damaged"):
-        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+        to_keras(study, BEST, own_study.folder / "model.keras")
 
 
 def test_weights_of_an_earlier_version_are_refused(own_study: FinishedStudy) -> None:
@@ -118,7 +126,7 @@ def test_weights_of_an_earlier_version_are_refused(own_study: FinishedStudy) -> 
     np.savez(file := own_study.folder / "old.npz", a00000=[1.0])
     shutil.copy(file, study.files.weights()[BEST])
     with pytest.raises(StudyError) as caught:
-        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+        to_keras(study, BEST, own_study.folder / "model.keras")
     assert str(caught.value) == (
         "Weights must be kept by name. Received: those of trial 2, which an earlier version of hpo "
         "kept by position. Use that version, or run the study again."
@@ -129,12 +137,12 @@ def test_a_verifier_that_crashes_leaves_no_file(
     own_study: FinishedStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever ends the fresh process, its last words are shown and the file is removed."""
-    monkeypatch.setattr(exporting, "VERIFIER", [sys.executable, "-c", "raise SystemExit('boom')"])
+    monkeypatch.setattr(delivery, "VERIFIER", [sys.executable, "-c", "raise SystemExit('boom')"])
     study = opened(own_study)
     with pytest.raises(ModelError, match=r"Received: boom\. No file was kept\."):
-        export(study, study.study.trials[BEST], own_study.folder / "model.keras")
+        to_keras(study, BEST, own_study.folder / "model.keras")
     assert list(own_study.folder.glob("*.keras")) == []
-    assert list(own_study.folder.glob(".*.keras")) == []
+    assert list(own_study.folder.glob(".hpo-*")) == []
 
 
 @pytest.fixture
@@ -151,7 +159,7 @@ def moved_study(own_study: FinishedStudy) -> FinishedStudy:
 def test_without_images_the_decoded_ones_are_checked(moved_study: FinishedStudy) -> None:
     """They are in the cache still; what is left out is said."""
     study = opened(moved_study)
-    found = export(study, study.study.trials[BEST], moved_study.folder / "model.keras")
+    found = to_keras(study, BEST, moved_study.folder / "model.keras")
     assert found.report.figures["accuracy"] == pytest.approx(found.recorded, abs=1e-6)
     assert (found.report.files, found.report.problem) == (0, None)
     assert "gone/images" in found.report.left_out
@@ -168,7 +176,7 @@ def test_without_images_and_cache_the_file_is_compared_with_the_model(
     """It must say of noise what the model said; no figure is made up."""
     monkeypatch.setenv("HPO_CACHE_DIR", str(tmp_path / "empty"))
     study = opened(moved_study)
-    found = export(study, study.study.trials[BEST], moved_study.folder / "model.keras")
+    found = to_keras(study, BEST, moved_study.folder / "model.keras")
     assert found.report.figures == {}
     assert found.report.difference is not None
     assert found.report.difference < 1e-5
@@ -246,57 +254,3 @@ def _manifest(images: int) -> Manifest:
     return Manifest(
         source="/nowhere", kind="folder", layout="x", classes=("a", "b"), items=items, seed=0
     )
-
-
-def test_refuses_another_suffix(tmp_path: Path) -> None:
-    """Keras tells its format by the suffix, so no other is taken."""
-    with pytest.raises(StudyError) as caught:
-        check_target(tmp_path / "model.h5", overwrite=False)
-    assert str(caught.value) == (
-        f"--export must name a file that ends in .keras. Received: {tmp_path}/model.h5. "
-        f"Write --export {tmp_path}/model.keras."
-    )
-
-
-def test_refuses_a_file_that_exists_unless_told(tmp_path: Path) -> None:
-    """What is there already is replaced with --overwrite only."""
-    target = tmp_path / "model.keras"
-    target.write_text("precious")
-    with pytest.raises(StudyError) as caught:
-        check_target(target, overwrite=False)
-    assert str(caught.value) == (
-        f"--export must not replace a file. Received: {target}, which exists. "
-        "Choose another name or add --overwrite."
-    )
-    check_target(target, overwrite=True)
-    assert target.read_text() == "precious"
-
-
-def test_refuses_a_folder_of_that_name(tmp_path: Path) -> None:
-    """A folder is never replaced, --overwrite or not."""
-    (tmp_path / "model.keras").mkdir()
-    with pytest.raises(StudyError, match="which is a folder"):
-        check_target(tmp_path / "model.keras", overwrite=True)
-
-
-def test_refuses_a_missing_folder(tmp_path: Path) -> None:
-    """A folder that is not there is named with what the system says."""
-    with pytest.raises(StudyError) as caught:
-        check_target(tmp_path / "none" / "model.keras", overwrite=False)
-    assert str(caught.value) == (
-        "The folder of an exported model must exist and be writable. Received: "
-        f"{tmp_path}/none (No such file or directory). Create it, or choose another."
-    )
-
-
-def test_refuses_a_folder_that_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A read-only file system is noticed before anything is computed."""
-
-    def refuse(**_: object) -> None:
-        raise OSError(30, "Read-only file system")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    with pytest.raises(StudyError, match=r"\(Read-only file system\)"):
-        check_target(tmp_path / "model.keras", overwrite=False)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from data_pipeline.store import Examples
+from hpo.runtimes.model import BATCH, to_probabilities
 from models.export import class_names
 
-BATCH = 128
+
+def forward_pass(model: keras.Model) -> Any:
+    """Returns a model's traced forward pass, from float32 images (b, h, w, 3) to its outputs.
+
+    It is one trace for images of all sizes; Keras's `predict` would trace again for each.
+    """
+    images = tf.TensorSpec((None, None, None, 3), tf.float32)
+    return tf.function(
+        lambda images_bhwc: model(images_bhwc, training=False), input_signature=[images]
+    )
 
 
 class Classifier:
@@ -21,11 +33,7 @@ class Classifier:
 
     def __init__(self, model: keras.Model) -> None:
         self.class_names = class_names(model)
-        # One trace for images of all sizes; Keras's `predict` would trace again for each.
-        images = tf.TensorSpec((None, None, None, 3), tf.float32)
-        self._forward = tf.function(
-            lambda images_bhwc: model(images_bhwc, training=False), input_signature=[images]
-        )
+        self._forward = forward_pass(model)
 
     def split(self, split: Examples) -> np.ndarray:
         """Returns the probabilities (n, classes), float64, of the decoded images of a split."""
@@ -42,8 +50,4 @@ class Classifier:
         return np.asarray(self._probabilities(image_hwc[np.newaxis])[0])
 
     def _probabilities(self, images_bhwc: np.ndarray) -> np.ndarray:
-        shares = self._forward(images_bhwc.astype(np.float32)).numpy().astype(np.float64)
-        if shares.shape[1] == 1:  # a sigmoid unit: the share of the second class
-            shares = np.concatenate([1.0 - shares, shares], axis=1)
-        # In float32 they may add up to a little more than 1, and a loss be negative.
-        return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+        return to_probabilities(self._forward(images_bhwc.astype(np.float32)).numpy())

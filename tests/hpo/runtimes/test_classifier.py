@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data_pipeline.store import Examples
-from hpo.results.predictions import BATCH, Classifier
+from hpo.runtimes.classifier import BATCH, Classifier
 from models.config import ModelConfig
 from models.export import whole_model
 
@@ -71,9 +71,9 @@ def test_images_of_any_size_are_taken(classifier: Classifier, size_px: tuple[int
 def test_many_models_in_a_row_say_nothing() -> None:
     """TensorFlow warns of a function that is traced again and again; here it is one a model."""
     code = (
-        "from hpo.results.quiet import load_tensorflow; load_tensorflow()\n"
+        "from hpo.quiet import load_tensorflow; load_tensorflow()\n"
         "import numpy as np\n"
-        "from hpo.results.predictions import Classifier\n"
+        "from hpo.runtimes.classifier import Classifier\n"
         "from models.config import ModelConfig\n"
         "from models.export import whole_model\n"
         "config = ModelConfig(backbone='cnn', image_size_px=8, classes=2)\n"
