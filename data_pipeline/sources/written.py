@@ -46,12 +46,6 @@ def write_table(columns: Mapping[str, Sequence[str]], folder: Path) -> str:
     )
 
 
-def write_text(path: Path, text: str) -> str:
-    """Writes a text file, in place of what stood there, and returns its path."""
-    _put(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-    return str(path)
-
-
 def _write(path: Path, write: Callable[[Path], object]) -> str:
     """Writes a file that is called after its contents, unless it is there."""
     if not path.exists():
