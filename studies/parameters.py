@@ -114,7 +114,7 @@ _ROWS = (
         "learning_rate",
         "optimizer.learning_rate",
         "step size",
-        default=FloatRange(low=3e-5, high=1e-2, log=True),
+        default=FloatRange(low=1e-4, high=1e-2, log=True),
         start=1e-3,
         when=(IN_STEPS, SMALL_STEPS),
     ),

@@ -67,7 +67,7 @@ def test_proposals_make_sense(seed: int) -> None:
         untouched = TrainingConfig(solved_head=True, warmup=config.training.warmup)
         assert (config.training, config.augment) == (untouched, AugmentConfig())
         return
-    low, high = (1e-3, 0.3) if config.optimizer.name == "sgd" else (3e-5, 1e-2)
+    low, high = (1e-3, 0.3) if config.optimizer.name == "sgd" else (1e-4, 1e-2)
     assert low <= config.optimizer.learning_rate <= high
     assert config.model.image_size_px in (SIZES_PX if pretrained else SCRATCH_SIZES_PX)
 
@@ -102,7 +102,7 @@ def test_zero_is_proposed_beside_a_logarithmic_range() -> None:
         ({}, "model", {"dropout": 0.9}, ["dropout", "Received: 0.9", "Allowed: 0 to 0.6"]),
         ({}, "model", {"backbone": "weather_1"}, ["backbone", "weather_1", "cnn_deep"]),
         ({"l2": 0.01}, "model", {"l2": 0.0}, ["l2", "Received: 0.0", "Allowed: 0.01"]),
-        ({}, "optimizer", {"learning_rate": 0.5}, ["learning_rate", "0.5", "3e-05 to 0.01"]),
+        ({}, "optimizer", {"learning_rate": 0.5}, ["learning_rate", "0.5", "0.0001 to 0.01"]),
         ({}, "optimizer", {"weight_decay": 0.1}, ["optimizer.weight_decay means nothing", "0.1"]),
         ({}, "model", {"trainable_stages": 1}, ["model.trainable_stages means nothing"]),
         ({}, "augment", {"rotation_deg": 77}, ["augmentation", "none of the levels", "77"]),

@@ -38,13 +38,15 @@ def again(undisturbed: Path, tmp_path: Path) -> Path:
 
 
 def test_ends_with_the_trials_asked_for(undisturbed: Path) -> None:
-    """Eight trials, all finished, the default settings first, weights of the best kept."""
+    """Eight trials, all finished, the default settings first, checkpoints of the best kept."""
     rows = table(undisturbed)
     assert [row["number"] for row in rows] == list(range(8))
     assert {row["state"] for row in rows} == {"COMPLETE", "PRUNED"}
     assert [row["step"] for row in rows[:2]] == ["default", "cosine"]
     (folder,) = (undisturbed / "hpo_runs/work").iterdir()
-    assert not list((folder / "trials").iterdir())
+    kept = {int(trial.name) for trial in (folder / "trials").iterdir()}
+    assert len(kept) == 5, "the best can be continued"
+    assert kept <= {row["number"] for row in rows if row["state"] == "COMPLETE"}
     for row in rows:
         assert row["image_size_px"] == 8
         assert row["parameters"] > 1000
