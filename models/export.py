@@ -64,29 +64,69 @@ def whole_model(
     name_afresh()
     with dtype_policy("float32"):
         images = keras.Input((None, None, 3), dtype="float32", name="images")
-        to_square = layers.Resizing(
-            size_px,
-            size_px,
-            interpolation="bilinear",
-            antialias=True,
-            name=f"{_RESIZING}-{_encode(reading)}" if reading else _RESIZING,
-            **_GEOMETRY[resize],
-        )
+        to_square = square(size_px, reading, resize)
         # Keras's image layers train by default, and every layer after them then does so too:
         # without this argument `model(images)` would run dropout and batch statistics.
-        square = to_square(images, training=False)
-        features = build_body(row, square, arguments=row.arguments(config), for_file=True).output
-        name = "-".join([_CLASSES, *map(_encode, class_names)])
+        squares = to_square(images, training=False)
+        arguments = row.arguments(config)
+        features = build_body(row, squares, arguments=arguments, for_file=True).output
+        classes = classes_layer(config.output, class_names)
         if row.output:
-            probabilities = to_probabilities(features, row.output, name)
+            probabilities = to_probabilities(features, row.output, classes.name)
         else:
             logits = classify(
                 pool(features, config.pooling),
                 config,
                 lambda name: layers.Dropout(config.dropout, name=name),
             )
-            probabilities = layers.Activation(config.output, name=name)(logits)
+            probabilities = classes(logits)
         return keras.Model(images, probabilities, name="image_classifier")
+
+
+def square(
+    size_px: int, reading: str, resize: Literal["stretch", "pad", "crop"], suffix: str = ""
+) -> layers.Layer:
+    """The layer that makes squares of images; it is named after `reading`, and so carries it.
+
+    Args:
+        size_px: Height and width of the squares.
+        reading: See `whole_model`; only the first such layer of a model needs it.
+        resize: How images become squares.
+        suffix: What tells it from another such layer.
+    """
+    name = f"{_RESIZING}{suffix}"
+    return layers.Resizing(
+        size_px,
+        size_px,
+        interpolation="bilinear",
+        antialias=True,
+        name=f"{name}-{_encode(reading)}" if reading else name,
+        **_GEOMETRY[resize],
+    )
+
+
+def classes_layer(
+    output: Literal["softmax", "sigmoid"], class_names: Sequence[str]
+) -> layers.Layer:
+    """The layer that makes probabilities of logits; its name carries those of the classes."""
+    return layers.Activation(output, name="-".join([_CLASSES, *map(_encode, class_names)]))
+
+
+def scale_logits(model: keras.Model, factor: float) -> None:
+    """Multiplies the logits of a model of `whole_model`: the inverse of a temperature.
+
+    Above 0 it changes no answer, only how sure the model says it is of it (Guo et al. 2017).
+
+    Raises:
+        ModelError: The network has an output of its own.
+    """
+    if not any(layer.name == "logits" for layer in model.layers):
+        raise ModelError(
+            "A temperature divides the logits of a network that gets its head here. "
+            "Received: one that has its own output. Leave out --temperature."
+        )
+    for variable in model.get_layer("logits").weights:
+        variable.assign(variable * factor)
 
 
 def class_names(model: keras.Model) -> list[str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import heapq
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from studies.patience import LEAST_TRIALS, expected_gain, standard_error
 
 if TYPE_CHECKING:
     from studies.record import Reason  # at run time it brings NumPy, which `hpo --help` waits for
@@ -36,6 +38,8 @@ USUAL_PASSES = 2.4
 """What an epoch of a proposed trial costs, about: that of one that trains two stages."""
 DUPLICATES_A_TRIAL = 1
 """A study may have as many duplicates as trials that count, and then ends: its space is used up."""
+MOST_KEPT = 30
+"""At most so many trials keep their weights for an ensemble, so that choosing one takes seconds."""
 
 COMPLETE = frozenset({"complete", "stopped early", "duplicate", "imported"})
 """Reasons of trials that have a value."""
@@ -54,6 +58,7 @@ class TrialRecord:
         value: Objective of its best epoch, once it is complete or while it is paused; else None.
         loss: Validation loss of that epoch, which decides between equal values; None if unknown.
         best_epoch: That epoch, from 1; None where it has no weights.
+        weights_bytes: Size of what was trained of it: a head alone is small. None if unknown.
         epochs: Epochs that it may train.
         epoch_cost: What an epoch costs in multiply-adds; 1.0 while that is unknown.
         settings: Identity of its settings.
@@ -74,6 +79,7 @@ class TrialRecord:
     value: float | None = None
     loss: float | None = None
     best_epoch: int | None = None
+    weights_bytes: int | None = None
     epochs: int = 0
     epoch_cost: float = 1.0
     settings: str = ""
@@ -222,18 +228,23 @@ class Scheduler:
     Attributes:
         rule: What ends or pauses trials early.
         total: How many trials the study has in the end, imported ones not counted.
-        keep_top: How many trials' weights are kept.
+        keep_top: How many trials' weights are kept, whatever their size.
+        keep_bytes: Bytes for weights of the next best ones, which an ensemble is chosen from.
         maximize: Whether more of the objective is better.
         opening: The steps that come before the sampler's proposals.
         perfect: The best value that the objective can have; None if it has no end.
+        patient_images: Number of validation images, if no more trials are to be started once they
+            cannot be expected to help; 0 if all are to be trained.
     """
 
     rule: Rule
     total: int
     keep_top: int = 1
+    keep_bytes: int = 0
     maximize: bool = True
     opening: tuple[Planned, ...] = ()
     perfect: float | None = None
+    patient_images: int = 0
 
     def next(self, trials: Sequence[TrialRecord], remaining_s: float | None = None) -> Decision:
         """Returns what a worker that is free does next.
@@ -248,7 +259,8 @@ class Scheduler:
         # What was proposed twice took no time, and shall not cost a trial that would.
         counted = sum(t.reason != "duplicate" for t in begun)
         repeats = len(begun) - counted
-        may_start = counted < self.total and repeats < DUPLICATES_A_TRIAL * self.total
+        used_up = counted >= self.total or repeats >= DUPLICATES_A_TRIAL * self.total
+        may_start = not used_up and not self.exhausted(trials)
         for trial in paused:
             if trial.baseline:  # paused by a kill or by the user, never by the rule
                 return Resume(trial.number)
@@ -337,6 +349,22 @@ class Scheduler:
             return "prune"
         return self.rule.judge(trial, trials, maximize=self.maximize)
 
+    def exhausted(self, trials: Sequence[TrialRecord]) -> bool:
+        """Whether no trial is started any more because more of them cannot be expected to help.
+
+        That is so when as many trials again would add less, in the mean, than the error of the
+        best figure on so many validation images.
+
+        Args:
+            trials: All trials.
+        """
+        values = [t.value for t in trials if t.status == "ended" and t.value is not None]
+        if not self.patient_images or len(values) < LEAST_TRIALS:
+            return False
+        if not {step.name for step in self.opening} <= {trial.step for trial in trials}:
+            return False  # what comes first is no sample of what may come
+        return expected_gain(values) < standard_error(max(values), self.patient_images)
+
     def duplicate_of(self, trial: TrialRecord, trials: Sequence[TrialRecord]) -> TrialRecord | None:
         """Returns the trial whose outcome this one shares; None where it has to be trained."""
         if trial.baseline or not trial.settings:
@@ -360,6 +388,7 @@ class Scheduler:
             *best,
             *heapq.nsmallest(self.keep_top, has_weights, key=self._rank),
             *[t for t in has_weights if t.baseline],
+            *self._that_fit(complete),
         ]
         open_ones = [t for t in trials if t.status != "ended"]
         return Keep(
@@ -373,6 +402,14 @@ class Scheduler:
                 ]
             ),
         )
+
+    def _that_fit(self, complete: Sequence[TrialRecord]) -> Iterator[TrialRecord]:
+        """Yields the best trials whose weights fit together into `keep_bytes`."""
+        left = self.keep_bytes
+        for trial in heapq.nsmallest(MOST_KEPT, complete, key=self._rank):
+            if trial.weights_bytes is not None and trial.weights_bytes <= left:
+                left -= trial.weights_bytes
+                yield trial
 
     def _rank(self, trial: TrialRecord) -> tuple[float, float, int]:
         return rank(trial.value, trial.loss, trial.number, maximize=self.maximize)

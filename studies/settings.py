@@ -26,7 +26,17 @@ from studies.pruners import Percentile, PrunerSettings
 from studies.samplers import TPE, SamplerSettings
 
 CHANGEABLE = frozenset(
-    {"trials", "timeout_s", "workers", "device", "keep_top", "storage", "published_by"}
+    {
+        "trials",
+        "timeout_s",
+        "workers",
+        "device",
+        "keep_top",
+        "keep_mb",
+        "patience",
+        "storage",
+        "published_by",
+    }
 )
 """Settings that may differ when a study is continued: they decide how long, not what."""
 
@@ -249,6 +259,17 @@ class StudySettings(BaseModel):
         description="How many of the best trials keep their weights, and their checkpoints for "
         "`hpo continue`; the baselines always keep their weights.",
     )
+    patience: Literal["auto"] | None = Field(
+        default=None,
+        description="auto stops the search once more trials cannot be expected to help: when as "
+        "many again would add less than the error of the validation figure.",
+    )
+    keep_mb: int = Field(
+        default=200,
+        ge=0,
+        description="Megabytes for the weights of further good trials, which `hpo best --ensemble` "
+        "is chosen from. Heads of frozen backbones are small.",
+    )
     storage: str | None = Field(
         default=None,
         exclude=True,
@@ -275,6 +296,14 @@ class StudySettings(BaseModel):
         """The [space] table, with the image size that may stand outside of it."""
         fixed = {} if self.image_size_px is None else {"image_size_px": self.image_size_px}
         return self.space | fixed
+
+    @field_validator("patience")
+    @classmethod
+    def _check_patience(cls, patience: str | None, info: ValidationInfo) -> str | None:
+        metric = info.data.get("metric")
+        if patience and metric and METRICS[metric].perfect != 1.0:
+            raise ValueError(f"needs a metric that is a share of the images. Received: {metric}")
+        return patience
 
     _flat = field_validator("space", mode="before")(_flattened)
 

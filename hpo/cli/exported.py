@@ -31,6 +31,8 @@ def print_exported(exported: Exported, metric: Metric) -> None:
         said.append(
             "Loaded again in a fresh process, it gives the same probabilities for images of noise."
         )
+    if exported.temperature:
+        said.append(f"Its logits are divided by {exported.temperature:.2f}, its temperature.")
     if report.files:
         said.append(
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
@@ -53,8 +55,8 @@ def _print_files(exported: Exported) -> None:
         Column("accuracy", ".4f"),
         Column("largest difference", ".1e"),
         Column("other class", "d"),
-        Column("ms alone", ".1f"),
-        Column("ms in a batch", ".1f"),
+        Column("ms alone", ".2f"),
+        Column("ms in a batch", ".2f"),
         Column("MB", ".1f"),
         Column("file"),
     ]

@@ -36,6 +36,7 @@ from studies.metrics import COSTS, METRICS
     help="Settings that come with hpo; see hpo presets.",
 )
 @setting_option("--trials", type=click.IntRange(min=1))
+@setting_option("--patience", type=click.Choice(["auto"]))
 @timeout_option
 @setting_option("--image-size", "image_size_px", type=click.IntRange(4, 4096), metavar="PX")
 @workers_option

@@ -39,10 +39,11 @@ def forward(model: keras.Model) -> Any:
 
 
 def split(model: keras.Model) -> Halves | None:
-    """Returns a model's resizing and the rest; None where it does not begin with one."""
-    first = model.layers[1]
-    if not isinstance(first, keras.layers.Resizing):
+    """Returns a model's resizing and the rest; None where it does not begin with just one."""
+    resizings = [layer for layer in model.layers if isinstance(layer, keras.layers.Resizing)]
+    if len(resizings) != 1 or resizings[0] is not model.layers[1]:
         return None
+    first = resizings[0]
     squares = _replaced(first)
     network = keras.Model(first.output, model.output)
     return Halves(

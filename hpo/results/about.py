@@ -41,7 +41,7 @@ def describe(
         backbone=config.backbone,
         parameters=trial.user_attrs.get("parameters"),
         figures=figures,
-        interval=None if accuracy is None else wilson(round(accuracy * images), images),
+        interval=None if accuracy is None else interval_of(accuracy, images),
         images=images,
         test_figures=looks[-1].figures if looks else {},
         data=manifest.digest,
@@ -49,3 +49,8 @@ def describe(
         made_by=f"hpo {version('hpo')}, Keras {version('keras')}",
         usage=USAGE,
     )
+
+
+def interval_of(accuracy: float, images: int) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy on so many images."""
+    return wilson(round(accuracy * images), images)

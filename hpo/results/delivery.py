@@ -82,6 +82,7 @@ def deliver(
     terms: Terms,
     *,
     expected: list[list[float]],
+    said: list[list[float]],
     refuse: Callable[[Report], None],
     layers: str = "",
     say: Callable[[str], None] = lambda _: None,
@@ -98,6 +99,7 @@ def deliver(
         targets: The files to make, in folders that exist and on one disk.
         terms: What they must keep to.
         expected: As in `verify.Job`.
+        said: The same.
         refuse: Raises unless a report on the `.keras` file is of the model that was meant.
         layers: As in `verify.Job`.
         say: Told what is being done.
@@ -111,7 +113,7 @@ def deliver(
         with tempfile.TemporaryDirectory(dir=targets[0].path.parent, prefix=".hpo-") as folder:
             workshop = Workshop(Path(folder), metadata, manifest, terms, layers, say)
             FORMATS["keras"].convert(Conversion(model, metadata, workshop.original))
-            return workshop.make(targets, expected, refuse)
+            return workshop.make(targets, expected, refuse, said)
     except OSError as error:
         raise StudyError(
             "An exported model must fit on its disk. "
@@ -149,13 +151,16 @@ class Workshop:
         targets: Sequence[Target],
         expected: list[list[float]],
         refuse: Callable[[Report], None],
+        said: list[list[float]],
     ) -> list[Delivered]:
         """Checks the original, then makes, checks and places the others; see `deliver`."""
         import numpy as np
 
         self.say("Checking the Keras file in a fresh process …")
         of_original = self.folder / "original.npy"
-        report = self._verify("keras", self.original, of_original, decoded=True, expected=expected)
+        report = self._verify(
+            "keras", self.original, of_original, decoded=not said, expected=expected, said=said
+        )
         refuse(report)
         wanted = [target for target in targets if target.format.name != "keras"]
         plain = next((target for target in targets if target not in wanted), None)
@@ -236,6 +241,7 @@ class Workshop:
         *,
         decoded: bool = False,
         expected: list[list[float]] | None = None,
+        said: list[list[float]] | None = None,
     ) -> Report:
         """Has a fresh process check a file."""
         job = Job(
@@ -246,6 +252,7 @@ class Workshop:
             decoded=decoded,
             probabilities=probabilities.resolve(),
             expected=expected or [],
+            said=said or [],
             layers=self.layers,
         )
         report = Report.model_validate_json(

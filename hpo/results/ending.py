@@ -11,6 +11,7 @@ from hpo.results.comparison import compare
 from hpo.results.comparison_formats import gains_table, notes
 from hpo.results.tables import show
 from hpo.results.trial_rows import TrialRow, best_first, read_trials
+from hpo.results.winner import judge_winner
 from hpo.search.board import duration
 from hpo.search.open_study import OpenStudy
 from hpo.search.session import Ending
@@ -39,6 +40,9 @@ def print_results(opened: OpenStudy, console: Console) -> bool:
         for row in ranked[:TOP]:
             table.add_row(*_cells(row))
         console.print(table)
+    winner = judge_winner(opened.storage, ranked, metric)
+    if winner and (said := winner.sentences()):
+        console.print(said, markup=False, highlight=False)
     endings = Counter(row.ending for row in rows)
     console.print(", ".join(f"{count} {ending}" for ending, count in sorted(endings.items())))
     if any(row.label for row in ranked[1:]):

@@ -50,6 +50,8 @@ def _lines(metadata: Metadata, manifest: Manifest, rows: Sequence[Delivered]) ->
     yield from (CARD_MARK, "", f"# {_cell(metadata.name)}: an image classifier", "")
     yield f"It tells {len(metadata.classes)} classes apart: {_listed(metadata.classes)}."
     yield f"Its backbone is `{metadata.backbone}`, at {metadata.image_size_px} px."
+    if metadata.note:
+        yield from ("", metadata.note)
     yield from ("", "## Use", "", "Read a picture like this, so that it looks as in training:", "")
     yield from ("```python", reading_lines(metadata.reading).rstrip(), "```", "")
     yield (
@@ -136,8 +138,8 @@ def _numbers(row: Delivered) -> Iterator[str]:
     yield "-" if report.accuracy is None else f"{report.accuracy:.4f}"
     yield f"{row.difference:.1e}"
     yield str(row.changed)
-    yield "-" if report.single_ms is None else f"{report.single_ms:.1f}"
-    yield "-" if report.batch_ms is None else f"{report.batch_ms:.1f}"
+    yield "-" if report.single_ms is None else f"{report.single_ms:.2f}"
+    yield "-" if report.batch_ms is None else f"{report.batch_ms:.2f}"
     yield f"{row.size_bytes / 1e6:.1f}"
 
 
@@ -189,7 +191,8 @@ def _limits(metadata: Metadata) -> Iterator[str]:
         "grey level from training, and a picture that is transparent everywhere as empty."
     )
     yield ""
-    yield f"Made by {metadata.made_by}: study `{metadata.name}`, trial {metadata.trial}."
+    trial = "several trials" if metadata.trial is None else f"trial {metadata.trial}"
+    yield f"Made by {metadata.made_by}: study `{metadata.name}`, {trial}."
     if metadata.license == "unknown":
         yield from (
             "",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,11 @@ from data_pipeline.manifest import Manifest
 from hpo.quiet import load_tensorflow
 from hpo.search.open_study import OpenStudy
 from hpo.trust import require_trusted
+from models.catalogue import BUILT_IN, Catalogue
 from studies.errors import StudyError
 from studies.network_files import catalogue_of
 from studies.record import read_config
+from studies.trial_config import TrialConfig
 
 if TYPE_CHECKING:
     import keras
@@ -63,16 +65,40 @@ def rebuild(opened: OpenStudy, trial: FrozenTrial, manifest: Manifest) -> keras.
             these settings does not fit the weights.
     """
     weights, stages = read_weights(opened, trial.number)
-    networks = opened.record.networks
-    if read_config(trial).model.own:
-        require_trusted(opened.study.study_name, networks)
-    catalogue = catalogue_of(networks)
+    catalogue = trusted_catalogue(opened, [read_config(trial)])
     load_tensorflow()
+    return assemble(read_config(trial), weights, stages, manifest, catalogue)
 
+
+def trusted_catalogue(opened: OpenStudy, trials: Iterable[TrialConfig]) -> Catalogue:
+    """Returns where the networks of some trials are looked up.
+
+    Raises:
+        StudyError: One of them is code from elsewhere.
+    """
+    networks = opened.record.networks
+    if any(trial.model.own for trial in trials):
+        require_trusted(opened.study.study_name, networks)
+    return catalogue_of(networks)
+
+
+def assemble(
+    trial: TrialConfig,
+    weights: Mapping[str, np.ndarray],
+    stages: int,
+    manifest: Manifest,
+    catalogue: Catalogue = BUILT_IN,
+) -> keras.Model:
+    """Returns the whole model of settings and weights, as `read_weights` returns them.
+
+    Raises:
+        ModelError: The pretrained weights below them are not on this machine, or the network of
+            these settings does not fit the weights.
+    """
     from models.export import whole_model
     from models.network import build_network, copy_weights, set_head_weights
 
-    config = read_config(trial).model.model_copy(update={"trainable_stages": stages})
+    config = trial.model.model_copy(update={"trainable_stages": stages})
     reading = manifest.reading
     with redirect_stdout(sys.stderr):  # a user's network may print, beside our JSON
         network = build_network(config, seed=0, catalogue=catalogue)

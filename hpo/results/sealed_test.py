@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from data_pipeline.cache import Cache
+from data_pipeline.manifest import Manifest
+from data_pipeline.store import open_store
 from hpo.results.ranking import rank
 from hpo.results.rebuild import rebuild
 from hpo.search.open_study import OpenStudy, read_manifest
@@ -21,7 +24,10 @@ from studies.storage import require_writable
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from hpo.results.ensemble import Ensemble
+    from hpo.results.refit import Refitted
     from hpo.results.trial_rows import TrialRow
+    from studies.metrics import Labels, Probabilities
 
 LOOKS_KEY = "test_looks"
 RESAMPLES = 2000
@@ -31,7 +37,7 @@ class Look(BaseModel):
     """One evaluation on the test images.
 
     Attributes:
-        trial: The trial evaluated.
+        trial: The trial evaluated; None where it is something else, see `subject`.
         when: Time (UTC, ISO 8601).
         images: Number of test images.
         figures: Metric name to its value.
@@ -41,11 +47,12 @@ class Look(BaseModel):
             an earlier version made.
         best_epoch: The epoch whose weights these were, since a paused trial may go on to a better
             one; None in a record that an earlier version made.
+        subject: What was evaluated, where it is no trial as it was; empty for a trial.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    trial: int
+    trial: int | None
     when: str
     images: int
     figures: dict[str, float]
@@ -53,6 +60,12 @@ class Look(BaseModel):
     chosen_from: int
     hits: Hits | None = None
     best_epoch: int | None = None
+    subject: str = ""
+
+    @property
+    def title(self) -> str:
+        """What was evaluated."""
+        return self.subject or f"trial {self.trial}"
 
 
 def earlier_looks(opened: OpenStudy) -> list[Look]:
@@ -73,6 +86,50 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
             gone.
         DataError: The images are not what they were.
     """
+    manifest = _require_test_images(opened)
+    model = rebuild(opened, trial, manifest)
+
+    from hpo.runtimes.classifier import Classifier
+
+    split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
+    shares = Classifier(model).split(split)
+    what = {"trial": trial.number, "best_epoch": trial.user_attrs["best_epoch"]}
+    return _taken(opened, what, shares, split.labels, chosen_from)
+
+
+def look_at_ensemble(opened: OpenStudy, ensemble: Ensemble, chosen_from: int) -> Look:
+    """Evaluates an ensemble on the test images, as `look` does a trial.
+
+    Raises:
+        StudyError: The study has no test images or cannot be written.
+        ModelError: Pretrained weights are not on this machine.
+        DataError: The images are not what they were.
+    """
+    from hpo.results.ensemble import classify
+
+    manifest = _require_test_images(opened)
+    shares, labels = classify(ensemble.build(manifest), manifest, "test")
+    what = {"trial": None, "subject": ensemble.title}
+    return _taken(opened, what, shares, labels, chosen_from)
+
+
+def look_at_refitted(opened: OpenStudy, refitted: Refitted, chosen_from: int) -> Look:
+    """Evaluates a refitted trial on the test images, as `look` does a trial.
+
+    Raises:
+        StudyError: The study has no test images or cannot be written.
+        DataError: The images are not what they were.
+    """
+    from hpo.runtimes.classifier import Classifier
+
+    manifest = _require_test_images(opened)
+    split = open_store(manifest, refitted.image_size_px, Cache()).splits["test"]
+    shares = Classifier(refitted.model).split(split)
+    what = {"trial": None, "subject": refitted.title}
+    return _taken(opened, what, shares, split.labels, chosen_from)
+
+
+def _require_test_images(opened: OpenStudy) -> Manifest:
     require_writable(opened.storage)  # a look that is not recorded would be for nothing
     manifest = read_manifest(opened)
     if not any(item.split == "test" for item in manifest.items):
@@ -80,27 +137,30 @@ def look(opened: OpenStudy, trial: FrozenTrial, chosen_from: int) -> Look:
             "--test needs test images. Received: a study without any. "
             "Create one with `test_fraction` above 0, or with a folder that has a test part."
         )
-    model = rebuild(opened, trial, manifest)
+    return manifest
 
-    from data_pipeline.cache import Cache
-    from data_pipeline.store import open_store
-    from hpo.runtimes.classifier import Classifier
 
-    split = open_store(manifest, read_config(trial).model.image_size_px, Cache()).splits["test"]
-    shares, classes = Classifier(model).split(split), len(manifest.classes)
-    figures, guesses = evaluate(shares, split.labels), shares.argmax(axis=1)
+def _taken(
+    opened: OpenStudy,
+    what: dict[str, Any],
+    shares: Probabilities,
+    labels: Labels,
+    chosen_from: int,
+) -> Look:
+    """Returns what probabilities come to, and records it."""
+    figures, guesses = evaluate(shares, labels), shares.argmax(axis=1)
+    right, classes = guesses == labels, shares.shape[1]
     taken = Look(
-        trial=trial.number,
+        **what,
         when=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        images=len(split),
+        images=len(labels),
         figures=figures,
         intervals={
-            "accuracy": wilson(round(figures["accuracy"] * len(split)), len(split)),
-            "macro_f1": bootstrap_macro_f1(guesses, split.labels, classes),
+            "accuracy": wilson(int(right.sum()), len(labels)),
+            "macro_f1": bootstrap_macro_f1(guesses, labels, classes),
         },
         chosen_from=chosen_from,
-        hits=Hits.of(guesses == split.labels),
-        best_epoch=trial.user_attrs["best_epoch"],
+        hits=Hits.of(right),
     )
     looks = [*earlier_looks(opened), taken]
     opened.study.set_user_attr(LOOKS_KEY, [row.model_dump(mode="json") for row in looks])

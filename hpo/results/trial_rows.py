@@ -194,6 +194,21 @@ def read_trials(
     ]
 
 
+def read_attribute(storage: RDBStorage, rows: Sequence[TrialRow], key: str) -> dict[int, Any]:
+    """Returns a user attribute that is too large to be read of all trials, by the id of a trial.
+
+    Args:
+        storage: Where the trials are.
+        rows: The trials; those that do not have it are left out.
+        key: Its name.
+    """
+    wanted = sa.select(ATTRIBUTES.c.trial_id, ATTRIBUTES.c.value_json).where(
+        ATTRIBUTES.c.trial_id.in_([row.trial_id for row in rows]), ATTRIBUTES.c.key == key
+    )
+    with storage.engine.connect() as connection:
+        return {row.trial_id: json.loads(row.value_json) for row in connection.execute(wanted)}
+
+
 def no_complete_trial(study: str, trials: Sequence[TrialRow]) -> StudyError:
     """Returns the error that says that a study has no trial to show yet."""
     counts = Counter(row.ending for row in trials)

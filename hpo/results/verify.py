@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_FILES = 1000
 NOISE, NOISE_PX = 8, 64
+MOST_DIFFERENCE = 1e-4
+"""Of the probabilities of one model before and after it was saved, both in float32."""
 NEAR_TIE = 0.1
 """Where two classes' probabilities differ by less, either is as good a guess."""
 
@@ -48,7 +50,10 @@ class Job(BaseModel):
         probabilities: File to write the probabilities (n, classes) for `noise`, or for the images,
             to; None for none.
         expected: Probabilities (n, classes) that the model had for `noise` before it was saved,
-            where there may be no images to check it with; else empty.
+            where its figures may not be computed; else empty.
+        said: Probabilities (n, classes) that the model had for the decoded images of
+            `rows_to_check` before it was saved, where its figures cannot tell: it sees images of
+            several sizes, or was trained on these. Else empty.
         layers: Python code that its layers need to be loaded; empty where they are Keras's own.
     """
 
@@ -61,6 +66,7 @@ class Job(BaseModel):
     decoded: bool = True
     probabilities: Path | None = None
     expected: list[list[float]] = []
+    said: list[list[float]] = []
     layers: str = ""
 
 
@@ -126,7 +132,10 @@ def check(job: Job) -> Report:
         _keep(job, model.predict(list(noise())))
         times = _times(model, noise()[0])
         return report.model_copy(update={"left_out": left_out, **times})
-    return report.model_copy(update=_raw(model, job, None if decoded is None else decoded[0]))
+    said = np.array(job.said) if job.said else None
+    if decoded is not None:
+        said = decoded[0][rows_to_check(len(decoded[0]))]
+    return report.model_copy(update=_raw(model, job, said))
 
 
 def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:
@@ -139,10 +148,21 @@ def _decoded(model: Model, job: Job) -> tuple[Probabilities, np.ndarray]:
     return np.concatenate(parts), split.labels
 
 
+def rows_to_check(images: int) -> np.ndarray:
+    """Returns which of the validation images are read as files, spread over all of them."""
+    return np.unique(np.linspace(0, images - 1, min(MOST_FILES, images)).astype(int))
+
+
 def _raw(model: Model, job: Job, decoded: Probabilities | None) -> dict[str, object]:
-    """Returns the fields of a report that come from the files as they lie on the disk."""
+    """Returns the fields of a report that come from the files as they lie on the disk.
+
+    Args:
+        model: The model.
+        job: What to check.
+        decoded: Probabilities for the decoded images of the same files; None where not known.
+    """
     items = [item for item in job.manifest.items if item.split == "validation"]
-    chosen = np.unique(np.linspace(0, len(items) - 1, min(MOST_FILES, len(items))).astype(int))
+    chosen = rows_to_check(len(items))
     some, parts, image = [items[row] for row in chosen], [], None
     for images in _read(job, some):
         parts.append(model.predict(images))
@@ -156,7 +176,7 @@ def _raw(model: Model, job: Job, decoded: Probabilities | None) -> dict[str, obj
         **_times(model, image),
     }
     if decoded is not None:
-        lead = lead_over(decoded[chosen], raw)
+        lead = lead_over(decoded, raw)
         found |= {"agreeing": int((lead == 0).sum()), "contradicting": int((lead > NEAR_TIE).sum())}
     return found
 

@@ -32,6 +32,7 @@ class Metadata(BaseModel):
         license: Identifier as model hubs list them.
         made_by: Program and versions.
         usage: How to use the file, in a sentence.
+        note: What else must be known of the model, in sentences; empty for a trial as it was.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -51,6 +52,7 @@ class Metadata(BaseModel):
     license: str = "unknown"
     made_by: str = ""
     usage: str = ""
+    note: str = ""
 
 
 def read_metadata(text: str | None, name: str) -> Metadata:

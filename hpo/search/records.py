@@ -88,6 +88,7 @@ class TrialReader:
             value=value_of(trial),
             loss=validation_loss(attributes),
             best_epoch=attributes.get("best_epoch"),
+            weights_bytes=attributes.get("weights_bytes"),
             epochs=epochs,
             epoch_cost=cost,
             settings=settings,

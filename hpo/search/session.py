@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +34,7 @@ from studies.objectives import objectives_of
 from studies.portfolio import opening, planned
 from studies.record import STUDY_KEY, TOTAL_KEY
 from studies.samplers import Exhaustive
-from studies.scheduler import Done, Scheduler
+from studies.scheduler import Done, Scheduler, TrialRecord
 from studies.settings import CHANGEABLE, StudySettings
 from studies.space import DataFacts, Space
 from studies.stateless_sampler import StatelessSampler
@@ -142,16 +142,16 @@ def run_study(
         rule=settings.pruner,
         total=total,
         keep_top=settings.keep_top,
+        keep_bytes=settings.keep_mb * 1_000_000,
         maximize=objective.maximize,
         opening=planned(steps, space, facts),
         perfect=objective.perfect,
+        patient_images=_validation_images(opened) if settings.patience else 0,
     )
     claims = Claims(opened.study, space, facts, leases, scheduler, steps)
     trials = claims.trials()
     if isinstance(scheduler.next(trials), Done):
-        screen.say(
-            f"The study has its {total} trials; none was trained. For more: --trials {2 * total}"
-        )
+        screen.say(_why_done(scheduler, trials))
         return Ending(False, False, None)
     board = new_board(opened.study.study_name, settings.metric, total)
     board.resume(trials)
@@ -193,6 +193,20 @@ def run_study(
             "images were ready, which is faster the next time. Give more."
         )
     return Ending(interrupted, out_of_time, failure)
+
+
+def _validation_images(opened: OpenStudy) -> int:
+    return sum(item.split == "validation" for item in read_manifest(opened).items)
+
+
+def _why_done(scheduler: Scheduler, trials: Sequence[TrialRecord]) -> str:
+    if scheduler.exhausted(trials):
+        return (
+            "More trials cannot be expected to help; none was trained. Without --patience auto the "
+            "search goes on."
+        )
+    total = scheduler.total
+    return f"The study has its {total} trials; none was trained. For more: --trials {2 * total}"
 
 
 def _setup(settings: StudySettings, space: Space, networks: tuple[NetworkFile, ...]) -> Setup:

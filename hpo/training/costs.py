@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,17 +24,26 @@ def measure(config: ModelConfig, catalogue: Catalogue) -> dict[str, float]:
 
     Neither depends on the weights, so they are random.
 
-    - `latency`: milliseconds from one raw image of the network's own size to its probabilities, in
-      float32, on this device. Other work on the machine adds to it.
-    - `size`: megabytes (a million bytes) of the `.keras` file.
-
     Args:
         config: The network.
         catalogue: Where its backbone is looked up.
     """
     names = [str(number) for number in range(config.classes)]
     model = whole_model(config, class_names=names, catalogue=catalogue)
-    size_px = config.image_size_px
+    return measure_model(model, config.image_size_px)
+
+
+def measure_model(model: keras.Model, size_px: int) -> dict[str, float]:
+    """Returns every cost of a model.
+
+    - `latency`: milliseconds from one raw image of the network's own size to its probabilities, in
+      float32, on this device. Other work on the machine adds to it.
+    - `size`: megabytes (a million bytes) of the `.keras` file.
+
+    Args:
+        model: From raw images to probabilities.
+        size_px: Height and width of the image that it is given.
+    """
     forward = tf.function(
         lambda images: model(images, training=False), [tf.TensorSpec((1, size_px, size_px, 3))]
     )

@@ -72,6 +72,14 @@ def set_up(device: str, threads: int, image_size_px: int) -> Device:
     )
 
 
+def as_it_is() -> Device:
+    """Returns the device of a process that TensorFlow may have computed in already."""
+    import tensorflow as tf
+
+    is_gpu = bool(tf.config.get_visible_devices("GPU"))
+    return Device("GPU" if is_gpu else "CPU", is_gpu, "float32", is_gpu)
+
+
 def cpu_precision() -> str:
     """bfloat16 where the CPU multiplies it in hardware (twice as fast), else float32."""
     has_bfloat16 = processor_flags() & {"amx_bf16", "avx512_bf16"}

@@ -55,8 +55,8 @@ class SolvedHeads:
         """Returns every metric of a head on the training images."""
         return metrics.evaluate(_logits(head, self._features), self._labels)
 
-    def best(self, metric: str) -> LinearHead:
-        """Returns the head that a trial of solved heads alone would keep."""
+    def best_number(self, metric: str) -> int:
+        """Returns the number of the head that a trial of solved heads alone would keep."""
         row, config, state, number = METRICS[metric], self._config, PolicyState(), 0
         while not is_over(state, number, config, row.perfect):
             number += 1
@@ -69,7 +69,7 @@ class SolvedHeads:
                 training=config.training,
                 phase=phase_of(config, number),
             )
-        return self.head(state.best_epoch)
+        return state.best_epoch
 
 
 def _logits(head: LinearHead, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -32,6 +32,7 @@ from hpo.training.stopwatch import Stopwatch
 from models.config import STRENGTHS
 from models.memory import evaluation_batch
 from models.network import head_weights, set_head_weights, set_linear_top
+from models.solved_head import LinearHead
 from studies.hits import Hits
 from studies.metrics import METRICS
 from studies.record import Outcome, Reason
@@ -57,7 +58,7 @@ def run_trial(job: Train, data: TrialData, programs: Programs, link: Link) -> Fi
     Returns:
         How it ended; of a paused trial what its best epoch comes to.
     """
-    run = _Run(job, data, programs, link)
+    run = TrialRun(job, data, programs, link)
     outcome = fatal = None
     try:
         outcome = run.train()
@@ -91,7 +92,9 @@ def _precision(job: Train, data: TrialData, programs: Programs) -> str:
 
 
 @dataclass
-class _Run:
+class TrialRun:
+    """One trial while it is trained; see `run_trial`."""
+
     job: Train
     data: TrialData
     programs: Programs
@@ -187,7 +190,7 @@ class _Run:
         elif self.config.training.solved_head and not run.phase.solved:
             # A random head would send noise through the pretrained layers above the cut.
             with self.watch.timed("solving"):
-                run.begin_with(self._new_heads().best(self.metric.name))
+                run.begin_with(self._first_head())
         self.facts |= {
             "parameters": run.program.parameters,
             "image_size_px": run.phase.model.image_size_px,
@@ -224,11 +227,9 @@ class _Run:
                 )
                 sample = run.inputs.train_sample(count, run.evaluation_batch)
                 run.program.refresh_statistics(self._reporting(sample))
-            validation = run.inputs.validation(run.evaluation_batch)
-            logits, labels = run.program.logits(self._reporting(validation))
-            figures = metrics.evaluate(logits, labels)
+            figures = self._validate(run)
             weights = head_weights(run.program.network)
-        if not np.isfinite(logits).all():
+        if figures is None:
             return False
         row = {"loss": sums.loss, "accuracy": sums.accuracy, "learning_rate": rates[-1]}
         self._save(run, weights, row | {f"val_{name}": value for name, value in figures.items()})
@@ -244,19 +245,30 @@ class _Run:
             set_linear_top(run.program.network, head)
             train = heads.training_figures(head)
         with self.watch.timed("evaluation"):
-            validation = run.inputs.validation(run.evaluation_batch)
-            logits, labels = run.program.logits(self._reporting(validation))
-            figures = metrics.evaluate(logits, labels)
+            figures = self._validate(run)
+        if figures is None:
+            return False
         row = {"loss": train["loss"], "accuracy": train["accuracy"]}
         row |= {"penalty": STRENGTHS[number - 1]}
         row |= {f"val_{name}": value for name, value in figures.items()}
         self._save(run, head_weights(run.program.network), row)
-        return bool(np.isfinite(logits).all())
+        return True
+
+    def _validate(self, run: PhaseRun) -> dict[str, float] | None:
+        """Returns every metric of the validation images; None where an output is not finite."""
+        validation = run.inputs.validation(run.evaluation_batch)
+        logits, labels = run.program.logits(self._reporting(validation))
+        return metrics.evaluate(logits, labels) if np.isfinite(logits).all() else None
 
     def _heads(self) -> SolvedHeads:
         if self._solved is None:
             self._solved = self._new_heads()
         return self._solved
+
+    def _first_head(self) -> LinearHead:
+        """Returns the head that fine-tuning begins with."""
+        heads = self._new_heads()
+        return heads.head(heads.best_number(self.metric.name))
 
     def _new_heads(self) -> SolvedHeads:
         """Returns heads to solve; they hold the activations of all images."""
@@ -351,6 +363,7 @@ class _Run:
             train = metrics.evaluate(*predictor.logits(self._reporting(sample)))
         self.facts["train_accuracy_clean"] = train["accuracy"]
         self.facts["train_loss_clean"] = train["loss"]
+        self.facts["weights_bytes"] = sum(array.nbytes for array in weights.values())
         figures = metrics.evaluate(logits, labels)
         if costs := self.job.costs:
             measured = self.programs.costs(self.config.model)

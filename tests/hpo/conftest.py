@@ -23,6 +23,7 @@ from data_pipeline.store import open_store
 from hpo.cli import main
 from hpo.paths import Paths
 from hpo.search.files import Files, new_key
+from hpo.search.open_study import OpenStudy, find_study
 from hpo.search.recorder import STATES
 from hpo.training.checkpoint import best_path, save_weights
 from hpo.training.metrics import evaluate
@@ -66,6 +67,11 @@ class FinishedStudy:
             return CliRunner().invoke(main, list(words), prog_name="hpo")
         finally:
             os.chdir(before)
+
+    def open(self) -> OpenStudy:
+        """Opens the study."""
+        runs = self.folder / "hpo_runs"
+        return find_study(Paths(default_url(runs), runs), self.name)
 
 
 def draw_images(root: Path, per_class: int) -> None:
@@ -180,35 +186,37 @@ def _history(value: float) -> dict[str, list[float]]:
 
 def _train(manifest: Manifest, plain: Path, trained: Path) -> tuple[float, float]:
     """Writes weights before and after training; returns both validation accuracies."""
+    return (
+        train_network(manifest, CONFIG.model, plain, epochs=0),
+        train_network(manifest, CONFIG.model, trained),
+    )
+
+
+def train_network(manifest: Manifest, model: ModelConfig, path: Path, epochs: int = 20) -> float:
+    """Trains a network from random weights, writes its weights, returns validation accuracy."""
     import keras  # here, so that tests without this study start at once
 
     from models.network import build_network, head_weights
 
-    splits = open_store(manifest, IMAGE_SIZE_PX, Cache()).splits
-    network = build_network(CONFIG.model, seed=0)
-    head = network.head
-
-    def accuracy() -> float:
-        split = splits["validation"]
-        logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
-        return evaluate(np.asarray(logits), split.labels)["accuracy"]
-
-    save_weights(plain, head_weights(network), 0)
-    before, train = accuracy(), splits["train"]
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    head.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
-    images_bhwc = train.images_bhwc[train.rows]
-    shuffled = np.random.default_rng(0).permutation(len(train))  # Keras's own order is random
-    head.fit(
-        images_bhwc[shuffled],
-        train.labels[shuffled],
-        batch_size=16,
-        epochs=20,
-        shuffle=False,
-        verbose=0,
-    )
-    save_weights(trained, head_weights(network), 0)
-    return before, accuracy()
+    splits = open_store(manifest, model.image_size_px, Cache()).splits
+    network = build_network(model, seed=0)
+    head, train, split = network.head, splits["train"], splits["validation"]
+    if epochs:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        head.compile(optimizer=keras.optimizers.Adam(3e-3), loss=loss)
+        images_bhwc = train.images_bhwc[train.rows]
+        shuffled = np.random.default_rng(0).permutation(len(train))  # Keras's own order is random
+        head.fit(
+            images_bhwc[shuffled],
+            train.labels[shuffled],
+            batch_size=16,
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+        )
+    save_weights(path, head_weights(network), 0)
+    logits = head(split.images_bhwc[split.rows].astype(np.float32), training=False)
+    return evaluate(np.asarray(logits), split.labels)["accuracy"]
 
 
 @pytest.fixture(scope="session")

@@ -184,6 +184,16 @@ class TestKeep:
         assert list(self.keep(*trials).weights) == [2, 3]
         assert list(self.keep(*trials[:2]).weights) == [1, 0]
 
+    def test_small_weights(self) -> None:
+        """The next best stay as long as they fit; one that is too large makes room for others."""
+        sizes = (1, 1, 50, 900, 60, None, 40)
+        trials = [
+            scored(number, 1.0 - number / 10, weights_bytes=size)
+            for number, size in enumerate(sizes)
+        ]
+        scheduler = Scheduler(NoPruner(), 9, keep_top=2, keep_bytes=120)
+        assert scheduler.keep(trials).weights.keys() == {0, 1, 2, 4}
+
     def test_paused_trials(self) -> None:
         """A paused trial's weights are kept beside those of the best, and its checkpoint always."""
         trials = [scored(0, 0.5), scored(1, 0.4), scored(2, 0.9, "paused"), trial(3, "paused")]
@@ -436,3 +446,39 @@ class TestOpening:
         trial = TrialRecord(2, "running", (0.1,), epochs=7)
         assert scheduler.judge(trial, [*others, trial]) == "prune"
         assert scheduler.judge(replace(trial, solved=True), [*others, trial]) == "continue"
+
+
+class TestPatience:
+    """Ending a search that cannot be expected to find anything better."""
+
+    ALIKE = tuple(scored(number, 0.9) for number in range(10))
+
+    def next(
+        self, *trials: TrialRecord, images: int = 100, opening: tuple[Planned, ...] = ()
+    ) -> Any:
+        """What comes next if the study may have 50 trials."""
+        scheduler = Scheduler(NoPruner(), 50, patient_images=images, opening=opening)
+        return scheduler.next(trials)
+
+    def test_trials_of_one_value(self) -> None:
+        """More of them help nobody; without patience they are trained all the same."""
+        assert self.next(*self.ALIKE) == Done()
+        assert self.next(*self.ALIKE, images=0) == Start()
+
+    def test_few_trials_tell_nothing(self) -> None:
+        """Nine of one value are no reason to end."""
+        assert self.next(*self.ALIKE[:9]) == Start()
+
+    def test_values_far_apart(self) -> None:
+        """Where the best was rare, there may be a better one."""
+        far = [scored(number, 0.1 * number) for number in range(10)]
+        assert self.next(*far, images=1000) == Start()
+
+    def test_what_comes_first_is_always_tried(self) -> None:
+        """The steps of the opening differ too much to foretell each other."""
+        opening = (Planned("race", races=True),)
+        assert self.next(*self.ALIKE, opening=opening) == Start("race")
+
+    def test_paused_trials_are_ended(self) -> None:
+        """What was begun is continued."""
+        assert self.next(*self.ALIKE, trial(10, "paused")) == Resume(10)

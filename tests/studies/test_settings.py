@@ -159,3 +159,10 @@ def test_defaults_come_from_the_rows() -> None:
     assert StudySettings.model_validate({"sampler": "random"}).sampler == Random()
     fewer = StudySettings.model_validate({"sampler": {"n_startup_trials": 3}})
     assert fewer.sampler == TPE(n_startup_trials=3)
+
+
+def test_patience_needs_a_share() -> None:
+    """The error of a cross-entropy cannot be told from its value."""
+    assert StudySettings(patience="auto").patience == "auto"
+    with pytest.raises(ValidationError, match="needs a metric that is a share of the images"):
+        StudySettings(patience="auto", metric="loss")

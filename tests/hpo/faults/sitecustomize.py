@@ -138,7 +138,7 @@ class Patching(importlib.abc.MetaPathFinder):
             for point, function in mine.items():
                 patch(module, function, functools.partial(mortal, point))
             if trains:
-                patch(module, "_Run._epoch", counted)
+                patch(module, "TrialRun._epoch", counted)
 
         spec.loader.exec_module = exec_module
         return spec

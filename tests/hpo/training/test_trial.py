@@ -311,7 +311,7 @@ def test_stopped_within_an_epoch(
     assert paused.value == max(paused.history["val_accuracy"])
     assert paused.hits is not None
     assert paused.hits.unpack().mean() == paused.value
-    loaded = load(folder, trial._Run(job, data, programs, link)._identity(job))
+    loaded = load(folder, trial.TrialRun(job, data, programs, link)._identity(job))
     assert loaded is not None
     assert loaded[0].epoch == 2
     assert_same(train(job, data, programs, FakeLink()), undisturbed)
@@ -707,7 +707,7 @@ def test_fine_tuning_begins_with_what_a_solved_head_keeps(
     strengths = solved.history["penalty"]
     assert len(strengths) == 1 + policies.SOLVED_PATIENCE
     heads = SolvedHeads(SOLVED, photos, Programs(CPU), "float32")
-    best = heads.best("auc")
+    best = heads.head(heads.best_number("auc"))
     assert best is heads.head(solved.best_epoch or 0)
 
 
