@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint test-slow soak bench docs pictures notebook clean
+.PHONY: run test lint test-slow soak bench lab docs pictures notebook clean
 
 run: $(STAMP)
 	$(BIN)/hpo run --trials 50
@@ -26,6 +26,13 @@ soak: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/pytest -m bench -s tests/benchmarks
+
+# Records learning curves of the sets in HPO_LAB_DATA, and compares ways to search on them.
+NIGHT ?= 1
+lab: $(STAMP)
+	$(BIN)/python -m tests.lab.record --night $(NIGHT)
+	$(BIN)/python -m tests.lab.portfolio
+	$(BIN)/python -m tests.lab.report --write
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate

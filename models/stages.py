@@ -90,7 +90,8 @@ def _cumulative_strides(operations: list[keras.Operation]) -> list[int]:
     stride_of: dict[int, int] = {}
     strides = []
     for operation in operations:
-        below = max((stride_of[id(t)] for t in _inputs(operation)), default=1)
+        # What comes from below a cut counts as the images do.
+        below = max((stride_of.get(id(t), 1) for t in _inputs(operation)), default=1)
         strides.append(below * _stride(operation))
         stride_of[id(operation.output)] = strides[-1]
     return strides

@@ -9,7 +9,8 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from symtable import SymbolTable, symtable
 from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any
@@ -122,7 +123,13 @@ def _definition(name: str, value: Any) -> str:
 
 def _names_in(text: str) -> list[str]:
     """Returns the names that a text reads and does not bind itself, in their order."""
-    tree = ast.parse(text)
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    read = dict.fromkeys(n.id for n in names if isinstance(n.ctx, ast.Load))
-    return [name for name in read if not hasattr(builtins, name)]
+    names = dict.fromkeys(_read_in(symtable(text, "", "exec")))
+    return [name for name in names if not hasattr(builtins, name)]
+
+
+def _read_in(table: SymbolTable) -> Iterator[str]:
+    for symbol in table.get_symbols():
+        if symbol.is_referenced() and symbol.is_global():
+            yield symbol.get_name()
+    for inner in table.get_children():
+        yield from _read_in(inner)

@@ -41,13 +41,19 @@ FINE_TUNED: Mapping[str, Value] = {
     "optimizer": "adamw",
     "learning_rate": 2e-4,
     "weight_decay": 1e-4,
-    "augmentation": "light",
+    "augmentation": "none",
     "batch_size": 32,
-    "epochs": 8,
+    "epochs": 5,
 }
-"""Small steps from the solved head through the top of the backbone."""
-TOP: Mapping[str, Value] = {**FINE_TUNED, "trainable_stages": 1, "epochs": 6}
-"""The last stage alone: most of what fine-tuning gains, for a fifth of the work."""
+"""Small steps from the solved head through the top of the backbone. Light augmentation and eight
+epochs cost half as much again and were no better on recorded sets, see docs/laboratory.md."""
+TOP: Mapping[str, Value] = {
+    **FINE_TUNED,
+    "trainable_stages": 1,
+    "augmentation": "light",
+    "epochs": 6,
+}
+"""The last stage alone: much of what fine-tuning gains, for a part of the work."""
 HIDDEN: Mapping[str, Value] = {
     **_MODERN,
     "pretrained": True,
@@ -71,6 +77,13 @@ WHOLE: Mapping[str, Value] = {
     "epochs": 12,
 }
 """All of the backbone, for images unlike ImageNet's."""
+RECIPES: Mapping[str, Mapping[str, Value]] = {
+    "top fine-tuned": TOP,
+    "fine-tuned": FINE_TUNED,
+    "hidden layer": HIDDEN,
+    "wholly fine-tuned": WHOLE,
+}
+"""What follows the race, in this order, by the name of its step."""
 FROM_SCRATCH: Mapping[str, Value] = {
     "schedule": "cosine",
     "label_smoothing": 0.1,
@@ -97,7 +110,9 @@ class Step:
     races: bool = False
 
 
-def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
+def opening(
+    space: Space, facts: DataFacts, recipes: Mapping[str, Mapping[str, Value]] = RECIPES
+) -> tuple[Step, ...]:
     """Returns what is trained first, in this order.
 
     What a space does not hold is left out, and so is what would come to the same trial.
@@ -105,10 +120,11 @@ def opening(space: Space, facts: DataFacts) -> tuple[Step, ...]:
     Args:
         space: The study's space.
         facts: The study's data.
+        recipes: What follows the race.
     """
     found: list[Step] = []
     seen: list[tuple[dict[str, Value], tuple[str, ...]]] = []
-    for step in _steps(space, facts):
+    for step in _steps(space, facts, recipes):
         params, config = trial_of(step, space, facts, None)
         # A recipe that this space turns into a solved head would be the winner of the race again.
         if config.is_solved != step.races:
@@ -162,7 +178,9 @@ def trial_of(
     return nearest_trial(space, facts, wanted)
 
 
-def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
+def _steps(
+    space: Space, facts: DataFacts, recipes: Mapping[str, Mapping[str, Value]]
+) -> Iterator[Step]:
     catalogue = space.table.catalogue
     loads = "pretrained" in space and True in space.values("pretrained")
     names = [
@@ -189,11 +207,9 @@ def _steps(space: Space, facts: DataFacts) -> Iterator[Step]:
         wanted = {**SOLVED, "backbone": name}
         yield Step(f"race {name}", wanted, like=("image_size_px",), races=True)
     winner = ("backbone", "image_size_px")
-    yield Step("top fine-tuned", TOP, like=winner)
-    yield Step("fine-tuned", FINE_TUNED, like=winner)
-    yield from _own_networks(space)
-    yield Step("hidden layer", HIDDEN, like=winner)
-    yield Step("wholly fine-tuned", WHOLE, like=winner)
+    own = 2  # what gains most for its cost comes before the user's own networks
+    steps = [Step(label, recipe, like=winner) for label, recipe in recipes.items()]
+    yield from [*steps[:own], *_own_networks(space), *steps[own:]]
 
 
 def _own_networks(space: Space) -> Iterator[Step]:

@@ -17,6 +17,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from studies.learning import Learned, with_lessons
 from studies.objectives import maximizes, validation_loss
 from studies.optuna_private import StudyOfTrials
 
@@ -30,11 +31,16 @@ good at most."""
 class RecentTPESampler(TPESampler):
     """TPE that looks at the `NEWEST` trials and the `BEST` before them, read once a proposal."""
 
+    def __init__(self, learned: Learned | None = None, **options: Any) -> None:
+        """Takes what other studies teach, and the options of `TPESampler`."""
+        super().__init__(**options)
+        self._learned = learned
+
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the parameters that are drawn together."""
-        self._recent = _recent(study)
+        self._recent = _recent(study, self._learned)
         return super().infer_relative_search_space(self._recent, trial)
 
     def sample_relative(
@@ -51,10 +57,12 @@ class RecentTPESampler(TPESampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draws one parameter."""
-        return super().sample_independent(_recent(study), trial, param_name, param_distribution)
+        return super().sample_independent(
+            _recent(study, self._learned), trial, param_name, param_distribution
+        )
 
 
-def _recent(study: Study) -> Study:
+def _recent(study: Study, learned: Learned | None) -> Study:
     """Returns a study as it is now, with its recent and best trials only.
 
     They are in the order of their validation loss: TPE sorts the complete ones by value and, as
@@ -66,6 +74,8 @@ def _recent(study: Study) -> Study:
         # TPE has no place for a trial of which it knows one of several objectives.
         trials = [trial for trial in trials if trial.state is not TrialState.PRUNED]
     trials.sort(key=lambda trial: (validation_loss(trial.user_attrs), trial.number))
+    if learned is not None:
+        trials = with_lessons(trials, learned, maximize=maximizes(study))
     return StudyOfTrials(study, trials)
 
 

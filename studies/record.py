@@ -203,6 +203,7 @@ class StudyRecord(BaseModel):
         manifest_digest: Digest of the manifest.
         manifest_artifact: Id of the study artifact that holds the manifest.
         unavailable: Backbone to the reason it is not in the space.
+        learned_from: Studies that its sampler learned from when it was created.
         versions: Package to version.
         networks: The user's network files, with their text.
     """
@@ -216,6 +217,7 @@ class StudyRecord(BaseModel):
     manifest_digest: str
     manifest_artifact: str
     unavailable: dict[str, str] = Field(default_factory=dict)
+    learned_from: tuple[str, ...] = ()
     versions: dict[str, str] = Field(default_factory=dict)
     networks: tuple[NetworkFile, ...] = ()
 

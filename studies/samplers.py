@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+    from studies.learning import Learned
+
 
 class TPE(BaseModel):
     """Multivariate tree-structured Parzen estimator (Bergstra et al. 2011, Falkner et al. 2018)."""
@@ -61,28 +63,30 @@ class Sampler:
 
     Attributes:
         settings: Its options with their defaults.
-        make: Makes it from these and a seed.
+        make: Makes it from these, a seed, and what other studies teach, if anything.
         help: What it is good for.
+        learns: Whether it can learn from other studies.
     """
 
     settings: type[BaseModel]
-    make: Callable[[Any, int], BaseSampler]
+    make: Callable[[Any, int, Learned | None], BaseSampler]
     help: str
+    learns: bool = False
 
 
-def _tpe(settings: TPE, seed: int) -> BaseSampler:
+def _tpe(settings: TPE, seed: int, learned: Learned | None) -> BaseSampler:
     from studies.recent_tpe import RecentTPESampler
 
-    return RecentTPESampler(seed=seed, **settings.model_dump(exclude={"name"}))
+    return RecentTPESampler(learned, seed=seed, **settings.model_dump(exclude={"name"}))
 
 
-def _random(settings: Random, seed: int) -> BaseSampler:
+def _random(settings: Random, seed: int, _: Learned | None) -> BaseSampler:
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _exhaustive(settings: Exhaustive, seed: int) -> BaseSampler:
+def _exhaustive(settings: Exhaustive, seed: int, _: Learned | None) -> BaseSampler:
     from optuna.samplers import BruteForceSampler
 
     class _BruteForce(BruteForceSampler):
@@ -96,7 +100,7 @@ def _exhaustive(settings: Exhaustive, seed: int) -> BaseSampler:
 
 SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
     {
-        "tpe": Sampler(TPE, _tpe, "Learns from the trials so far."),
+        "tpe": Sampler(TPE, _tpe, "Learns from the trials so far.", learns=True),
         "random": Sampler(Random, _random, "Learns nothing: what the others have to beat."),
         "exhaustive": Sampler(
             Exhaustive, _exhaustive, "Every combination once, of a space of choices and steps."
@@ -106,7 +110,11 @@ SAMPLERS: Mapping[str, Sampler] = MappingProxyType(
 
 
 def make_sampler(
-    settings: SamplerSettings, seed: int, trial_number: int, parameter: str = ""
+    settings: SamplerSettings,
+    seed: int,
+    trial_number: int,
+    parameter: str = "",
+    learned: Learned | None = None,
 ) -> BaseSampler:
     """Makes the sampler that proposes one trial, or one parameter of it.
 
@@ -116,10 +124,11 @@ def make_sampler(
         trial_number: The trial's number: were the seed that of the study alone, a study that is
             continued would propose its first trials again.
         parameter: The parameter that is drawn on its own.
+        learned: What other studies teach; None if nothing.
     """
     from optuna.exceptions import ExperimentalWarning
 
     digest = hashlib.sha256(f"sampler/{seed}/{trial_number}/{parameter}".encode()).digest()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # `group` and BruteForceSampler are
-        return SAMPLERS[settings.name].make(settings, int.from_bytes(digest[:4], "big"))
+        return SAMPLERS[settings.name].make(settings, int.from_bytes(digest[:4], "big"), learned)

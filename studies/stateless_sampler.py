@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial, TrialState
 
+    from studies.learning import Learned
     from studies.samplers import SamplerSettings
 
 
@@ -24,15 +25,17 @@ class StatelessSampler(BaseSampler):
     the same settings: what was drawn already does not shift the random numbers of the rest.
     """
 
-    def __init__(self, settings: SamplerSettings, seed: int) -> None:
-        self._settings, self._seed = settings, seed
+    def __init__(
+        self, settings: SamplerSettings, seed: int, learned: Learned | None = None
+    ) -> None:
+        self._settings, self._seed, self._learned = settings, seed, learned
         self._trial: tuple[int, BaseSampler] | None = None
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Returns the parameters that are drawn together."""
-        self._trial = trial.number, make_sampler(self._settings, self._seed, trial.number)
+        self._trial = trial.number, self._make(trial)
         return self._trial[1].infer_relative_search_space(study, trial)
 
     def sample_relative(
@@ -51,7 +54,7 @@ class StatelessSampler(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """Draws one parameter."""
-        sampler = make_sampler(self._settings, self._seed, trial.number, param_name)
+        sampler = self._make(trial, param_name)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
@@ -62,6 +65,7 @@ class StatelessSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         """Lets the sampler note how a trial ended."""
-        make_sampler(self._settings, self._seed, trial.number).after_trial(
-            study, trial, state, values
-        )
+        self._make(trial).after_trial(study, trial, state, values)
+
+    def _make(self, trial: FrozenTrial, parameter: str = "") -> BaseSampler:
+        return make_sampler(self._settings, self._seed, trial.number, parameter, self._learned)

@@ -46,23 +46,19 @@ def write_table(columns: Mapping[str, Sequence[str]], folder: Path) -> str:
     )
 
 
-def write_whole(path: Path, text: str) -> str:
-    """Writes a text file as a whole and returns its path; what stood there is replaced."""
+def _write(path: Path, write: Callable[[Path], object]) -> str:
+    """Writes a file that is called after its contents, unless it is there."""
+    if not path.exists():
+        _put(path, write)
+    return str(path)
+
+
+def _put(path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
-    return str(path)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> str:
-    """Writes a file as a whole, unless it is there."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        try:
-            write(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return str(path)
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

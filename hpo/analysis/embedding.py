@@ -67,6 +67,7 @@ def embed(
     *,
     backbones: Sequence[str] = (),
     image_size_px: int = SIZE_PX,
+    native_px: int | None = None,
     decoded: Decoded | None = None,
     catalogue: Catalogue = BUILT_IN,
 ) -> Embedded:
@@ -77,6 +78,7 @@ def embed(
         backbones: Such as have weights; without any those of `pretrained_here`, or the pixels where
             the images are tiny.
         image_size_px: Size at which they see them.
+        native_px: Their own size, where it is known; their files may be gone.
         decoded: Images that were read already.
         catalogue: Where backbones are looked up.
 
@@ -84,7 +86,7 @@ def embed(
         StudyError: No pretrained weights are on this machine.
         DataError: The images are not what they were.
     """
-    native_px = native_size_px(manifest)
+    native_px = native_px or native_size_px(manifest)
     if not backbones and native_px < PIXELS_UP_TO_PX:
         store = open_store(manifest, native_px, Cache(), decoded=decoded)
         parts = [_pixels(store.splits[name]) for name in ("train", "validation")]

@@ -6,6 +6,7 @@ none is dark, and a scan that is a little less sharp than a hundred equal ones i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ FAR = 3.5
 NEIGHBOURS = 5
 MOST_COMPARED = 10_000
 """Images that others are compared with: all pairs of very many would take hours."""
+_LEAST_LIGHT = 1 / 255
 _NORMAL = 1.4826
 """Median absolute deviations in a standard deviation of a normal distribution."""
 
@@ -45,11 +47,16 @@ class Oddity:
     least: float
 
 
+def _log(figure: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(figure, _LEAST_LIGHT)))
+
+
 ODDITIES = (
-    # As cleanvision has it: nothing on the image is bright, or nothing is dark.
-    Oddity("dark", lambda seen: seen.brightest, -1, 0.32, 0.02),
-    Oddity("pale", lambda seen: seen.darkest, 1, 0.90, 0.02),
-    Oddity("flat", lambda seen: seen.contrast, -1, 0.04, 0.01),
+    # As cleanvision has it: nothing on the image is bright, or nothing is dark. Logarithms, as eyes
+    # have them: in a set of very different images a black one is hardly an outlier otherwise.
+    Oddity("dark", lambda seen: _log(seen.brightest), -1, math.log(0.32), 0.2),
+    Oddity("pale", lambda seen: _log(1 - seen.darkest), -1, math.log(0.10), 0.2),
+    Oddity("flat", lambda seen: _log(seen.contrast), -1, math.log(0.04), 0.2),
     # Eighty photos each of eight sets had .67 at most, and .6 or more after a Gaussian blur of 2 %
     # of their side.
     Oddity("blurred", lambda seen: seen.blur, 1, 0.68, 0.02),

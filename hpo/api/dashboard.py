@@ -7,6 +7,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from html import escape
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from hpo.listening import address, listen
@@ -46,8 +47,8 @@ class Dashboard:
 
     def _repr_html_(self) -> str:
         """Shows a link, and in Colab a link through its proxy."""
-        colab = sys.modules.get("google.colab.output")
-        if colab:
+        if "google.colab" in sys.modules:
+            colab = import_module("google.colab.output")
             colab.serve_kernel_port_as_window(self.port, path=self.url.partition(str(self.port))[2])
             return ""
         return f'Dashboard at <a href="{escape(self.url)}" target="_blank">{escape(self.url)}</a>'

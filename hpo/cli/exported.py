@@ -55,8 +55,8 @@ def _print_files(exported: Exported) -> None:
         Column("accuracy", ".4f"),
         Column("largest difference", ".1e"),
         Column("other class", "d"),
-        Column("ms alone", ".1f"),
-        Column("ms in a batch", ".1f"),
+        Column("ms alone", ".2f"),
+        Column("ms in a batch", ".2f"),
         Column("MB", ".1f"),
         Column("file"),
     ]

@@ -78,6 +78,8 @@ def _print_texts(storage: str | None, study: str | None) -> None:
     for each in opened.record.networks:
         click.echo(f"# {printable(each.name)}")
         for line in each.text.splitlines():
-            click.echo(printable(line))  # it may be from somebody who plays tricks on terminals
+            click.echo(
+                printable(line.expandtabs())
+            )  # it may be from somebody who plays tricks on terminals
     if not opened.record.networks:
         click.echo(f"The study {opened.study.study_name!r} carries no networks of its own.")

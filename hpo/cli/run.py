@@ -52,6 +52,12 @@ from studies.metrics import COSTS, METRICS
     help="Start with the finished trials of this study of the same images.",
 )
 @click.option(
+    "--learn-from",
+    "teachers",
+    metavar="A,B,…",
+    help="Let the sampler begin with what it learns from these studies, of whatever images.",
+)
+@click.option(
     "--backbones", metavar="A,B,…", help="Search among these backbones only; see hpo backbones."
 )
 @setting_option("--networks", metavar="FILE.py", multiple=True)
@@ -66,6 +72,7 @@ def run(
     backbones: str | None,
     storage: str | None,
     source: str | None,
+    teachers: str | None,
     trusts: bool,
     **given: Any,
 ) -> None:
@@ -89,6 +96,7 @@ def run(
       hpo run --data photos/ --networks my_networks.py
       hpo run --data photos/ --exclude suspects.csv --study photos-2
       hpo run --study wider --config wider.toml --from photos --trials 80
+      hpo run --data birds/ --learn-from photos,flowers
     """
     from rich.console import Console
 
@@ -99,7 +107,8 @@ def run(
     typed = {name: value for name, value in given.items() if value not in (None, ())}
     if backbones:
         typed["space"] = {"backbone": [*map(str.strip, backbones.split(","))]}
-    wish = Wish(typed, study, config, preset, source, storage, trusts)
+    others = tuple(name for each in (teachers or "").split(",") if (name := each.strip()))
+    wish = Wish(typed, study, config, preset, source, storage, trusts, others)
     console = Console()
     opened, ending = search(ready(wish), ConsoleScreen(console))
     print_ending(opened, ending, console)

@@ -136,7 +136,7 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
             winner = _winner(opened, ranked[0], manifest, looks, tell)
     except (StudyError, DataError, ModelError) as error:
         problem = str(error)
-    images, images_problem = _look_at(manifest, ranked, tell) if manifest else (None, "")
+    images, images_problem = _look_at(opened, manifest, ranked, tell) if manifest else (None, "")
     return StudyFacts(
         opened=opened,
         metric=metric,
@@ -154,14 +154,15 @@ def gather(opened: OpenStudy, *, test: bool, tell: Tell) -> StudyFacts:
 
 
 def _look_at(
-    manifest: Manifest, ranked: Sequence[TrialRow], tell: Tell
+    opened: OpenStudy, manifest: Manifest, ranked: Sequence[TrialRow], tell: Tell
 ) -> tuple[ImagesFacts | None, str]:
     """Returns what is found out about the images, or why it cannot be."""
     from hpo.report.images import embed_like, look_at
 
     tell("Looking for suspect images …")
     try:
-        return look_at(embed_like(manifest, ranked), growth=True), ""
+        native_px: int = opened.record.facts["native_size_px"]
+        return look_at(embed_like(manifest, ranked, native_px), growth=True), ""
     except (StudyError, DataError, ModelError) as error:
         return None, str(error)
 

@@ -47,12 +47,13 @@ def look_at(embedded: Embedded, *, growth: bool = False) -> ImagesFacts:
     )
 
 
-def embed_like(manifest: Manifest, ranked: Sequence[TrialRow]) -> Embedded:
+def embed_like(manifest: Manifest, ranked: Sequence[TrialRow], native_px: int) -> Embedded:
     """Embeds a study's images as the best solved heads saw them, whose features are kept.
 
     Args:
         manifest: The images.
         ranked: The trials, best first.
+        native_px: The images' own size.
 
     Raises:
         StudyError: No pretrained weights are on this machine.
@@ -60,13 +61,14 @@ def embed_like(manifest: Manifest, ranked: Sequence[TrialRow]) -> Embedded:
     """
     solved = [row.settings for row in ranked if row.solved]
     if not solved:
-        return embed(manifest)
+        return embed(manifest, native_px=native_px)
     size_px: int = solved[0]["model.image_size_px"]
     names = [str(s["model.backbone"]) for s in solved if s["model.image_size_px"] == size_px]
     return embed(
         manifest,
         backbones=list(dict.fromkeys(names))[:MOST_BACKBONES],
         image_size_px=size_px,
+        native_px=native_px,
     )
 
 

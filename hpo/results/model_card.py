@@ -138,8 +138,8 @@ def _numbers(row: Delivered) -> Iterator[str]:
     yield "-" if report.accuracy is None else f"{report.accuracy:.4f}"
     yield f"{row.difference:.1e}"
     yield str(row.changed)
-    yield "-" if report.single_ms is None else f"{report.single_ms:.1f}"
-    yield "-" if report.batch_ms is None else f"{report.batch_ms:.1f}"
+    yield "-" if report.single_ms is None else f"{report.single_ms:.2f}"
+    yield "-" if report.batch_ms is None else f"{report.batch_ms:.2f}"
     yield f"{row.size_bytes / 1e6:.1f}"
 
 

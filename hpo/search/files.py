@@ -12,7 +12,7 @@ import filecmp
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,12 @@ from uuid import uuid4
 import optuna
 from optuna.artifacts import ArtifactMeta
 from optuna.storages import RDBStorage
+from pydantic import TypeAdapter
 
 from hpo.paths import Paths
 from hpo.training.checkpoint import best_path
 from studies.errors import StudyError
+from studies.learning import Lessons
 from studies.optuna_private import (
     all_artifacts_of,
     artifacts_of,
@@ -33,6 +35,7 @@ from studies.optuna_private import (
 )
 from studies.scheduler import Keep
 
+_LESSONS = TypeAdapter(list[Lessons])
 _KEY = re.compile(r"[\w-]+")
 _EARLIER_WEIGHTS = re.compile(r"trial-(\d+)\.weights\..+")
 
@@ -84,6 +87,11 @@ class Files:
         return self.folder / "files.json"
 
     @property
+    def lessons(self) -> Path:
+        """File with what the sampler learned from other studies."""
+        return self.folder / "learned.json"
+
+    @property
     def logs(self) -> Path:
         """Folder of what workers print."""
         return self.folder / "logs"
@@ -108,6 +116,28 @@ class Files:
         temporary.write_text(text, encoding="utf-8")
         _put(temporary, self.manifest)
         self._offer(self.key, "manifest.json")
+
+    def write_lessons(self, lessons: Sequence[Lessons]) -> None:
+        """Writes what the sampler learned from other studies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self.lessons.with_name(".learned.json")
+        temporary.write_bytes(_LESSONS.dump_json(list(lessons)))
+        _put(temporary, self.lessons)
+
+    def read_lessons(self) -> list[Lessons]:
+        """Returns that.
+
+        Raises:
+            StudyError: The file is gone, without which the sampler would propose something else.
+        """
+        try:
+            return _LESSONS.validate_json(self.lessons.read_bytes())
+        except OSError as error:
+            raise StudyError(
+                "What the study learned from others must be in its files. "
+                f"Received: {self.lessons} ({error.strerror}). Type the command in the folder "
+                "where `hpo run` was typed, or begin another study."
+            ) from error
 
     def offer_report(self, page: bytes) -> None:
         """Lets the dashboard show a report, an HTML page, in place of the one before."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from hpo.paths import Paths, paths
 from hpo.search.image_size import images_to_keep
+from hpo.search.learning import with_lessons_of
 from hpo.search.networks import files_in, networks_for
 from hpo.search.open_study import OpenStudy, find_study, of_same_images
 from hpo.search.outages import outages_explained
@@ -38,6 +39,7 @@ class Wish:
         source: Name of a study to take trials over from.
         storage: URL of the database of studies.
         trusts: Whether the code that a study from elsewhere carries may be run.
+        teachers: Names of the studies that the sampler learns from.
     """
 
     given: Mapping[str, Any]
@@ -47,6 +49,7 @@ class Wish:
     source: str | None = None
     storage: str | None = None
     trusts: bool = False
+    teachers: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Launch:
         networks: The user's files of networks.
         kept: Settings of the study to take trials over from, where the user says nothing else.
         before: That study, or None.
+        taught: The studies that the sampler learns from.
         began_s: When the user asked for it, on the monotonic clock.
     """
 
@@ -71,6 +75,7 @@ class Launch:
     networks: Sequence[str]
     kept: Mapping[str, Any]
     before: OpenStudy | None
+    taught: Sequence[OpenStudy]
     began_s: float = field(default_factory=time.monotonic)
 
 
@@ -101,7 +106,8 @@ def ready(wish: Wish) -> Launch:
     kept = {key: created[key] for key in OF_THE_DATA & created.keys()}
     data = (kept | seen).get("data", StudySettings.model_fields["data"].default)
     name = wish.study or preset or study_name(str(data))
-    return Launch(wish, where, name, files, files_in(seen), kept, before, began_s)
+    taught = [find_study(where, teacher) for teacher in wish.teachers]
+    return Launch(wish, where, name, files, files_in(seen), kept, before, taught, began_s)
 
 
 def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[OpenStudy, Ending]:
@@ -123,6 +129,7 @@ def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[Op
     def plan() -> Plan:
         pool.start(settings.workers, settings.device)  # they import TensorFlow meanwhile
         made = make_plan(settings, screen.say, decoded.add, networks)
+        made = with_lessons_of(launch.taught, made, screen.say)
         return with_trials_of(before, made, screen.say) if before else made
 
     taken = before.record.networks if before else ()
@@ -139,6 +146,8 @@ def search(launch: Launch, screen: Screen, stop: Stop | None = None) -> tuple[Op
                 opened = prepare(launch.where, launch.name, asked, plan)
         if wish.trusts:
             trust(file.source for file in opened.record.networks)
+        if launch.taught and not opened.fresh:
+            screen.say("--learn-from counts when a study is created. This one goes on as it was.")
         screen.say(describe(opened))
         if opened.fresh and not wish.study and (other := of_same_images(opened)):
             screen.say(_continue_instead(*other, settings.data))

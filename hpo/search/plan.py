@@ -19,6 +19,7 @@ from hpo.search.weights import unavailable
 from studies.baselines import place
 from studies.domains import Value
 from studies.grid import combinations
+from studies.learning import Lessons
 from studies.network_files import NetworkFile
 from studies.parameters import ParameterTable
 from studies.settings import StudySettings
@@ -47,6 +48,7 @@ class Plan:
         first: Label to the Optuna parameters of the trials that come first.
         taken: Trials of another study that this one begins with, and the files of their weights
             where these were kept.
+        learned: What the sampler learns from other studies.
         networks: The user's network files.
     """
 
@@ -57,6 +59,7 @@ class Plan:
     unavailable: Mapping[str, str]
     first: Mapping[str, Mapping[str, Value]]
     taken: Sequence[tuple[FrozenTrial, Path | None]] = ()
+    learned: Sequence[Lessons] = ()
     networks: tuple[NetworkFile, ...] = ()
 
 

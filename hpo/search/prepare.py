@@ -209,6 +209,8 @@ def _create(files: Files, plan: Plan) -> StudyRecord:
         study.add_trial(trial)
         if weights is not None:
             files.take_weights(number, weights)
+    if plan.learned:
+        files.write_lessons(plan.learned)
     for label, params in plan.first.items():
         study.enqueue_trial(dict(params), user_attrs={LABEL_KEY: label})
     record = StudyRecord(
@@ -218,6 +220,7 @@ def _create(files: Files, plan: Plan) -> StudyRecord:
         manifest_digest=manifest.digest,
         manifest_artifact=files.key,
         unavailable=dict(plan.unavailable),
+        learned_from=tuple(lessons.study for lessons in plan.learned),
         versions={package: version(package) for package in PACKAGES},
         networks=plan.networks,
     )

@@ -27,6 +27,7 @@ from hpo.search.views import LineView, Screen
 from hpo.trust import require_trusted
 from studies.errors import StudyError
 from studies.grid import at_most
+from studies.learning import Learned
 from studies.leases import Leases
 from studies.network_files import NetworkFile
 from studies.objectives import objectives_of
@@ -117,8 +118,11 @@ def run_study(
     now.setdefault("trials", opened.study.user_attrs.get(TOTAL_KEY, opened.record.trials))
     opened.study.set_user_attr(TOTAL_KEY, now["trials"])
     settings = opened.record.read_settings(**now)
-    opened.study.sampler = StatelessSampler(settings.sampler, settings.seed)
     space, total = opened.record.read_space(), settings.trials
+    learned = None
+    if opened.record.learned_from:
+        learned = Learned.of(opened.files.read_lessons(), space)
+    opened.study.sampler = StatelessSampler(settings.sampler, settings.seed, learned)
     held = at_most(space, total)
     if held is not None:
         # A sampler that learns would train some of so few again and again, and others never.

@@ -19,6 +19,7 @@ from models.network import (
     count_parameters,
     head_weights,
     l2_kernels,
+    rate_factors,
     reset,
     set_dropout,
     set_head_weights,
@@ -333,3 +334,19 @@ class TestWeightsByName:
         """Keras counts such layers through the whole process; a network's names must not."""
         config = pretrained(backbone=backbone, image_size_px=75, trainable_stages=1)
         assert head_weights(build(config)).keys() == head_weights(build(config)).keys()
+
+
+def test_rates_below_a_cut() -> None:
+    """A network that is cut has the rates of the stages above the cut, and the head's are whole."""
+    config = ModelConfig(
+        backbone="mobilenet_0.25",
+        pretrained=True,
+        image_size_px=64,
+        classes=3,
+        trainable_stages=2,
+    )
+    network = build_network(config, seed=0, weights=False)
+    factors = rate_factors(network, 0.5)
+    assert len(factors) == len(network.head.trainable_variables)
+    assert set(factors) == {0.5, 1.0}
+    assert factors[-2:] == [1.0, 1.0]

@@ -159,9 +159,14 @@ def test_in_the_background(notebook: Notebook) -> None:
     assert notebook.run(SEARCH.format(trials=50, more=", background=True")) == "ok"
     assert notebook.run("print(study.running)") == "ok"
     assert notebook.printed == "True\n"
-    waits = [False, True]
-    assert notebook.run("study.wait(); print(study.running)", when=lambda: waits.pop()) == "ok"
-    assert "False\n" in notebook.printed
+
+    def waits() -> bool:
+        time.sleep(1)  # it is told just before it waits
+        return "waits" in notebook.printed
+
+    code = "print('waits', flush=True); study.wait(); print(study.running)"
+    assert notebook.run(code, when=waits) == "ok", notebook.outputs
+    assert notebook.printed.endswith("False\n")
 
 
 def test_texts_of_users_are_no_html() -> None:

@@ -135,7 +135,7 @@ def test_formats_without_their_packages_are_left_out(
     """--export-all makes the others; a single one is refused with the command that helps."""
     monkeypatch.setattr("hpo.converters.table.find_spec", lambda _: None)
     names = [target.format.name for target in all_targets(tmp_path)]
-    assert names == ["keras", "savedmodel"]
+    assert names == ["keras", "keras-old", "savedmodel"]
     with pytest.raises(ModelError) as caught:
         check_target(Target(FORMATS["openvino"], tmp_path / "m.xml"), overwrite=False)
     assert str(caught.value) == (
