@@ -159,6 +159,12 @@ def _look_at(
     """Returns what is found out about the images, or why it cannot be."""
     from hpo.report.images import embed_like, look_at
 
+    source = manifest.open()
+    if not source.is_there():
+        return None, (
+            "The images must be where they were to be looked at. "
+            f"Received: {source.images or source.name!r}, which is gone. Put them back."
+        )
     tell("Looking for suspect images …")
     try:
         native_px: int = opened.record.facts["native_size_px"]
