@@ -7,6 +7,7 @@ network (`hpo.training.network_check`); this one never does.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import subprocess
 import sys
@@ -26,7 +27,9 @@ from models.errors import ModelError
 from models.source import Source, where_it_hung
 from studies.errors import StudyError
 from studies.network_files import MOST_BYTES, NetworkFile, table_of
+from studies.network_source import source_of
 from studies.network_tries import Try, tries
+from studies.networks import Network
 from studies.parameters import ParameterTable
 from studies.space import DataFacts, Space
 
@@ -45,6 +48,33 @@ def files_in(settings: Mapping[str, Any]) -> tuple[str, ...]:
     named = settings.get("networks", ())
     listed = [named] if isinstance(named, str) else named if isinstance(named, list | tuple) else []
     return tuple(name for name in listed if isinstance(name, str))
+
+
+def as_files(networks: Iterable[Network | str | os.PathLike[str]], folder: Path) -> list[str]:
+    """Returns what the setting `networks` is for networks that were defined in Python.
+
+    Each is written into a file of its own, which the study is then created with.
+
+    Args:
+        networks: Networks, and files of networks.
+        folder: Where to write.
+
+    Raises:
+        ModelError: A network's source is not known.
+    """
+    return [
+        str(_written(each, folder)) if isinstance(each, Network) else os.fspath(each)
+        for each in networks
+    ]
+
+
+def _written(network: Network, folder: Path) -> Path:
+    source = source_of(network)
+    folder.mkdir(parents=True, exist_ok=True)
+    path, temporary = folder / source.name, folder / f".{source.name}.{os.getpid()}"
+    temporary.write_text(source.text, encoding="utf-8")
+    temporary.replace(path)
+    return path
 
 
 def read_sources(names: Iterable[str]) -> tuple[Source, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from hpo.search import networks
 from hpo.search.networks import (
     Checker,
     Networks,
+    as_files,
     files_in,
     networks_for,
     read_sources,
@@ -23,8 +25,9 @@ from models.config import ModelConfig, OwnNetwork
 from models.errors import ModelError
 from models.source import Source
 from studies.errors import StudyError
-from studies.network_files import NetworkFile
+from studies.network_files import NetworkFile, declare
 from studies.network_tries import Try
+from studies.networks import IntRange, network
 from studies.space import DataFacts, default_space
 from studies.storage import default_url
 
@@ -246,3 +249,18 @@ def test_without_files_nothing_is_started(tmp_path: Path) -> None:
     assert files_in({"networks": "a.py"}) == ("a.py",)
     assert files_in({"networks": ["a.py", "b.py"]}) == ("a.py", "b.py")
     assert files_in({"networks": 3}) == ()
+
+
+@network(filters=IntRange(4, 8))
+def defined_here(images: Any, *, filters: int) -> Any:
+    """A network of this file."""
+    return images, filters
+
+
+def test_networks_of_python_become_files(tmp_path: Path) -> None:
+    """Of this file one holds the network and nothing else; names of files stay what they are."""
+    names = as_files([defined_here, tmp_path / "other.py"], tmp_path / "networks")
+    assert names == [str(tmp_path / "networks" / "defined_here.py"), str(tmp_path / "other.py")]
+    (source,) = read_sources(names[:1])
+    assert "WRONG" not in source.text
+    assert [each.name for each in declare(source).networks] == ["defined_here"]
