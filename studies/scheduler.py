@@ -257,7 +257,7 @@ class Scheduler:
         begun = [t for t in trials if t.status != "waiting" and t.reason != "imported"]
         paused = [t for t in begun if t.status == "paused"]
         # What was proposed twice took no time, and shall not cost a trial that would.
-        counted = sum(t.reason != "duplicate" for t in begun)
+        counted = len([t for t in begun if t.reason != "duplicate"])
         repeats = len(begun) - counted
         used_up = counted >= self.total or repeats >= DUPLICATES_A_TRIAL * self.total
         may_start = not used_up and not self.exhausted(trials)
@@ -278,7 +278,7 @@ class Scheduler:
         return Done() if {t.status for t in begun} <= {"ended"} else Wait()
 
     def _start(self, trials: Sequence[TrialRecord], remaining_s: float | None) -> Start | Wait:
-        if any(trial.status == "waiting" for trial in trials):
+        if [trial for trial in trials if trial.status == "waiting"]:
             return Start()
         begun = {trial.step for trial in trials}
         left = [step for step in self.opening if step.name not in begun]
@@ -321,7 +321,7 @@ class Scheduler:
 
     def most_work(self, trials: Sequence[TrialRecord]) -> float:
         """Returns the multiply-adds that a proposal may cost, whatever time there is."""
-        planned = (t.epochs * t.epoch_cost for t in trials if t.status == "ended" and t.epochs)
+        planned = [t.epochs * t.epoch_cost for t in trials if t.status == "ended" and t.epochs]
         return MOST_GROWTH * max(planned, default=math.inf)
 
     def _error(self, head: TrialRecord) -> float:

@@ -35,6 +35,8 @@ class Settings(TypedDict, total=False):
     sampler: str | Mapping[str, Any]
     pruner: str | Mapping[str, Any]
     keep_top: int
+    keep_mb: int
+    patience: Literal["auto"]
     storage: str
     baseline: Sequence[Mapping[str, Any]]
     published_by: str

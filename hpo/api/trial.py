@@ -47,7 +47,7 @@ class Trial:
     epochs_done: int | None
     settings: Mapping[str, Any]
     _opened: OpenStudy = field(repr=False, compare=False)
-    _trial_id: int = field(repr=False, compare=False)
+    _id: int = field(repr=False, compare=False)
     _chosen_from: int = field(repr=False, compare=False)
 
     @public
@@ -123,7 +123,7 @@ class Trial:
 
     @property
     def _frozen(self) -> FrozenTrial:
-        return self._opened.storage.get_trial(self._trial_id)
+        return self._opened.storage.get_trial(self._id)
 
     def _repr_html_(self) -> str:
         """Shows figures and settings in a notebook."""
@@ -164,6 +164,6 @@ def read_trial(opened: OpenStudy, number: int | None) -> Trial:
         epochs_done=row.epochs_done,
         settings=settings_of(row, opened.record.read_space()),
         _opened=opened,
-        _trial_id=row.trial_id,
+        _id=row.trial_id,
         _chosen_from=len(ranking.best),
     )

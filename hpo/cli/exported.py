@@ -31,12 +31,12 @@ def print_exported(exported: Exported, metric: Metric) -> None:
         said.append(
             "Loaded again in a fresh process, it gives the same probabilities for images of noise."
         )
-    if exported.temperature:
-        said.append(f"Its logits are divided by {exported.temperature:.2f}, its temperature.")
     if report.files:
         said.append(
             f"{report.agreeing} of {report.files} files get the same class as their decoded image."
         )
+    if exported.temperature:
+        said.append(f"Its logits are divided by {exported.temperature:.2f}, its temperature.")
     if exported.layers:
         said.append(
             f"It has layers of your own: import {exported.layers.name}, which lies beside it, "

@@ -75,7 +75,7 @@ def predict(
     left_out: Path | None,
     trusts: bool,
 ) -> None:
-    """Classify images with a model exported by `hpo best --export`, in any of its formats.
+    """Classify images with an exported model of any format.
 
     PATH is an image, or a folder that is searched with all its folders. Files that cannot be read
     are listed at the end, and the exit code is then 1.

@@ -61,7 +61,7 @@ def serve(
     queue: int,
     trusts: bool,
 ) -> None:
-    """Serve a model exported by `hpo best --export`, in any of its formats.
+    """Serve an exported model of any format.
 
     In a browser it is a page to drop a picture on. Programs send pictures to POST /predict, as the
     body or as files of a form; GET /openapi.json describes all routes.

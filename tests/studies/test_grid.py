@@ -27,6 +27,7 @@ FIXED: dict[str, Any] = {
     "schedule": "constant",
     "label_smoothing": 0.0,
     "weight_average": 0.0,
+    "stage_decay": 1.0,
 }
 
 

@@ -100,9 +100,13 @@ def test_the_competition_allows_no_pretrained_weights() -> None:
 
 
 def test_the_comparison_differs_in_nothing_but_the_backbone() -> None:
-    """Every backbone once: as many combinations as there are pretrained ones."""
+    """Every backbone of Keras once: as many combinations as there are pretrained ones."""
     space, facts, baselines = placed("backbone-comparison", list(BUILT_IN))
-    pretrained = [name for name, row in BUILT_IN.rows.items() if row.has_weights]
+    pretrained = [
+        name
+        for name, row in BUILT_IN.rows.items()
+        if row.has_weights and not name.startswith("hub:")
+    ]
     assert combinations(space) == len(pretrained) == read("backbone-comparison").trials
     configs = [suggest(FixedTrial(dict(p)), space, facts) for p in baselines.params.values()]
     assert len({c.model.backbone for c in configs}) == 14

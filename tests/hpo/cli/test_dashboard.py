@@ -64,7 +64,7 @@ def test_serves_the_studies_and_ends_with_ctrl_c(finished_study: FinishedStudy) 
         assert study["study_name"] == "colours"
         detail = json.loads(_get(f"{url}api/studies/{study['study_id']}"))
         artifacts = {row["filename"]: row["artifact_id"] for row in detail["artifacts"]}
-        assert set(artifacts) == {
+        assert artifacts.keys() - {"report.html"} == {  # which another test may have written
             "manifest.json",
             "trial-00000.weights.safetensors",
             "trial-00002.weights.safetensors",

@@ -45,8 +45,9 @@ def test_ends_with_the_trials_asked_for(undisturbed: Path) -> None:
     assert [row["step"] for row in rows[:2]] == ["default", "cosine"]
     (folder,) = (undisturbed / "hpo_runs/work").iterdir()
     kept = {int(trial.name) for trial in (folder / "trials").iterdir()}
-    assert len(kept) == 5, "the best can be continued"
-    assert kept <= {row["number"] for row in rows if row["state"] == "COMPLETE"}
+    complete = {row["number"] for row in rows if row["state"] == "COMPLETE"}
+    assert kept <= complete
+    assert len(kept) == min(5, len(complete)), "the best can be continued"
     for row in rows:
         assert row["image_size_px"] == 8
         assert row["parameters"] > 1000

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hpo.search.open_study import find_study
 from hpo.search.records import TrialReader
+from models.catalogue import BUILT_IN
 from studies.leases import Leases
 from tests.hpo.hand_tuned import where
 from tests.hpo.running import type_run
@@ -36,6 +37,6 @@ def test_every_combination_is_trained_once(tmp_path: Path) -> None:
     assert run.process.returncode == 0, run.output
     assert "The space holds 2 different trials." in run.output
     opened = find_study(where(tmp_path), None)
-    trials = TrialReader(opened.study, Leases(opened.storage.engine)).read()
+    trials = TrialReader(opened.study, Leases(opened.storage.engine), 1, BUILT_IN).read()
     assert [trial.reason for trial in trials] == ["complete", "complete"]
     assert len({trial.settings for trial in trials}) == 2

@@ -188,7 +188,7 @@ def test_the_settings_file_makes_the_same_study(
     """Baselines and published figures included."""
     opened = new_study(tmp_path)
     file = tmp_path / "again.toml"
-    file.write_text(settings_file(opened.record.settings), encoding="utf-8")
+    file.write_text(settings_file(opened.record.read_settings()), encoding="utf-8")
     assert make_settings(load_settings(file)) == StudySettings.model_validate(
         opened.record.settings
     )
