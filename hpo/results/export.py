@@ -74,7 +74,7 @@ class Exported:
             "temperature": self.temperature,
             "card": self.card and str(self.card),
             "layers": self.layers and str(self.layers),
-            "files": [row.as_json() for row in self.files],
+            "formats": [row.as_json() for row in self.files],
             **self.report.model_dump(exclude={"problem", "timed_px"}),
         }
 
